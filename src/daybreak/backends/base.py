@@ -1,0 +1,104 @@
+"""What a backend can do: six methods. What all backends share lives above them.
+
+A backend starts, stops and finds services; it does not know needs, gates, health or plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol
+
+from daybreak.services.base import Service, StopPolicy
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One started instance of a service, with what is needed to find it again.
+
+    `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever.
+    `bound` maps the services whose fate it shares to the instance it was started with.
+    `started_wall` is seconds since 1970, for display. `completed` marks a one-shot that ended with 0.
+    """
+
+    service: str
+    tier: str
+    instance: str
+    fingerprint: str
+    pid: int
+    started_ticks: int
+    boot_id: str
+    started_wall: float
+    generation: int = 1
+    bound: Mapping[str, str] = field(default_factory=dict)
+    stop: StopPolicy = StopPolicy()
+    vital: tuple[str, ...] = ()
+    completed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Handle:
+        values = dict(raw)
+        stop = dict(values.pop("stop"))
+        stop["last"] = tuple(stop["last"])
+        values["vital"] = tuple(values["vital"])
+        return cls(**values, stop=StopPolicy(**stop))
+
+    def done(self) -> Handle:
+        """The same instance, completed."""
+        return replace(self, completed=True)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a service ended. `code` is None where it cannot be known (adopted after its parent died);
+    `reason` says more, such as a signal's name or the vital process that went first."""
+
+    code: int | None
+    reason: str
+
+    @property
+    def clean(self) -> bool:
+        return self.code == 0
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What stopping took: seconds, and how many processes had to be killed."""
+
+    after_s: float
+    killed: int
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended: exit code (124 for a timeout) and the last lines of its output."""
+
+    code: int
+    output: str
+
+
+class Backend(Protocol):
+    """Where services run."""
+
+    async def start(
+        self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
+    ) -> Handle:
+        """Start the service and return at once, before it is ready. Raises StartFailed-like DaybreakError."""
+
+    async def stop(self, handle: Handle) -> Stopped:
+        """End every process of the instance, following its StopPolicy; idempotent; forgets the instance."""
+
+    async def exited(self, handle: Handle) -> Exit:
+        """Wait until the instance ends by itself (or one of its vital processes does)."""
+
+    async def observe(self) -> Sequence[Handle]:
+        """Every instance of this cluster that is running or completed, whoever started it."""
+
+    async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
+        """Run a command where the service runs, with its environment: a check or a preparation."""
+
+    async def purge(self, services: Sequence[str]) -> None:
+        """Delete the stored data of services that are stopped."""

@@ -1,0 +1,178 @@
+"""Every error daybreak raises on purpose, and the exit code each one ends the command with.
+
+    DaybreakError                  1   something failed
+    ├── UsageError                 2   the command line or the call is wrong
+    ├── SpecError                  2   the spec is invalid; carries every problem at once
+    ├── PreflightError             1   the machine cannot run the plan (port in use, disk full, ...)
+    ├── WaitError                      a wait that did not end as ready
+    │   ├── ServiceDied            1   the process ended; carries exit code and log tail
+    │   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
+    ├── StepFailed                 1   one or more services could not be started or stopped
+    ├── KeeperError                1   the keeper cannot be reached or refused
+    └── Interrupted              130   the user asked to stop
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_TIMEOUT = 3
+EXIT_INTERRUPTED = 130
+
+
+class DaybreakError(Exception):
+    """Base of all errors that are meant to be read by a person.
+
+    `message` says what failed and why; `hint` is the next command or change to try.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def details(self) -> list[str]:
+        """Further lines to show below the message, such as log lines."""
+        return []
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as plain JSON values; what travels from the keeper to the command."""
+        return {
+            "type": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "details": self.details(),
+            "exit_code": self.exit_code,
+        }
+
+
+class UsageError(DaybreakError):
+    """The command line or the call is wrong; nothing was changed."""
+
+    exit_code = EXIT_USAGE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a spec: where (file, 1-based line, dotted key), what, and what to do."""
+
+    message: str
+    key: str = ""
+    file: str = ""
+    line: int | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part not in ("", None))
+        head = ": ".join(part for part in (place, self.key, self.message) if part)
+        return f"{head} ({self.hint})" if self.hint else head
+
+
+class SpecError(DaybreakError):
+    """The spec is invalid; `problems` holds every one found, not only the first."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+        count = len(problems)
+        noun = "problem" if count == 1 else "problems"
+        super().__init__(f"the spec has {count} {noun}; nothing was changed", hint=hint)
+        self.problems = tuple(problems)
+
+    def details(self) -> list[str]:
+        return [str(problem) for problem in self.problems]
+
+
+class PreflightError(DaybreakError):
+    """The machine cannot run the plan as it is; nothing was changed."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__("cannot start; nothing was changed", hint=hint)
+        self.problems = tuple(problems)
+
+    def details(self) -> list[str]:
+        return list(self.problems)
+
+
+class WaitError(DaybreakError):
+    """A wait ended without the service being ready. `tail` holds its last log lines."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        log: str | None = None,
+        tail: Sequence[str] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.service = service
+        self.log = log
+        self.tail = tuple(tail)
+
+    def details(self) -> list[str]:
+        lines = [f"log: {self.log}"] if self.log else []
+        return lines + [f"  | {line}" for line in self.tail]
+
+
+class ServiceDied(WaitError):
+    """The service's process ended before it was ready. `exit_code_of_service` is None where it cannot be known."""
+
+    def __init__(self, message: str, *, exit_code_of_service: int | None = None, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.exit_code_of_service = exit_code_of_service
+
+
+class WaitTimeout(WaitError):
+    """The deadline passed; `reason` is why the last attempt was not ready."""
+
+    exit_code = EXIT_TIMEOUT
+
+    def __init__(self, message: str, *, reason: str = "", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.reason = reason
+
+
+class StepFailed(DaybreakError):
+    """One or more services failed to start or stop; `failures` holds each one's own error."""
+
+    def __init__(self, failures: Sequence[DaybreakError], *, hint: str | None = None) -> None:
+        super().__init__("; ".join(failure.message for failure in failures), hint=hint)
+        self.failures = tuple(failures)
+        # The most telling code wins: a timeout stays a timeout only where nothing else failed.
+        codes = {failure.exit_code for failure in failures}
+        self.exit_code = codes.pop() if len(codes) == 1 else EXIT_FAILED
+
+    def details(self) -> list[str]:
+        return [line for failure in self.failures for line in failure.details()]
+
+
+class KeeperError(DaybreakError):
+    """The keeper of a cluster cannot be reached, or refused a request."""
+
+
+class Interrupted(DaybreakError):
+    """The user asked to stop (Ctrl-C); what the run had started was taken down again."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+class RemoteError(DaybreakError):
+    """An error that happened in the keeper, as the command received it."""
+
+    def __init__(self, payload: dict[str, Any]) -> None:
+        super().__init__(str(payload["message"]), hint=payload.get("hint"))
+        self.exit_code = int(payload.get("exit_code", EXIT_FAILED))
+        self.type = str(payload.get("type", "DaybreakError"))
+        self._details = [str(line) for line in payload.get("details", [])]
+
+    def details(self) -> list[str]:
+        return self._details

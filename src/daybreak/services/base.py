@@ -1,0 +1,229 @@
+"""What a service is: values only. No process, no socket and no clock is touched here.
+
+A service passes its *gates* in order while it starts; the last one passed means ready. Other services may need a
+gate instead of the whole service, so that what is independent starts as early as it can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Tier(StrEnum):
+    """What a service belongs to. `restart` replaces `app`."""
+
+    DATA = "data"
+    APP = "app"
+    EDGE = "edge"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that lives in a file with mode 0600 and is read only when a process is started with it."""
+
+    path: str
+
+
+EnvValue = str | Secret
+
+
+@dataclass(frozen=True)
+class TcpCheck:
+    """Ready when a TCP connection is accepted."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class HttpCheck:
+    """Ready when a GET answers with a status in `accept` (inclusive) and, where given, a body holding `contains`."""
+
+    url: str
+    accept: tuple[int, int] = (200, 299)
+    contains: str | None = None
+    bearer: Secret | None = None
+
+
+@dataclass(frozen=True)
+class CommandCheck:
+    """Ready when the command exits with 0; it runs with the service's own environment and folder."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RedisCheck:
+    """Ready when the server at a Unix socket answers PING; one that is still loading its data is not."""
+
+    socket_path: str
+
+
+@dataclass(frozen=True)
+class DeployCheck:
+    """Ready when the Serve deployment's status file has reached `stage` (`submitted`, then `running`)."""
+
+    status_file: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class ServeCheck:
+    """Ready when Serve's proxy is healthy and has the routes in `routes`; asks `<base_url>/-/routes`."""
+
+    base_url: str
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeCheck:
+    """Ready when Ray's dashboard lists the node with this raylet port as alive."""
+
+    nodes_url: str
+    raylet_port: int
+    bearer: Secret | None = None
+
+
+Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck | NodeCheck
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A named phase of starting: passed when its check is ready for the first time."""
+
+    name: str
+    check: Check
+
+
+@dataclass(frozen=True)
+class Need:
+    """This service starts after another one has passed `gate` (its last one where None).
+
+    `bind` shares fate: when the needed service is replaced, so is this one.
+    `order_only` asks for the order but not for success: a needed service that failed or is absent blocks nothing.
+    """
+
+    service: str
+    gate: str | None = None
+    bind: bool = False
+    order_only: bool = False
+
+
+@dataclass(frozen=True)
+class HealthPolicy:
+    """How a running service is watched; seconds throughout."""
+
+    check: Check | None = None
+    interval_s: float = 5.0
+    timeout_s: float = 5.0
+    retries: int = 12
+    start_period_s: float = 30.0
+
+
+class Restart(StrEnum):
+    """What the keeper does when a service ends by itself."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class StopPolicy:
+    """How a service's processes are ended: signal, `grace_s`, then kill.
+
+    `last` names processes (as in /proc/PID/comm) that are signalled only when the others have gone.
+    `main_only` sends the signal to the main process alone, which ends its own children (a database).
+    """
+
+    signal: str = "SIGTERM"
+    grace_s: float = 5.0
+    last: tuple[str, ...] = ()
+    main_only: bool = False
+
+
+@dataclass(frozen=True)
+class PortClaim:
+    """A TCP port the service will listen on; checked before anything starts."""
+
+    host: str
+    port: int
+    purpose: str
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file written (mode 0600) just before the service starts. The text may hold secrets: it is never shown."""
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """A command that must have run once before the first start; skipped where `creates` exists.
+
+    It works on a temporary name and is renamed into place by the command itself or is safe to repeat.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    creates: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One thing that runs."""
+
+    name: str
+    tier: Tier
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, EnvValue] = field(default_factory=dict)
+    needs: tuple[Need, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    health: HealthPolicy = HealthPolicy()
+    start_timeout_s: float = 120.0
+    stop: StopPolicy = StopPolicy()
+    restart: Restart = Restart.ALWAYS
+    one_shot: bool = False
+    vital: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    ports: tuple[PortClaim, ...] = ()
+    files: tuple[ConfigFile, ...] = ()
+    folders: tuple[str, ...] = ()
+    prepare: tuple[Prepare, ...] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """16 hex digits over what the process runs with; a difference means it must be replaced.
+
+        Health policy, needs and deadlines are left out: changing them needs no restart.
+        """
+        basis = {
+            "argv": self.argv,
+            "cwd": self.cwd,
+            "env": {key: _plain(value) for key, value in sorted(self.env.items())},
+            "files": [(file.path, file.text) for file in self.files],
+        }
+        return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
+
+    def bound_to(self) -> tuple[str, ...]:
+        """Names of the services whose replacement replaces this one."""
+        return tuple(need.service for need in self.needs if need.bind)
+
+
+def _plain(value: EnvValue) -> Any:
+    return asdict(value) if isinstance(value, Secret) else value
+
+
+def log_path(logs: Path, service: str) -> Path:
+    """Where a service's own output goes."""
+    return logs / f"{service}.log"
