@@ -1,0 +1,83 @@
+"""What the machine offers, as plain values: the input that makes building services a pure function.
+
+`daybreak.survey` gathers a `Site`; nothing in `services/` looks for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RayInstall:
+    """Where Ray is: its version, its interpreter and its `ray` command."""
+
+    version: str
+    python: str
+    command: str
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, such as (2, 60, 0)."""
+        numbers = []
+        for part in self.version.split(".")[:3]:
+            digits = "".join(char for char in part if char.isdigit())
+            numbers.append(int(digits or 0))
+        return tuple(numbers)
+
+    @property
+    def has_token_auth(self) -> bool:
+        return self.release >= (2, 52)
+
+    @property
+    def has_labels(self) -> bool:
+        return self.release >= (2, 49)
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """PostgreSQL's programs: `folder` holds initdb, postgres and pg_isready.
+
+    `run_as` is what to put in front of a command where the user is root (PostgreSQL refuses root); empty otherwise.
+    `source` says where it was found, for people.
+    """
+
+    folder: str
+    version: str
+    source: str
+    run_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A Redis-compatible server program; `flavour` is `valkey` or `redis`."""
+
+    program: str
+    version: str
+    source: str
+    flavour: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster's place on one machine. Paths are absolute.
+
+    `ports` holds every chosen port by purpose (`postgres`, `redis`, `head.node_manager`, `worker-1.agent_http`, ...);
+    `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
+    `node_ip` is the address Ray's nodes use among themselves.
+    """
+
+    base: str
+    root: str
+    runtime: str
+    logs: str
+    data: str
+    secrets_folder: str
+    ray: RayInstall
+    node_ip: str
+    ports: Mapping[str, int] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    postgres: PostgresServer | None = None
+    redis: RedisServer | None = None
+    cpus: int = 1
