@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Protocol
 
 from daybreak.services.base import Service, StopPolicy
+
+
+class State(StrEnum):
+    """What observing found: the process runs, a one-shot ended well, or the main process ended on its own."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,7 @@ class Handle:
 
     `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever.
     `bound` maps the services whose fate it shares to the instance it was started with.
-    `started_wall` is seconds since 1970, for display. `completed` marks a one-shot that ended with 0.
+    `started_wall` is seconds since 1970, for display.
     """
 
     service: str
@@ -33,7 +42,8 @@ class Handle:
     bound: Mapping[str, str] = field(default_factory=dict)
     stop: StopPolicy = StopPolicy()
     vital: tuple[str, ...] = ()
-    completed: bool = False
+    one_shot: bool = False
+    state: State = State.RUNNING
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -42,13 +52,14 @@ class Handle:
     def from_json(cls, raw: Mapping[str, Any]) -> Handle:
         values = dict(raw)
         stop = dict(values.pop("stop"))
-        stop["last"] = tuple(stop["last"])
+        stop["afterwards"] = tuple(stop["afterwards"])
         values["vital"] = tuple(values["vital"])
+        values["state"] = State(values["state"])
         return cls(**values, stop=StopPolicy(**stop))
 
-    def done(self) -> Handle:
-        """The same instance, completed."""
-        return replace(self, completed=True)
+    def in_state(self, state: State) -> Handle:
+        """The same instance in another state."""
+        return replace(self, state=state)
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Backend(Protocol):
     async def start(
         self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
     ) -> Handle:
-        """Start the service and return at once, before it is ready. Raises StartFailed-like DaybreakError."""
+        """Start the service and return at once, before it is ready. Raises ServiceDied."""
 
     async def stop(self, handle: Handle) -> Stopped:
         """End every process of the instance, following its StopPolicy; idempotent; forgets the instance."""
@@ -95,7 +106,7 @@ class Backend(Protocol):
         """Wait until the instance ends by itself (or one of its vital processes does)."""
 
     async def observe(self) -> Sequence[Handle]:
-        """Every instance of this cluster that is running or completed, whoever started it."""
+        """Every instance of this cluster that left anything behind, whoever started it, with its state."""
 
     async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
         """Run a command where the service runs, with its environment: a check or a preparation."""

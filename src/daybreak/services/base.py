@@ -82,16 +82,7 @@ class ServeCheck:
     routes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class NodeCheck:
-    """Ready when Ray's dashboard lists the node with this raylet port as alive."""
-
-    nodes_url: str
-    raylet_port: int
-    bearer: Secret | None = None
-
-
-Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck | NodeCheck
+Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck
 
 
 @dataclass(frozen=True)
@@ -139,14 +130,15 @@ class Restart(StrEnum):
 class StopPolicy:
     """How a service's processes are ended: signal, `grace_s`, then kill.
 
-    `last` names processes (as in /proc/PID/comm) that are signalled only when the others have gone.
     `main_only` sends the signal to the main process alone, which ends its own children (a database).
+    Processes whose command line holds one of `afterwards` are not asked: they have nothing to save, and are killed
+    as soon as the others have gone.
     """
 
     signal: str = "SIGTERM"
     grace_s: float = 5.0
-    last: tuple[str, ...] = ()
     main_only: bool = False
+    afterwards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-
+"""Fakes and clocks for tests: daybreak's own, and its users'."""

@@ -1,0 +1,261 @@
+"""The process backend: services are plain processes of this machine. Needs nothing but Python on Linux."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from daybreak.backends import procfs
+from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
+from daybreak.backends.pidfd import PidFd, wait_all
+from daybreak.backends.records import Records, write_private
+from daybreak.errors import DaybreakError, ServiceDied
+from daybreak.paths import ClusterPaths
+from daybreak.services.base import Secret, Service, log_path
+
+# Variables of a shell that ran `eval "$(daybreak env)"`, or of another cluster, must not steer our own services.
+NOT_INHERITED = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
+KILL_DEADLINE_S = 15.0
+TIMED_OUT_CODE = 124
+
+
+class ProcessBackend:
+    """Starts, stops and finds the processes of one cluster."""
+
+    def __init__(self, paths: ClusterPaths) -> None:
+        self._paths = paths
+        self._records = Records(paths.records)
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    async def start(
+        self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
+    ) -> Handle:
+        """Start the service's process in a session of its own; its output goes to the service's log file."""
+        for folder in service.folders:
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in service.files:
+            write_private(Path(file.path), file.text.replace("@INSTANCE@", instance))
+        environment = self._environment(service) | {
+            procfs.MARKER: instance,
+            procfs.CLUSTER_MARKER: str(self._paths.root),
+            "DAYBREAK_SERVICE": service.name,
+        }
+        log = log_path(self._paths.logs, service.name)
+        try:
+            with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as output:
+                stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+                output.write(f"{stamp} daybreak: starting {service.name} (instance {instance})\n".encode())
+                child = subprocess.Popen(
+                    service.argv,
+                    cwd=service.cwd,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            what = error.filename or service.argv[0]
+            raise ServiceDied(
+                f"{service.name} could not be started: {what}: {error.strerror}", service=service.name, log=str(log)
+            ) from error
+        self._children[child.pid] = child
+        handle = self._handle(service, child.pid, instance, generation, bound)
+        self._records.save(handle)
+        return handle
+
+    def _handle(
+        self, service: Service, pid: int, instance: str, generation: int, bound: Mapping[str, str]
+    ) -> Handle:
+        found = procfs.read(pid)
+        return Handle(
+            service=service.name,
+            tier=str(service.tier),
+            instance=instance,
+            fingerprint=service.fingerprint(),
+            pid=pid,
+            # Our own unreaped child keeps its row even when it has already ended.
+            started_ticks=found.started_ticks if found else 0,
+            boot_id=procfs.boot_id(),
+            started_wall=time.time(),
+            generation=generation,
+            bound=dict(bound),
+            stop=service.stop,
+            vital=service.vital,
+            one_shot=service.one_shot,
+        )
+
+    async def stop(self, handle: Handle) -> Stopped:
+        """End every process of the instance and forget it; see StopPolicy for the order."""
+        began = time.monotonic()
+        killed = 0
+        if handle.boot_id == procfs.boot_id():
+            killed = await self._end(handle, began)
+            self._reap(handle.pid)
+        self._records.forget(handle)
+        return Stopped(after_s=time.monotonic() - began, killed=killed)
+
+    async def _end(self, handle: Handle, began: float) -> int:
+        """Signal, wait for the grace period, kill what is left; returns how many ordinary processes were killed."""
+        policy = handle.stop
+        asked: set[int] = set()
+        killed: set[int] = set()
+        while left := self._members(handle):
+            now = time.monotonic()
+            if now - began > policy.grace_s + KILL_DEADLINE_S:
+                pids = ", ".join(f"{p.comm} ({p.pid})" for p in left)
+                raise DaybreakError(f"{handle.service}: processes do not end even when killed: {pids}")
+            ordinary = [p for p in left if not self._comes_afterwards(p.pid, handle)]
+            overdue = now - began >= policy.grace_s
+            if overdue or not ordinary:
+                if overdue:
+                    killed.update(p.pid for p in ordinary)
+                self._signal(left, signal.SIGKILL)
+                await wait_all([p.pid for p in left], timeout_s=1.0)
+                continue
+            asking = [p for p in ordinary if p.pid not in asked]
+            if policy.main_only:
+                asking = [p for p in asking if p.pid == handle.pid]
+            self._signal(asking, signal.Signals[policy.signal])
+            asked.update(p.pid for p in asking)
+            await wait_all([p.pid for p in ordinary], timeout_s=max(0.0, policy.grace_s - (now - began)))
+        return len(killed)
+
+    async def exited(self, handle: Handle) -> Exit:
+        """Wait for the end of the main process, or of one that the service cannot live without."""
+        watched = {handle.pid: "main"}
+        for process in self._members(handle) if handle.vital else ():
+            if process.comm in handle.vital:
+                watched[process.pid] = process.comm
+        ended = handle.pid
+        if procfs.alive(handle.pid, handle.started_ticks):
+            ended = await wait_all(list(watched), any_one=True)
+        role = watched[ended]
+        if ended != handle.pid:
+            return Exit(None, f"its {role} process (pid {ended}) ended")
+        code = self._reap(handle.pid)
+        if handle.one_shot and code == 0:
+            self._records.save(handle.in_state(State.COMPLETED))
+        return Exit(code, _exit_reason(code))
+
+    async def observe(self) -> Sequence[Handle]:
+        """Every recorded instance that is still there, and those a crash left without a record."""
+        found: list[Handle] = []
+        for handle in self._records.load():
+            if handle.boot_id != procfs.boot_id():
+                self._records.forget(handle)  # the machine was restarted: nothing of it can be running
+            elif handle.state is State.COMPLETED or procfs.alive(handle.pid, handle.started_ticks):
+                found.append(handle)
+            else:
+                found.append(handle.in_state(State.BROKEN))
+        known = {handle.instance for handle in found}
+        for instance, rows in procfs.marked(str(self._paths.root)).items():
+            if instance not in known:
+                found.append(_unrecorded(instance, rows))
+        return found
+
+    async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
+        """Run a command with the service's environment and folder; it never outlives its deadline."""
+        environment = self._environment(service) | {procfs.CLUSTER_MARKER: str(self._paths.root)}
+        cwd = service.cwd if Path(service.cwd).is_dir() else None
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return CommandResult(127, f"{argv[0]}: {error.strerror}")
+        try:
+            async with asyncio.timeout(timeout_s):
+                output, _ = await child.communicate()
+        except TimeoutError:
+            return CommandResult(TIMED_OUT_CODE, f"no answer within {timeout_s:g} s")
+        finally:
+            if child.returncode is None:
+                _kill_group(child.pid)
+                await child.wait()
+        return CommandResult(child.returncode or 0, output.decode(errors="replace")[-4000:].strip())
+
+    async def purge(self, services: Sequence[str]) -> None:
+        """Delete the stored data of the named services."""
+        for name in services:
+            await asyncio.to_thread(shutil.rmtree, self._paths.data / name, True)
+
+    def _environment(self, service: Service) -> dict[str, str]:
+        """This process's environment with the service's own on top; secrets are read from their files now."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in NOT_INHERITED and not key.startswith("DAYBREAK_")
+        }
+        for key, value in service.env.items():
+            inherited[key] = Path(value.path).read_text().strip() if isinstance(value, Secret) else value
+        return inherited
+
+    def _members(self, handle: Handle) -> list[procfs.Process]:
+        return procfs.members(handle.instance, handle.pid, handle.started_ticks)
+
+    @staticmethod
+    def _comes_afterwards(pid: int, handle: Handle) -> bool:
+        line = procfs.command_line(pid)
+        return any(part in line for part in handle.stop.afterwards)
+
+    @staticmethod
+    def _signal(rows: Sequence[procfs.Process], number: signal.Signals) -> None:
+        for process in rows:
+            with PidFd(process.pid, process.started_ticks) as fd:
+                fd.send(number)
+
+    def _reap(self, pid: int) -> int | None:
+        """The exit code where the process was our child and has ended; None where it cannot be known."""
+        child = self._children.get(pid)
+        if child is None:
+            return None
+        code = child.poll()
+        if code is not None:
+            del self._children[pid]
+        return code
+
+
+def _exit_reason(code: int | None) -> str:
+    if code is None:
+        return "ended (exit code unknown: it was started by an earlier keeper)"
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
+
+
+def _unrecorded(instance: str, rows: Sequence[procfs.Process]) -> Handle:
+    """A handle for processes whose start was cut off before it was recorded: good for stopping them, no more."""
+    oldest = min(rows, key=lambda process: process.started_ticks)
+    return Handle(
+        service=procfs.environment(oldest.pid, ("DAYBREAK_SERVICE",)).get("DAYBREAK_SERVICE", "unknown"),
+        tier="app",
+        instance=instance,
+        fingerprint="",
+        pid=oldest.session if any(p.pid == oldest.session for p in rows) else oldest.pid,
+        started_ticks=oldest.started_ticks,
+        boot_id=procfs.boot_id(),
+        started_wall=0.0,
+        state=State.BROKEN,
+    )
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+

@@ -1,0 +1,132 @@
+"""Finding and naming Linux processes: identity by pid and start time, membership by marker, session and parentage.
+
+Ray's processes overwrite their own environment when they set a title, and its workers leave the process group, so no
+single sign finds them all: the environment marker, the session and the tree of parents together do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PROC = Path("/proc")
+MARKER = "DAYBREAK_INSTANCE"
+CLUSTER_MARKER = "DAYBREAK_CLUSTER_ROOT"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One row of /proc. `started_ticks` is clock ticks since boot."""
+
+    pid: int
+    parent: int
+    session: int
+    started_ticks: int
+    comm: str
+    state: str
+
+    @property
+    def zombie(self) -> bool:
+        return self.state in ("Z", "X")
+
+
+@cache
+def boot_id() -> str:
+    """Changes with every boot of the machine."""
+    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def read(pid: int) -> Process | None:
+    """The process, or None where there is none (any more)."""
+    try:
+        raw = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # The command's name stands in parentheses and may itself hold any character.
+    head, _, rest = raw.rpartition(")")
+    fields = rest.split()
+    return Process(
+        pid=pid,
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        started_ticks=int(fields[19]),
+        comm=head.partition("(")[2],
+        state=fields[0],
+    )
+
+
+def alive(pid: int, started_ticks: int) -> bool:
+    """Whether that very process (not another with its number) is running."""
+    found = read(pid)
+    return found is not None and found.started_ticks == started_ticks and not found.zombie
+
+
+def processes() -> Iterator[Process]:
+    """Every process that is not a zombie."""
+    for entry in os.listdir(PROC):
+        if entry.isdigit():
+            found = read(int(entry))
+            if found is not None and not found.zombie:
+                yield found
+
+
+def environment(pid: int, names: tuple[str, ...]) -> dict[str, str]:
+    """The named variables of a process's first environment; empty where it cannot be read."""
+    try:
+        raw = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    found = {}
+    for pair in raw.split(b"\0"):
+        key, _, value = pair.partition(b"=")
+        name = key.decode(errors="replace")
+        if name in names:
+            found[name] = value.decode(errors="replace")
+    return found
+
+
+def command_line(pid: int) -> str:
+    """The command line with spaces, or an empty text."""
+    try:
+        raw = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return ""
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def members(instance: str, main: int, main_ticks: int) -> list[Process]:
+    """Every live process of one instance: those with its marker, in its session, or below one of them."""
+    rows = {process.pid: process for process in processes()}
+    leader = rows.get(main)
+    # A session's number is not given away while anyone is in it; a leader with another start time is a stranger.
+    ours = leader is None or leader.started_ticks == main_ticks
+    found = {
+        pid
+        for pid, process in rows.items()
+        if (ours and process.session == main)
+        or environment(pid, (MARKER,)).get(MARKER) == instance
+    }
+    children: dict[int, list[int]] = {}
+    for process in rows.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    reach = list(found)
+    while reach:
+        for child in children.get(reach.pop(), ()):
+            if child not in found:
+                found.add(child)
+                reach.append(child)
+    found.discard(os.getpid())
+    return [rows[pid] for pid in sorted(found)]
+
+
+def marked(root: str) -> dict[str, list[Process]]:
+    """Every live process with the marker of the cluster at `root`, by instance."""
+    found: dict[str, list[Process]] = {}
+    for process in processes():
+        variables = environment(process.pid, (MARKER, CLUSTER_MARKER))
+        if variables.get(CLUSTER_MARKER) == root and MARKER in variables:
+            found.setdefault(variables[MARKER], []).append(process)
+    return found

@@ -1,0 +1,145 @@
+"""One attempt at a check: `Ready`, `NotYet(reason)` or `Failed(reason)`. Nothing here waits or repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daybreak.backends.base import Backend
+from daybreak.health import http
+from daybreak.services.base import (
+    Check,
+    CommandCheck,
+    DeployCheck,
+    HttpCheck,
+    RedisCheck,
+    ServeCheck,
+    Service,
+    TcpCheck,
+)
+
+STAGES = ("importing", "waiting", "connecting", "starting", "submitted", "running")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The check is satisfied."""
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """Not satisfied now; `reason` is short and for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It will never be satisfied; `lines` say more."""
+
+    reason: str
+    lines: tuple[str, ...] = ()
+
+
+Verdict = Ready | NotYet | Failed
+Attempt = Callable[[], Awaitable[Verdict]]
+
+
+async def attempt(check: Check, service: Service, backend: Backend, *, instance: str, timeout_s: float) -> Verdict:
+    """Make one attempt that takes at most `timeout_s`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _dispatch(check, service, backend, instance, timeout_s)
+    except TimeoutError:
+        return NotYet(f"no answer within {timeout_s:g} s")
+    except OSError as error:
+        return NotYet(error.strerror or str(error))
+
+
+async def _dispatch(check: Check, service: Service, backend: Backend, instance: str, timeout_s: float) -> Verdict:
+    match check:
+        case TcpCheck():
+            return await _tcp(check)
+        case HttpCheck():
+            return await _http(check)
+        case CommandCheck():
+            result = await backend.run(service, check.argv, timeout_s=timeout_s)
+            last = result.output.splitlines()[-1:] or [f"exit code {result.code}"]
+            return Ready() if result.code == 0 else NotYet(last[0])
+        case RedisCheck():
+            return await _redis(check)
+        case DeployCheck():
+            return _deploy(check, instance)
+        case ServeCheck():
+            return await _serve(check)
+
+
+async def _tcp(check: TcpCheck) -> Verdict:
+    try:
+        _, writer = await asyncio.open_connection(check.host, check.port)
+    except ConnectionRefusedError:
+        return NotYet(f"nothing listens on {check.host}:{check.port}")
+    await http.close(writer)
+    return Ready()
+
+
+async def _http(check: HttpCheck) -> Verdict:
+    token = Path(check.bearer.path).read_text().strip() if check.bearer else None
+    try:
+        answer = await http.get(check.url, token=token)
+    except ConnectionRefusedError:
+        return NotYet(f"nothing listens at {check.url}")
+    if not check.accept[0] <= answer.status <= check.accept[1]:
+        return NotYet(f"{check.url} answers {answer.status}")
+    if check.contains is not None and check.contains not in answer.text:
+        return NotYet(f"{check.url} answers: {answer.text.strip()[:120] or 'nothing'}")
+    return Ready()
+
+
+async def _redis(check: RedisCheck) -> Verdict:
+    try:
+        reader, writer = await asyncio.open_unix_connection(check.socket_path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return NotYet("the socket does not accept connections")
+    try:
+        writer.write(b"PING\r\n")
+        line = (await reader.readline()).decode(errors="replace").strip()
+    finally:
+        await http.close(writer)
+    # A server that asks for a password is up; one that is LOADING is not.
+    if line.startswith(("+PONG", "-NOAUTH")):
+        return Ready()
+    return NotYet(line.lstrip("-") or "the connection was closed")
+
+
+def _deploy(check: DeployCheck, instance: str) -> Verdict:
+    try:
+        state = json.loads(Path(check.status_file).read_text())
+    except (OSError, ValueError):
+        return NotYet("the deployment has not begun")
+    if state.get("instance") != instance:
+        return NotYet("the deployment has not begun")
+    stage = str(state["stage"])
+    if stage == "failed":
+        return Failed(str(state["reason"]), tuple(str(line) for line in state.get("error", ())))
+    if STAGES.index(stage) >= STAGES.index(check.stage):
+        return Ready()
+    return NotYet(f"{stage} {state.get('reason', '')}".strip())
+
+
+async def _serve(check: ServeCheck) -> Verdict:
+    try:
+        answer = await http.get(f"{check.base_url}/-/routes")
+    except ConnectionRefusedError:
+        return NotYet(f"nothing listens at {check.base_url}")
+    if answer.status != http.OK:
+        return NotYet(f"Serve's proxy answers {answer.status}: {answer.text.strip()[:120]}")
+    try:
+        routes: Sequence[str] = list(json.loads(answer.text))
+    except ValueError:
+        return NotYet("Serve's proxy does not list its routes")
+    missing = [route for route in check.routes if route not in routes]
+    return NotYet(f"no route {', '.join(missing)} yet") if missing else Ready()

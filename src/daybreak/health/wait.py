@@ -1,0 +1,121 @@
+"""The only wait loop. It has three endings: ready, died, timed out; the last two raise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from daybreak.backends.base import Exit
+from daybreak.errors import ServiceDied, WaitTimeout
+from daybreak.health.checks import Attempt, Failed, NotYet, Ready, Verdict
+
+FIRST_POLL_S = 0.01
+LONGEST_POLL_S = 0.25
+GROWTH = 1.5
+# After a process has ended well (a one-shot), its result may become visible a moment later.
+AFTER_EXIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Waited:
+    """What a wait took: attempts made, seconds, and the last interval slept (it is part of what is measured)."""
+
+    attempts: int
+    after_s: float
+    poll_s: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom a wait is for, and where to look when it goes wrong."""
+
+    service: str
+    gate: str
+    log: str
+    tail: Callable[[], list[str]]
+    one_shot: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.service} ({self.gate})" if self.gate else self.service
+
+
+async def wait_until(
+    attempt: Attempt,
+    subject: Subject,
+    *,
+    exited: Callable[[], Awaitable[Exit]],
+    deadline_s: float,
+    on_reason: Callable[[str], None] | None = None,
+) -> Waited:
+    """Repeat the attempt until it is ready, from 10 ms apart growing to 250 ms; the end of the process wakes it.
+
+    `deadline_s` counts from now. Raises ServiceDied where the process ended or the check can never be met,
+    WaitTimeout where the deadline passed.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    ended = asyncio.ensure_future(exited())
+    attempts, poll_s, reason = 0, FIRST_POLL_S, "not checked yet"
+    slept_s = 0.0
+    try:
+        while True:
+            attempts += 1
+            verdict = await _bounded(attempt, began + deadline_s)
+            match verdict:
+                case Ready():
+                    return Waited(attempts, loop.time() - began, slept_s)
+                case Failed():
+                    raise ServiceDied(
+                        f"{subject.service} failed: {verdict.reason}",
+                        service=subject.service,
+                        log=subject.log,
+                        tail=verdict.lines or subject.tail(),
+                    )
+                case NotYet():
+                    if verdict.reason != reason:
+                        reason = verdict.reason
+                        if on_reason:
+                            on_reason(reason)
+            if ended.done():
+                deadline_s = _after_exit(ended.result(), subject, began, deadline_s, loop.time())
+            if loop.time() - began >= deadline_s:
+                raise _timed_out(subject, loop.time() - began, reason)
+            slept_s = min(poll_s, max(0.0, began + deadline_s - loop.time()))
+            await asyncio.wait({ended}, timeout=slept_s) if not ended.done() else await asyncio.sleep(slept_s)
+            poll_s = min(poll_s * GROWTH, LONGEST_POLL_S)
+    finally:
+        ended.cancel()
+
+
+async def _bounded(attempt: Attempt, until: float) -> Verdict:
+    """An attempt never outlives the whole wait."""
+    try:
+        async with asyncio.timeout_at(until + FIRST_POLL_S):
+            return await attempt()
+    except TimeoutError:
+        return NotYet("no answer before the deadline")
+
+
+def _after_exit(end: Exit, subject: Subject, began: float, deadline_s: float, now: float) -> float:
+    """A one-shot that ended well gets a short while for its result to show; any other end is a death."""
+    if subject.one_shot and end.clean:
+        return min(deadline_s, now - began + AFTER_EXIT_S)
+    raise ServiceDied(
+        f"{subject.service} {end.reason} before it was ready",
+        exit_code_of_service=end.code,
+        service=subject.service,
+        log=subject.log,
+        tail=subject.tail(),
+    )
+
+
+def _timed_out(subject: Subject, after_s: float, reason: str) -> WaitTimeout:
+    return WaitTimeout(
+        f"{subject} was not ready after {after_s:.1f} s: {reason}",
+        reason=reason,
+        service=subject.service,
+        log=subject.log,
+        tail=subject.tail(),
+        hint=f"daybreak logs {subject.service}",
+    )

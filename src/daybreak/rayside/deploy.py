@@ -1,0 +1,235 @@
+"""Deploy Serve applications and wait until they run: `python deploy.py REQUEST.json`.
+
+A program, not a module: it runs in Ray's interpreter. It imports Ray and the application while the head is still
+starting, waits for the head's raylet, deploys, and writes how far it is into a status file that is replaced as a
+whole, so a reader never sees half of it. Exit code 0 when every application is RUNNING, 1 otherwise.
+
+The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `applications` (import, name, route, args),
+`config` (Ray's Serve config as a mapping, or null), `dashboard` (URL), `token_file` (or null), `status_file`,
+`instance`, `timeout_s`.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+# Waits begin with short naps and double up to the longest.
+SHORTEST_NAP_S = 0.01
+LONGEST_NAP_S = 0.25
+PROBE_TIMEOUT_S = 5.0
+DEPLOY_TIMEOUT_S = 60.0
+
+
+class DeployFailed(Exception):
+    """The applications will not run; the message is for the user."""
+
+
+class Status:
+    """The status file: stage, reason and error, written as they change."""
+
+    def __init__(self, path: str, instance: str) -> None:
+        self._path = path
+        self._last: Dict[str, Any] = {}
+        self._instance = instance
+
+    def write(self, stage: str, reason: str = "", error: Optional[List[str]] = None) -> None:
+        state = {"stage": stage, "reason": reason, "error": error or [], "instance": self._instance}
+        if state == self._last:
+            return
+        temporary = f"{self._path}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(state, file)
+        os.replace(temporary, self._path)
+        self._last = state
+        print(f"{stage}: {reason}" if reason else stage, flush=True)
+
+
+def naps(deadline: float, what: str) -> Iterator[float]:
+    """Yield growing naps until the deadline (monotonic seconds), then raise DeployFailed naming `what`."""
+    nap = SHORTEST_NAP_S
+    while time.monotonic() < deadline:
+        yield nap
+        nap = min(nap * 2, LONGEST_NAP_S)
+    raise DeployFailed(f"timed out: {what}")
+
+
+def request(
+    url: str, token_file: Optional[str], *, method: str = "GET", body: Any = None, timeout_s: float = PROBE_TIMEOUT_S
+) -> bytes:
+    """One HTTP request on this machine, with Ray's token where there is one; proxies are never used."""
+    made = urllib.request.Request(url, method=method)
+    if body is not None:
+        made.data = json.dumps(body).encode()
+        made.add_header("Content-Type", "application/json")
+    if token_file:
+        with open(token_file, encoding="utf-8") as file:
+            made.add_header("Authorization", f"Bearer {file.read().strip()}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(made, timeout=timeout_s) as answer:
+        return bytes(answer.read())
+
+
+def wait_for_http(url: str, deadline: float, what: str, token_file: Optional[str]) -> None:
+    """Wait until the URL answers 200."""
+    for nap in naps(deadline, what):
+        try:
+            request(url, token_file)
+            return
+        except OSError:
+            time.sleep(nap)
+
+
+def load_application(entry: Dict[str, Any]) -> Any:
+    """Import `module:attribute`; a builder function is called with its arguments, as `serve run` does."""
+    from ray import serve
+
+    module_name, _, attribute = entry["import"].partition(":")
+    found: Any = importlib.import_module(module_name)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    if isinstance(found, serve.Application):
+        if entry["args"]:
+            raise DeployFailed(f"{entry['import']} is a built application: args can only go to a builder function")
+        return found
+    if not callable(found):
+        raise DeployFailed(f"{entry['import']} is neither an application (X.bind()) nor a function that returns one")
+    built = found(_builder_argument(found, entry["args"]))
+    if not isinstance(built, serve.Application):
+        raise DeployFailed(f"{entry['import']} returned {type(built).__name__}, not an application (X.bind())")
+    return built
+
+
+def _builder_argument(builder: Callable[..., Any], args: Dict[str, Any]) -> Any:
+    """The dict itself, or the pydantic model that the builder's one parameter is annotated with."""
+    import inspect
+
+    parameters = list(inspect.signature(builder).parameters.values())
+    if len(parameters) != 1:
+        raise DeployFailed(f"the builder {builder.__name__} must take exactly one parameter, the arguments")
+    validate = getattr(parameters[0].annotation, "model_validate", None)
+    return validate(args) if validate else args
+
+
+def deploy_imported(job: Dict[str, Any], targets: List[Any]) -> None:
+    """Submit applications given by import path."""
+    from ray import serve
+
+    serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
+    entries = job["applications"]
+    run_many = getattr(serve, "run_many", None)
+    target_type = getattr(serve, "RunTarget", None)
+    if run_many and target_type:
+        run_many(
+            [target_type(t, name=e["name"], route_prefix=e["route"]) for t, e in zip(targets, entries)],
+            wait_for_applications_running=False,
+            wait_for_ingress_deployment_creation=False,
+        )
+    else:  # Ray before `run_many`: one after another, each waiting with Serve's own one-second poll
+        for target, entry in zip(targets, entries):
+            serve.run(target, name=entry["name"], route_prefix=entry["route"])
+
+
+def deploy_config(job: Dict[str, Any], deadline: float) -> None:
+    """Submit Ray's own Serve config through the REST API of the dashboard, its public door."""
+    url = job["dashboard"] + "/api/serve/applications/"
+    what = "Ray's dashboard does not answer at " + job["dashboard"]
+    for nap in naps(deadline, what):
+        try:
+            request(url, job["token_file"], method="PUT", body=job["config"], timeout_s=DEPLOY_TIMEOUT_S)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                text = error.read().decode(errors="replace")
+                raise DeployFailed(f"Ray refused the Serve config ({error.code}): {text[:2000]}") from None
+            time.sleep(nap)  # the dashboard is up before its Serve module is
+        except OSError:
+            time.sleep(nap)
+
+
+def wait_until_running(names: List[str], status: Status, deadline: float) -> None:
+    """Watch the applications' state until all are RUNNING."""
+    from ray import serve
+
+    for nap in naps(deadline, "the applications are not RUNNING"):
+        found = serve.status().applications
+        states = {name: found[name] for name in names if name in found}
+        for name, state in states.items():
+            if str(_value(state.status)) in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise DeployFailed(f"application {name}: {_value(state.status)}: {state.message}")
+        if len(states) == len(names) and all(_value(s.status) == "RUNNING" for s in states.values()):
+            return
+        waiting = [f"{name}: {_describe(states.get(name))}" for name in names if _not_running(states.get(name))]
+        status.write("submitted", "; ".join(waiting))
+        time.sleep(nap)
+
+
+def _value(status: Any) -> str:
+    return str(getattr(status, "value", status))
+
+
+def _not_running(state: Any) -> bool:
+    return state is None or _value(state.status) != "RUNNING"
+
+
+def _describe(state: Any) -> str:
+    if state is None:
+        return "not known to Serve yet"
+    parts = [_value(state.status), state.message]
+    parts += [f"{name} {_value(d.status)} {d.message}".strip() for name, d in state.deployments.items()]
+    return ", ".join(part for part in parts if part)
+
+
+def run(job: Dict[str, Any], status: Status) -> None:
+    """Everything in order; raises on failure."""
+    deadline = time.monotonic() + float(job["timeout_s"])
+    status.write("importing", "the application")
+    import ray
+    import ray.serve
+
+    sys.path.insert(0, os.getcwd())
+    targets = [load_application(entry) for entry in job["applications"]]
+    status.write("waiting", "for the head's raylet")
+    # Ray 2.20's agents answer without a token, and ignore it where given.
+    wait_for_http(job["raylet_health"], deadline, "the head's raylet is not healthy", job["token_file"])
+    status.write("connecting", f"to {job['address']}")
+    ray.init(address=job["address"], log_to_driver=False, namespace="daybreak")
+    status.write("starting", "Serve's controller and proxy")
+    if job["config"] is not None:
+        deploy_config(job, deadline)
+        names = [app.get("name", "default") for app in job["config"].get("applications", [])]
+    else:
+        deploy_imported(job, targets)
+        names = [entry["name"] for entry in job["applications"]]
+    status.write("submitted", "waiting for replicas")
+    wait_until_running(names, status, deadline)
+    status.write("running")
+
+
+def main() -> int:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job = json.load(file)
+    status = Status(job["status_file"], job["instance"])
+    try:
+        run(job, status)
+    except DeployFailed as error:
+        status.write("failed", str(error).strip().splitlines()[0], str(error).strip().splitlines()[-20:])
+        return 1
+    except BaseException as error:
+        lines = traceback.format_exc().strip().splitlines()
+        traceback.print_exc()
+        status.write("failed", f"{type(error).__name__}: {error}".splitlines()[0], lines[-20:])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # The driver has nothing to clean up that its end does not: Ray's own shutdown would take a second.
+    os._exit(code)
