@@ -17,7 +17,7 @@ from daybreak.backends.pidfd import PidFd, wait_all
 from daybreak.backends.records import Records, write_private
 from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Secret, Service, log_path
+from daybreak.services.base import Joined, Secret, Service, log_path
 
 # Variables of a shell that ran `eval "$(daybreak env)"`, or of another cluster, must not steer our own services.
 NOT_INHERITED = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
@@ -120,7 +120,7 @@ class ProcessBackend:
                 await wait_all([p.pid for p in left], timeout_s=1.0)
                 continue
             asking = [p for p in ordinary if p.pid not in asked]
-            if policy.main_only:
+            if policy.main_only and procfs.alive(handle.pid, handle.started_ticks):
                 asking = [p for p in asking if p.pid == handle.pid]
             self._signal(asking, signal.Signals[policy.signal])
             asked.update(p.pid for p in asking)
@@ -200,7 +200,14 @@ class ProcessBackend:
             if key not in NOT_INHERITED and not key.startswith("DAYBREAK_")
         }
         for key, value in service.env.items():
-            inherited[key] = Path(value.path).read_text().strip() if isinstance(value, Secret) else value
+            match value:
+                case Secret():
+                    inherited[key] = Path(value.path).read_text().strip()
+                case Joined():
+                    rest = inherited.get(key)
+                    inherited[key] = f"{value.value}{value.separator}{rest}" if rest else value.value
+                case str():
+                    inherited[key] = value
         return inherited
 
     def _members(self, handle: Handle) -> list[procfs.Process]:

@@ -31,7 +31,15 @@ class Secret:
     path: str
 
 
-EnvValue = str | Secret
+@dataclass(frozen=True)
+class Joined:
+    """A value put in front of what the environment already holds under that name, such as a search path."""
+
+    value: str
+    separator: str
+
+
+EnvValue = str | Secret | Joined
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ class Service:
 
 
 def _plain(value: EnvValue) -> Any:
-    return asdict(value) if isinstance(value, Secret) else value
+    return value if isinstance(value, str) else asdict(value)
 
 
 def log_path(logs: Path, service: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Site:
 
     `ports` holds every chosen port by purpose (`postgres`, `redis`, `head.node_manager`, `worker-1.agent_http`, ...);
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
-    `node_ip` is the address Ray's nodes use among themselves.
+    `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
+    spec names one.
     """
 
     base: str
@@ -80,4 +82,4 @@ class Site:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
-    cpus: int = 1
+    serve_config: Mapping[str, Any] | None = None

@@ -1,44 +1,60 @@
 """The spec: what the user wants, as frozen models. Units are bytes and seconds once validated.
 
-`daybreak.spec.load` turns YAML into a `Spec`; `daybreak.spec.schema` publishes its JSON schema.
+`daybreak.spec.load` turns YAML into a `Spec`; `daybreak.spec.schema` publishes its JSON schema. A spec travels as
+`spec.model_dump(mode="json", by_alias=True)` and reads back equal with `Spec.model_validate`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from daybreak.spec.units import Bytes, Cpus, Seconds
+from daybreak.spec.names import NAME_PATTERN
+from daybreak.spec.units import MIB, Bytes, Cpus, Seconds
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-
+# Strict where pydantic would otherwise guess: `yes` is no count, and "3" no number.
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Route = Annotated[str, Field(pattern=r"^/")]
+Amount = Annotated[float, Field(ge=0, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
 
 
 class Model(BaseModel):
     """Unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _clash(kind: str, values: Iterable[str]) -> list[str]:
+    """Say which values occur twice; nothing where none does."""
+    seen = list(values)
+    twice = sorted({value for value in seen if seen.count(value) > 1})
+    return [f"two applications have the same {kind}: {', '.join(twice)}"] if twice else []
 
 
 class RayExpectation(Model):
     """Which Ray is expected, and where it is installed."""
 
-    version: str | None = Field(None, description="Version specifier such as '>=2.20,<3'; any version if absent.")
-    python: str | None = Field(None, description="Python interpreter that has Ray; daybreak's own if absent.")
+    version: str | None = Field(
+        default=None, description="Version specifier such as '>=2.20,<3'; any version if absent."
+    )
+    python: str | None = Field(default=None, description="Python interpreter that has Ray; daybreak's own if absent.")
 
 
 class Node(Model):
     """What one Ray node offers to Ray's scheduler."""
 
-    cpus: Cpus | None = Field(None, description="CPUs such as 2 or 500m; for workers 1, for the head 1 if absent.")
-    gpus: int | None = Field(None, ge=0, description="GPUs; found by Ray if absent.")
-    memory: Bytes | None = Field(None, description="Memory for tasks and actors, such as 2GiB.")
-    object_store: Bytes = Field(Bytes("256MiB"), description="Shared memory for objects.")
-    resources: dict[str, float] = Field(default_factory=dict, description="Custom resources, name to amount.")
+    cpus: Cpus | None = Field(
+        default=None, description="CPUs such as 2 or 500m; for workers 1, for the head 1 if absent."
+    )
+    gpus: int | None = Field(default=None, ge=0, strict=True, description="GPUs; found by Ray if absent.")
+    memory: Bytes | None = Field(default=None, description="Memory for tasks and actors, such as 2GiB.")
+    object_store: Bytes = Field(default=256 * MIB, description="Shared memory for objects, such as 256MiB.")
+    resources: dict[str, Amount] = Field(default_factory=dict, description="Custom resources, name to amount.")
     labels: dict[str, str] = Field(default_factory=dict, description="Node labels (Ray 2.49 and newer).")
     env: dict[str, str] = Field(default_factory=dict, description="Environment of the node and of its tasks.")
 
@@ -46,7 +62,7 @@ class Node(Model):
 class Workers(Node):
     """The worker nodes; all alike."""
 
-    count: int = Field(1, ge=0, le=256)
+    count: int = Field(default=1, ge=0, le=256, strict=True, description="How many worker nodes run beside the head.")
 
 
 class Application(Model):
@@ -55,9 +71,9 @@ class Application(Model):
     import_path: str = Field(
         alias="import", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:attribute, such as app:main."
     )
-    name: str = Field("default", min_length=1)
-    route: Route | None = "/"
-    args: dict[str, object] = Field(default_factory=dict, description="Arguments of an application builder.")
+    name: str = Field(default="default", min_length=1, description="The application's name in Ray Serve.")
+    route: Route | None = Field(default="/", description="The route it answers on; null for none.")
+    args: dict[str, JsonValue] = Field(default_factory=dict, description="Arguments of an application builder.")
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -65,21 +81,21 @@ class Application(Model):
 class Serve(Model):
     """The Serve applications: a list by import path, or Ray's own Serve config file."""
 
-    applications: tuple[Application, ...] = ()
-    config: str | None = Field(None, description="Path of a Ray Serve config file, used unchanged.")
-    health: Route | None = Field(None, description="A route that answers 2xx when the application is well.")
-    start_timeout: Seconds = Seconds("120s")
+    applications: tuple[Application, ...] = Field(default=(), description="Applications by import path.")
+    config: str | None = Field(default=None, description="Path of a Ray Serve config file, used unchanged.")
+    health: Route | None = Field(default=None, description="A route that answers 2xx when the application is well.")
+    start_timeout: Seconds = Field(default=120.0, description="Deadline of the applications' start.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.applications and self.config:
             raise ValueError("give either applications or config, not both")
-        names = [app.name for app in self.applications]
-        routes = [app.route for app in self.applications if app.route]
-        for kind, values in (("name", names), ("route", routes)):
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"two applications have the same {kind}: {', '.join(twice)}")
+        clashes = [
+            *_clash("name", (app.name for app in self.applications)),
+            *_clash("route", (app.route for app in self.applications if app.route)),
+        ]
+        if clashes:
+            raise ValueError("; ".join(clashes))
         return self
 
     @property
@@ -90,31 +106,33 @@ class Serve(Model):
 class Postgres(Model):
     """A PostgreSQL server in the cluster's state folder."""
 
-    port: Port | None = Field(None, description="Loopback port; a free one is chosen once and kept if absent.")
-    database: str = Field("daybreak", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict, description="postgresql.conf settings.")
+    port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
+    database: str = Field(default="daybreak", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Name of the database.")
+    settings: dict[str, Setting] = Field(default_factory=dict, description="postgresql.conf settings.")
 
 
 class Redis(Model):
     """A Redis-compatible server in the cluster's state folder."""
 
-    port: Port | None = Field(None, description="Loopback port; a free one is chosen once and kept if absent.")
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict, description="redis.conf settings.")
+    port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
+    settings: dict[str, Setting] = Field(default_factory=dict, description="redis.conf settings.")
 
 
 class Databases(Model):
     """Databases beside Ray; a key that is present starts one."""
 
-    postgres: Postgres | None = None
-    redis: Redis | None = None
+    postgres: Postgres | None = Field(
+        default=None, description="Start a PostgreSQL server; `postgres:` alone is enough."
+    )
+    redis: Redis | None = Field(default=None, description="Start a Redis-compatible server; `redis:` alone is enough.")
 
 
 class ServiceCheck(Model):
     """When one of the user's own services counts as ready: exactly one way."""
 
-    tcp: Port | None = Field(None, description="A port on 127.0.0.1 that accepts connections.")
-    http: str | None = Field(None, pattern=r"^https?://", description="A URL that answers 2xx or 3xx.")
-    command: tuple[str, ...] | None = Field(None, min_length=1, description="A command that exits with 0.")
+    tcp: Port | None = Field(default=None, description="A port on 127.0.0.1 that accepts connections.")
+    http: str | None = Field(default=None, pattern=r"^https?://", description="A URL that answers 2xx or 3xx.")
+    command: tuple[str, ...] | None = Field(default=None, min_length=1, description="A command that exits with 0.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -126,51 +144,57 @@ class ServiceCheck(Model):
 class UserService(Model):
     """One of the user's own services beside Ray, such as an API process."""
 
-    command: tuple[str, ...] = Field(min_length=1)
-    env: dict[str, str] = Field(default_factory=dict)
-    cwd: str = Field(".", description="Working folder, relative to the spec's.")
-    needs: tuple[str, ...] = Field((), description="Services that must be ready first.")
-    check: ServiceCheck | None = None
-    ports: tuple[Port, ...] = Field((), description="Loopback ports it listens on; checked before the start.")
-    tier: Literal["app", "data"] = "app"
-    restart: Literal["always", "on-failure", "never"] = "always"
-    start_timeout: Seconds = Seconds("60s")
-    stop_grace: Seconds = Seconds("10s")
+    command: tuple[str, ...] = Field(min_length=1, description="The program and its arguments, as a list.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables, added to daybreak's own.")
+    cwd: str = Field(default=".", description="Working folder, relative to the spec's.")
+    needs: tuple[str, ...] = Field(default=(), description="Services that must be ready first.")
+    check: ServiceCheck | None = Field(default=None, description="When it counts as ready; at once if absent.")
+    ports: tuple[Port, ...] = Field(default=(), description="Loopback ports it listens on; checked before the start.")
+    tier: Literal["app", "data"] = Field(default="app", description="`restart` replaces app; data stays up.")
+    restart: Literal["always", "on-failure", "never"] = Field(
+        default="always", description="What to do when it ends by itself."
+    )
+    start_timeout: Seconds = Field(default=60.0, description="Deadline of its start.")
+    stop_grace: Seconds = Field(default=10.0, description="Time between asking it to stop and killing it.")
 
 
 class Health(Model):
     """How running services are watched."""
 
-    interval: Seconds = Seconds("5s")
-    timeout: Seconds = Seconds("5s")
-    retries: int = Field(12, ge=1)
-    start_period: Seconds = Seconds("30s")
+    interval: Seconds = Field(default=5.0, description="Time between two checks of a running service.")
+    timeout: Seconds = Field(default=5.0, description="Deadline of one check.")
+    retries: int = Field(
+        default=12, ge=1, strict=True, description="Failed checks in a row that make a service unhealthy."
+    )
+    start_period: Seconds = Field(default=30.0, description="Time after readiness in which failed checks do not count.")
 
 
 class Ports(Model):
     """The ports that people use; all move by `offset`."""
 
-    serve: Port = 8000
-    dashboard: Port = 8265
-    gcs: Port = 6380
-    offset: int = Field(0, ge=0, le=50000)
+    serve: Port = Field(default=8000, description="Ray Serve's HTTP port.")
+    dashboard: Port = Field(default=8265, description="Ray's dashboard and jobs API.")
+    gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
+    offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
 
 
 class Spec(Model):
     """One cluster."""
 
-    name: Name
-    ray: RayExpectation = RayExpectation()
-    head: Node = Node()
-    workers: Workers = Workers()
-    serve: Serve = Serve()
-    databases: Databases = Databases()
-    services: dict[Name, UserService] = Field(default_factory=dict)
-    health: Health = Health()
-    ports: Ports = Ports()
-    listen: str = Field("127.0.0.1", description="Address of the Serve and dashboard ports.")
-    dashboard: bool = Field(True, description="Ray's dashboard and its jobs API.")
-    start_timeout: Seconds = Field(Seconds("120s"), description="Deadline of each service's start.")
+    name: Name = Field(description="The cluster's name; the folder's name if absent.")
+    ray: RayExpectation = Field(default=RayExpectation(), description="Which Ray is expected.")
+    head: Node = Field(default=Node(), description="The head node.")
+    workers: Workers = Field(default=Workers(), description="The worker nodes; all alike.")
+    serve: Serve = Field(default=Serve(), description="The Serve applications.")
+    databases: Databases = Field(
+        default=Databases(), description="Databases beside Ray; they stay up during a restart."
+    )
+    services: dict[Name, UserService] = Field(default_factory=dict, description="Your own services, by name.")
+    health: Health = Field(default=Health(), description="How running services are watched.")
+    ports: Ports = Field(default=Ports(), description="The ports that people use.")
+    listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve and dashboard ports.")
+    dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
+    start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
 
     def port(self, name: Literal["serve", "dashboard", "gcs"]) -> int:
         """The port with the offset applied."""

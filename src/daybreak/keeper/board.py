@@ -1,0 +1,100 @@
+"""What `status` shows, made from the event stream alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from daybreak.backends.base import Handle, State
+from daybreak.services.base import Service
+from daybreak.timeline.event import Event, Kind
+
+
+@dataclass
+class Row:
+    """One service as people see it. `since` is seconds since 1970 of the last change of `state`."""
+
+    name: str
+    tier: str
+    state: str = "stopped"
+    health: str = ""
+    reason: str = ""
+    pid: int | None = None
+    instance: str | None = None
+    generation: int | None = None
+    since: float = 0.0
+    started: float | None = None
+    ready_after_s: float | None = None
+    restarts: int = 0
+    passed: list[str] = field(default_factory=list)
+    urls: dict[str, str] = field(default_factory=dict)
+
+
+class Board:
+    """The rows of every wanted service, kept up to date by events."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+
+    def want(self, services: list[Service] | tuple[Service, ...]) -> None:
+        """Take over the wanted services in their order; rows of others stay only while something runs."""
+        old = self.rows
+        self.rows = {}
+        for service in services:
+            row = old.pop(service.name, None) or Row(service.name, str(service.tier))
+            row.tier = str(service.tier)
+            row.urls = dict(service.urls)
+            self.rows[service.name] = row
+        self.rows.update({name: row for name, row in old.items() if row.state != "stopped"})
+
+    def observe(self, handles: list[Handle]) -> None:
+        """Fill in what a handle knows."""
+        by_name = {handle.service: handle for handle in handles}
+        for name, row in self.rows.items():
+            handle = by_name.get(name)
+            row.pid = handle.pid if handle and handle.state is State.RUNNING else None
+            if handle:
+                row.instance, row.generation, row.started = handle.instance, handle.generation, handle.started_wall
+
+    def apply(self, event: Event) -> None:
+        """Move one row according to an event."""
+        if event.service is None:
+            return
+        row = self.rows.setdefault(event.service, Row(event.service, ""))
+        data = event.data
+        before = row.state
+        match event.kind:
+            case Kind.WAITING:
+                row.state, row.reason = "waiting", "for " + ", ".join(data.get("for", []))
+            case Kind.PREPARING:
+                row.state, row.reason = "preparing", str(data.get("name", ""))
+            case Kind.STARTING:
+                row.state, row.reason, row.health, row.passed = "starting", "", "", []
+            case Kind.NOT_YET:
+                row.reason = str(data.get("reason", ""))
+            case Kind.GATE_PASSED:
+                row.passed.append(str(data.get("gate", "")))
+            case Kind.READY:
+                row.state, row.reason, row.health = "ready", "", "healthy"
+                row.ready_after_s = data.get("after_s")
+            case Kind.ADOPTED:
+                row.state, row.reason, row.health = "ready", "", "healthy"
+            case Kind.STOPPING:
+                row.state, row.reason = "stopping", str(data.get("why", ""))
+            case Kind.STOPPED:
+                row.state, row.health, row.pid, row.instance, row.passed = "stopped", "", None, None, []
+            case Kind.FAILED:
+                row.state, row.reason = "failed", str(data.get("reason", ""))
+            case Kind.EXITED:
+                row.state, row.reason, row.health = "crashed", str(data.get("reason", "")), ""
+            case Kind.BACKING_OFF:
+                row.state, row.restarts = "backing-off", int(data.get("restarts", 0))
+            case Kind.HEALTH:
+                row.health, row.reason = str(data.get("status", "")), str(data.get("reason", ""))
+            case _:
+                return
+        if row.state != before:
+            row.since = event.wall
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [asdict(row) for row in self.rows.values()]

@@ -1,0 +1,150 @@
+"""Talking to a keeper from a command: plain sockets and JSON lines, so that `status` answers in an instant.
+
+One connection carries one request and the lines that answer it: events, then one `result` or `error`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from daybreak.errors import KeeperError, RemoteError
+from daybreak.paths import ClusterPaths
+
+START_DEADLINE_S = 30.0
+FIRST_NAP_S = 0.005
+LONGEST_NAP_S = 0.1
+CONNECT_TIMEOUT_S = 5.0
+
+
+class Connection:
+    """One request to a keeper."""
+
+    def __init__(self, connected: socket.socket, request: dict[str, Any]) -> None:
+        self._socket = connected
+        self._socket.settimeout(None)
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Every line of the answer; raises KeeperError where the keeper goes away in the middle."""
+        ended = False
+        for line in self._lines:
+            message: dict[str, Any] = json.loads(line)
+            yield message
+            ended = "result" in message or "error" in message
+            if ended:
+                break
+        if not ended:
+            raise KeeperError(
+                "the keeper went away while it was working",
+                hint="your services go on; run `daybreak status` to start a new keeper that takes them over",
+            )
+
+    def result(self) -> Any:
+        """Skip to the result; raises RemoteError where the keeper answered with an error."""
+        for message in self:
+            if "error" in message:
+                raise RemoteError(message["error"])
+            if "result" in message:
+                return message["result"]
+        return None
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+def connect(paths: ClusterPaths) -> socket.socket | None:
+    """A connection to the running keeper, None where there is none."""
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(CONNECT_TIMEOUT_S)
+    try:
+        made.connect(str(paths.socket))
+    except OSError:
+        made.close()
+        return None
+    return made
+
+
+def keeper_pid(paths: ClusterPaths) -> int | None:
+    """The pid in the lock file, where a keeper has ever been."""
+    try:
+        return int(paths.lock.read_text().strip())
+    except (OSError, ValueError):
+        return None
+
+
+def anything_recorded(paths: ClusterPaths) -> bool:
+    """Whether a keeper would find something to look after."""
+    return any(paths.records.glob("*.json"))
+
+
+def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:
+    """Start a keeper in the background; where two start at once the second ends by itself."""
+    paths.ensure()
+    source = str(Path(__file__).resolve().parents[2])
+    environment = dict(os.environ)
+    with open(os.open(paths.keeper_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "daybreak.keeper", paths.name],
+            env=environment | {"PYTHONPATH": _joined(source, environment.get("PYTHONPATH"))},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _joined(first: str, rest: str | None) -> str:
+    return f"{first}:{rest}" if rest else first
+
+
+def ensure(paths: ClusterPaths) -> socket.socket:
+    """A connection to the cluster's keeper, which is started where there is none."""
+    connected = connect(paths)
+    if connected:
+        return connected
+    return await_keeper(paths, spawn(paths))
+
+
+def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.socket:
+    """Wait until the started keeper, or the one that was quicker, accepts connections."""
+    deadline = time.monotonic() + START_DEADLINE_S
+    nap = FIRST_NAP_S
+    while time.monotonic() < deadline:
+        connected = connect(paths)
+        if connected:
+            child.returncode = 0  # it outlives this command: nobody waits for it
+            return connected
+        code = child.poll()
+        if code not in (None, 0):
+            raise KeeperError(f"the keeper ended with code {code} while it started", hint=f"see {paths.keeper_log}")
+        time.sleep(nap)
+        nap = min(nap * 2, LONGEST_NAP_S)
+    raise KeeperError(
+        f"the keeper did not answer within {START_DEADLINE_S:g} s",
+        hint=f"see {paths.keeper_log}",
+    )
+
+
+@contextlib.contextmanager
+def request(paths: ClusterPaths, op: str, *, start: bool = True, **fields: Any) -> Iterator[Connection]:
+    """Open one request. With `start` a missing keeper is started, else KeeperError is raised."""
+    connected = ensure(paths) if start else connect(paths)
+    if connected is None:
+        raise KeeperError(f"cluster {paths.name} is not running", hint="start it with `daybreak up`")
+    connection = Connection(connected, {"op": op, **fields})
+    try:
+        yield connection
+    finally:
+        connection.close()

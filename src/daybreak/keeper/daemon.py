@@ -1,0 +1,401 @@
+"""The keeper: one background process per cluster that owns its services.
+
+It holds the cluster's lock, answers the control API, carries out one run at a time, and restarts what crashes. It may
+be killed at any moment: services are found again by their records and markers, and go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends.base import Handle, State
+from daybreak.backends.process import ProcessBackend
+from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
+from daybreak.health.tail import tail
+from daybreak.keeper.board import Board
+from daybreak.keeper.control import Client, ControlServer
+from daybreak.keeper.preflight import preflight
+from daybreak.keeper.rotate import INTERVAL_S, rotate
+from daybreak.keeper.runs import Runs
+from daybreak.keeper.supervise import Supervisor
+from daybreak.keeper.wanted import WantedState
+from daybreak.paths import ClusterPaths
+from daybreak.plan import Goal, plan
+from daybreak.reconcile import Wanted, reconcile
+from daybreak.services.base import Secret, Service, Tier
+from daybreak.services.build import build
+from daybreak.services.ray import client_env
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+from daybreak.survey.site import survey
+from daybreak.timeline.event import Event, Kind, Outcome, RunKind
+from daybreak.timeline.recorder import Recorder
+
+IDLE_EXIT_S = 1.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A validated spec with everything derived from it."""
+
+    spec: Spec
+    site: Site
+    services: tuple[Service, ...]
+
+
+@dataclass
+class Current:
+    """The run that is being carried out."""
+
+    kind: RunKind
+    task: asyncio.Task[Any]
+    since_wall: float
+    client_pid: int | None
+
+
+class Keeper:
+    """All state of one keeper."""
+
+    def __init__(self, paths: ClusterPaths) -> None:
+        self._paths = paths
+        self._backend = ProcessBackend(paths)
+        self._board = Board()
+        self._watchers: set[Client] = set()
+        self._runs = Runs(paths.timeline)
+        self._record = Recorder([self._publish])
+        self._supervisor = Supervisor(self._backend, self._record, self._recover)
+        self._lock = asyncio.Lock()
+        self._current: Current | None = None
+        self._wanted = WantedState.load(paths.wanted)
+        self._cluster: Cluster | None = None
+        self._done = asyncio.Event()
+        self._server = ControlServer(
+            paths.socket,
+            {
+                "apply": self._apply,
+                "down": self._down,
+                "plan": self._plan,
+                "status": self._status,
+                "watch": self._watch,
+                "cancel": self._cancel,
+                "env": self._env,
+            },
+            self._maybe_leave,
+        )
+
+    async def serve(self) -> None:
+        """Adopt what runs, then answer until nothing is left to look after."""
+        await self._adopt()
+        await self._server.start()
+        rotation = asyncio.create_task(self._rotate())
+        self._maybe_leave()
+        await self._done.wait()
+        rotation.cancel()
+        self._supervisor.close()
+        await self._server.close()
+        self._runs.close()
+
+    # --- what it looks after ------------------------------------------------------------------------------------
+
+    async def _adopt(self) -> None:
+        """Take over what an earlier keeper left running, and bring back what died meanwhile."""
+        handles = await self._backend.observe()
+        if self._wanted is None or not handles:
+            return
+        try:
+            self._cluster = self._derive(self._wanted)
+        except DaybreakError as error:
+            self._record.emit(Kind.NOTE, text=f"the stored spec cannot be used: {error.message}", level="error")
+            return
+        self._board.want(self._cluster.services)
+        running = [handle for handle in handles if handle.state is not State.BROKEN]
+        for handle in running:
+            self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance)
+        self._follow(running)
+        missing = {service.name for service in self._cluster.services} - {handle.service for handle in running}
+        if self._wanted.settled and missing:
+            await self._recover(sorted(missing)[0], replace=False)
+
+    def _derive(self, wanted: WantedState) -> Cluster:
+        spec = Spec.model_validate(wanted.spec)
+        site = survey(spec, Path(wanted.base), self._paths)
+        return Cluster(spec, site, build(spec, site))
+
+    def _follow(self, handles: Sequence[Handle]) -> None:
+        services = self._cluster.services if self._cluster else ()
+        self._supervisor.sync(services, handles)
+        self._board.observe(list(handles))
+
+    def _publish(self, event: Event) -> None:
+        self._board.apply(event)
+        self._runs.add(event)
+        if event.kind is Kind.STOPPING and event.service:
+            self._supervisor.forget(event.service)
+        for client in list(self._watchers):
+            if client.gone:
+                self._watchers.discard(client)
+            client.send({"event": event.to_json()})
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            await asyncio.to_thread(rotate, self._paths.logs)
+
+    def _maybe_leave(self) -> None:
+        """Leave when nothing runs and nobody asks; a moment later, so that the next command of a script finds it."""
+        asyncio.get_running_loop().call_later(IDLE_EXIT_S, lambda: asyncio.ensure_future(self._leave_if_idle()))
+
+    async def _leave_if_idle(self) -> None:
+        if self._server.busy or self._current or self._lock.locked():
+            return
+        if not await self._backend.observe() and not (self._server.busy or self._current):
+            self._done.set()
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    async def _run(
+        self,
+        kind: RunKind,
+        wanted: Wanted,
+        cluster: Cluster,
+        *,
+        client: Client | None = None,
+        client_pid: int | None = None,
+    ) -> dict[str, Any]:
+        """Carry out one run; the caller holds the lock. Returns a summary."""
+        details = self._runs.describe(cluster.spec, cluster.site)
+        run = self._runs.begin(kind, details)
+        record = Recorder([self._publish], run)
+        if client:
+            self._watchers.add(client)
+        outcome, error = Outcome.OK, None
+        task = asyncio.ensure_future(
+            reconcile(wanted, self._backend, record, self._paths.logs, preflight=preflight)
+        )
+        self._current = Current(kind, task, time.time(), client_pid)
+        record.emit(Kind.RUN_BEGAN, None, run_kind=str(kind), workers=cluster.spec.workers.count, **details.to_json())
+        try:
+            await asyncio.shield(task)
+        except Interrupted as interrupted:
+            outcome, error = Outcome.INTERRUPTED, interrupted
+        except DaybreakError as failed:
+            outcome, error = Outcome.FAILED, failed
+        except BaseException:
+            outcome = Outcome.FAILED
+            raise
+        finally:
+            self._current = None
+            duration_s = record.elapsed_s()
+            record.emit(
+                Kind.RUN_ENDED, None, outcome=str(outcome), error=error and error.message, duration_s=duration_s
+            )
+            self._runs.end(run, outcome, duration_s, error.message if error else None)
+            self._follow(await self._backend.observe())
+            if client:
+                self._watchers.discard(client)
+        if error:
+            raise error
+        return {"run": run, "duration_s": duration_s, "status": self._snapshot()}
+
+    async def _recover(self, service: str, replace: bool) -> None:
+        """Bring back what crashed; what cannot be brought back is tried again after its back-off."""
+        async with self._lock:
+            if self._cluster is None or self._wanted is None or not self._wanted.settled:
+                return
+            services = [s for s in self._cluster.services if s.name not in self._supervisor.given_up]
+            goal = Goal(replace_services=frozenset({service}) if replace else frozenset())
+            wanted = Wanted(services, goal, keep_on_failure=True, generation=self._wanted.generation)
+            try:
+                await self._run(RunKind.RECOVERY, wanted, self._cluster)
+            except DaybreakError as error:
+                log.warning("recovery of %s failed: %s", service, error.message)
+                running = {handle.service for handle in await self._backend.observe()}
+                missing = [s.name for s in services if s.name not in running]
+                self._supervisor.retry(service if service in missing or not missing else missing[0])
+
+    async def _turn(self, client: Client) -> None:
+        """Wait for the lock; the client is told whom it waits for."""
+        if self._lock.locked() and self._current:
+            by = f" by pid {self._current.client_pid}" if self._current.client_pid else ""
+            since_s = time.time() - self._current.since_wall
+            client.send({"note": f"waiting for another {self._current.kind}{by}, running for {since_s:.0f} s"})
+        await self._lock.acquire()
+
+    # --- operations -----------------------------------------------------------------------------------------------
+
+    async def _apply(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """`up`, `scale` and `restart`: take over a spec, then make it so."""
+        await self._turn(client)
+        try:
+            state = self._asked_for(request)
+            cluster = self._derive(state)
+            observed = await self._backend.observe()
+            app_runs = any(h.tier == Tier.APP and h.state is State.RUNNING for h in observed)
+            restart = bool(request.get("restart"))
+            kind = RunKind.RESTART if restart else RunKind.CHANGE if app_runs else RunKind.STARTUP
+            new_generation = restart or not app_runs
+            state = state.with_changes(generation=state.generation + int(new_generation))
+            goal = Goal(replace_tiers=frozenset({Tier.APP}) if restart else frozenset())
+            keep = bool(request.get("keep"))
+            wanted = Wanted(cluster.services, goal, keep_on_failure=keep, generation=state.generation)
+            preflight(plan(wanted.services, observed, goal))
+            previous = (self._wanted, self._cluster)
+            self._take_over(state, cluster)
+            try:
+                done = await self._run(kind, wanted, cluster, client=client, client_pid=request.get("pid"))
+            except DaybreakError:
+                self._unsettle(previous, keep)
+                raise
+            self._settle()
+            return done
+        finally:
+            self._lock.release()
+
+    def _asked_for(self, request: dict[str, Any]) -> WantedState:
+        """The stored state with what the request changes."""
+        before = self._wanted
+        if "spec" in request:
+            state = WantedState(
+                spec=request["spec"],
+                base=str(request["base"]),
+                source=request.get("source"),
+                generation=before.generation if before else 0,
+            )
+        elif before:
+            state = before
+        else:
+            raise UsageError("this cluster has never been started", hint="start it with `daybreak up`")
+        workers = request.get("workers")
+        if workers is None and request.get("keep_workers") and before:
+            workers = before.workers
+        spec = state.spec
+        if workers is not None:
+            spec = {**spec, "workers": {**spec.get("workers", {}), "count": workers}}
+        return state.with_changes(spec=spec, workers=workers, settled=False)
+
+    def _take_over(self, state: WantedState, cluster: Cluster) -> None:
+        self._wanted, self._cluster = state, cluster
+        state.save(self._paths.wanted)
+        self._supervisor.forgive()
+        self._board.want(cluster.services)
+
+    def _settle(self) -> None:
+        """The run succeeded: from now on what crashes is brought back."""
+        if self._wanted:
+            self._wanted = self._wanted.with_changes(settled=True)
+            self._wanted.save(self._paths.wanted)
+
+    def _unsettle(self, previous: tuple[WantedState | None, Cluster | None], keep: bool) -> None:
+        """The run failed: with `keep` what came up is looked after, else only what ran before."""
+        if keep:
+            self._settle()
+            return
+        state, cluster = previous
+        if state and cluster and state.settled:
+            # What was running before and was not replaced is still ours to look after.
+            self._supervisor.given_up |= {s.name for s in cluster.services} - self._supervised()
+            self._settle()
+
+    def _supervised(self) -> set[str]:
+        return {row.name for row in self._board.rows.values() if row.instance}
+
+    async def _down(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Stop everything; with `volumes` delete the databases' data too."""
+        await self._turn(client)
+        try:
+            self._supervisor.forgive()
+            if self._wanted:
+                self._wanted = self._wanted.with_changes(settled=False)
+                self._wanted.save(self._paths.wanted)
+                self._cluster = self._cluster or self._derive(self._wanted)
+            done: dict[str, Any] = {}
+            if self._cluster and await self._backend.observe():
+                done = await self._run(
+                    RunKind.STOP, Wanted(()), self._cluster, client=client, client_pid=request.get("pid")
+                )
+            if request.get("volumes"):
+                names = [folder.name for folder in self._paths.data.iterdir()]
+                await self._backend.purge(names)
+                done["deleted"] = names
+            return done
+        finally:
+            self._lock.release()
+
+    async def _plan(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """What `up` (or `restart`) would do; changes nothing."""
+        cluster = self._derive(self._asked_for(request))
+        goal = Goal(replace_tiers=frozenset({Tier.APP}) if request.get("restart") else frozenset())
+        return plan(cluster.services, await self._backend.observe(), goal).to_json()
+
+    async def _status(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        return self._snapshot()
+
+    async def _watch(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Send a snapshot, then every event, until the client goes away."""
+        client.send({"snapshot": self._snapshot()})
+        self._watchers.add(client)
+        while not client.gone and not self._done.is_set():
+            await asyncio.sleep(1.0)
+            client.send({"alive": True})
+        return {}
+
+    async def _cancel(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """End the current run as Ctrl-C does; only a run of the client that asks, where it names itself."""
+        current = self._current
+        if current is None or current.client_pid != request.get("pid"):
+            return {"cancelled": False}
+        current.task.cancel()
+        return {"cancelled": True}
+
+    async def _env(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Variables for a shell: plain values, and files for what must not be printed."""
+        if self._cluster is None:
+            raise KeeperError(f"cluster {self._paths.name} is not running", hint="start it with `daybreak up`")
+        env = client_env(self._cluster.spec, self._cluster.site)
+        return {
+            "values": {name: value for name, value in env.items() if isinstance(value, str)},
+            "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
+            "base": self._cluster.site.base,
+            "python": self._cluster.site.ray.python,
+        }
+
+    def _snapshot(self) -> dict[str, Any]:
+        """What `status --json` prints."""
+        cluster = self._cluster
+        rows = self._board.to_json()
+        for row in rows:
+            if row["state"] == "failed":
+                row["tail"] = tail(self._paths.logs / f"{row['name']}.log", 5)
+        return {
+            "name": self._paths.name,
+            "state": self._state(rows),
+            "keeper_pid": os.getpid(),
+            "generation": self._wanted.generation if self._wanted else 0,
+            "workers": cluster.spec.workers.count if cluster else 0,
+            "ray": cluster.site.ray.version if cluster else None,
+            "backend": "process",
+            "root": str(self._paths.root),
+            "run": str(self._current.kind) if self._current else None,
+            "urls": {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()},
+            "services": rows,
+        }
+
+    def _state(self, rows: list[dict[str, Any]]) -> str:
+        """One word for the whole cluster."""
+        states = {row["state"] for row in rows}
+        if self._current:
+            return "stopping" if self._current.kind is RunKind.STOP else "starting"
+        if not states or states == {"stopped"}:
+            return "stopped"
+        if states == {"ready"}:
+            healthy = all(row["health"] in ("", "healthy") for row in rows)
+            return "ready" if healthy else "degraded"
+        return "degraded"

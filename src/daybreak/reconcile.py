@@ -1,0 +1,319 @@
+"""The story: observe, plan, execute, record.
+
+`up`, `scale`, `restart`, `down` and crash recovery all come through `reconcile`: it makes what runs equal to what is
+wanted. What is independent runs together; a failure cancels its siblings and takes down what this run had started,
+unless the caller asked to keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends.base import Backend, Exit, Handle
+from daybreak.errors import DaybreakError, Interrupted, ServiceDied, StepFailed
+from daybreak.health.checks import Verdict, attempt
+from daybreak.health.tail import tail_of_all
+from daybreak.health.wait import Subject, wait_until
+from daybreak.plan import Goal, Plan, Start, Stop, plan
+from daybreak.services.base import Gate, Need, Prepare, Service, log_path
+from daybreak.services.ray import STARTED
+from daybreak.timeline.event import Kind
+from daybreak.timeline.recorder import Recorder
+
+PREPARE_TIMEOUT_S = 120.0
+ONE_SHOT_END_S = 15.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is to reach: the services, what to replace beyond the difference, and what to do on failure."""
+
+    services: Sequence[Service]
+    goal: Goal = Goal()
+    keep_on_failure: bool = False
+    generation: int = 1
+
+
+@dataclass
+class Result:
+    """What a run did."""
+
+    plan: Plan
+    started: list[Handle] = field(default_factory=list)
+    failures: list[DaybreakError] = field(default_factory=list)
+
+
+Preflight = Callable[[Plan], None]
+
+
+async def reconcile(
+    wanted: Wanted, backend: Backend, record: Recorder, logs: Path, *, preflight: Preflight | None = None
+) -> Result:
+    """Make what runs equal to what is wanted.
+
+    Raises StepFailed where a service failed, PreflightError before anything was touched, Interrupted when cancelled.
+    """
+    observed = await backend.observe()
+    steps = plan(wanted.services, observed, wanted.goal)
+    record.emit(
+        Kind.PLANNED,
+        stop=[step.handle.service for step in steps.stop],
+        start=[step.service.name for step in steps.start],
+        keep=[handle.service for handle in steps.keep],
+    )
+    if preflight:
+        preflight(steps)
+    execution = _Execution(steps, wanted, backend, record, logs)
+    try:
+        await execution.run()
+    except asyncio.CancelledError:
+        await _uninterrupted(execution.undo("interrupted"))
+        raise Interrupted("interrupted; what this run had started was taken down again") from None
+    except BaseException:
+        await _uninterrupted(execution.undo("daybreak itself failed"))
+        raise
+    failures = execution.result.failures
+    if failures:
+        if not wanted.keep_on_failure:
+            await _uninterrupted(execution.undo("another service failed"))
+        raise StepFailed(failures)
+    return execution.result
+
+
+async def _uninterrupted(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end even when cancelled once more: a second Ctrl-C must not leave processes behind."""
+    task = asyncio.ensure_future(coroutine)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+    task.result()
+
+
+class _Blocked(DaybreakError):
+    """A needed service failed; its own error tells the story, so this one is not reported."""
+
+
+class _Execution:
+    """One plan being carried out. Gates are futures: passed (True) or never to be passed (False)."""
+
+    def __init__(self, steps: Plan, wanted: Wanted, backend: Backend, record: Recorder, logs: Path) -> None:
+        self._steps = steps
+        self._wanted = wanted
+        self._backend = backend
+        self._record = record
+        self._logs = logs
+        self.result = Result(steps)
+        self._stopped = {step.handle.instance: asyncio.Event() for step in steps.stop}
+        self._gates: dict[tuple[str, str | None], asyncio.Future[bool]] = {}
+        self._handles = {handle.service: handle for handle in steps.keep}
+        loop = asyncio.get_running_loop()
+        for step in steps.start:
+            for gate in (STARTED, *(gate.name for gate in step.service.gates), None):
+                self._gates[step.service.name, gate] = loop.create_future()
+
+    async def run(self) -> None:
+        """Carry out every step; failures are collected, the first one cancels the rest unless they are kept."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stop in self._steps.stop:
+                    group.create_task(self._stop(stop), name=f"stop {stop.handle.service}")
+                for start in self._steps.start:
+                    group.create_task(self._start(start), name=f"start {start.service.name}")
+        except* DaybreakError as errors:
+            self.result.failures += [e for e in _leaves(errors) if e not in self.result.failures]
+
+    async def undo(self, why: str) -> None:
+        """Take down everything that this run started."""
+        await asyncio.gather(*(self._end(handle, why) for handle in self.result.started), return_exceptions=True)
+
+    async def _stop(self, step: Stop) -> None:
+        await self._until_stopped(step.after)
+        await self._end(step.handle, step.why)
+        self._stopped[step.handle.instance].set()
+
+    async def _end(self, handle: Handle, why: str) -> None:
+        self._record.emit(Kind.STOPPING, handle.service, why=why)
+        stopped = await self._backend.stop(handle)
+        self._record.emit(Kind.STOPPED, handle.service, after_s=stopped.after_s, killed=stopped.killed)
+
+    async def _until_stopped(self, services: frozenset[str]) -> None:
+        for step in self._steps.stop:
+            if step.handle.service in services:
+                await self._stopped[step.handle.instance].wait()
+
+    async def _start(self, step: Start) -> None:
+        service = step.service
+        try:
+            await self._until_stopped(step.after)
+            await self._start_service(service, step.why)
+        except DaybreakError as error:
+            self._close_gates(service.name)
+            if isinstance(error, _Blocked):
+                self._record.emit(Kind.FAILED, service.name, reason=error.message, exit_code=None, log=None, tail=[])
+                return
+            self._report(service, error)
+            self.result.failures.append(error)
+            if not self._wanted.keep_on_failure:
+                raise
+        except asyncio.CancelledError:
+            self._close_gates(service.name)
+            raise
+
+    def _close_gates(self, name: str) -> None:
+        for (service, _), gate in self._gates.items():
+            if service == name and not gate.done():
+                gate.set_result(False)
+
+    def _report(self, service: Service, error: DaybreakError) -> None:
+        self._record.emit(
+            Kind.FAILED,
+            service.name,
+            reason=error.message,
+            exit_code=error.exit_code_of_service if isinstance(error, ServiceDied) else None,
+            log=str(log_path(self._logs, service.name)),
+            tail=error.details(),
+        )
+
+    async def _start_service(self, service: Service, why: str) -> None:
+        waited_s, last_need = await self._needs(service)
+        for prepare in service.prepare:
+            await self._prepare(service, prepare)
+        instance = uuid.uuid4().hex[:12]
+        bound = {name: self._handles[name].instance for name in service.bound_to() if name in self._handles}
+        handle = await self._backend.start(
+            service, instance=instance, generation=self._wanted.generation, bound=bound
+        )
+        self.result.started.append(handle)
+        self._handles[service.name] = handle
+        self._record.emit(
+            Kind.STARTING, service.name, why=why, instance=instance, waited_s=waited_s, last_need=last_need
+        )
+        began = self._record.elapsed_s()
+        self._pass(service.name, STARTED)
+        for gate in service.gates:
+            await self._gate(service, gate, handle, began)
+        if service.one_shot:
+            self._require_clean(service, await self._end_of_one_shot(handle))
+        self._pass(service.name, None)
+        self._record.emit(Kind.READY, service.name, after_s=self._record.elapsed_s() - began)
+
+    def _pass(self, service: str, gate: str | None) -> None:
+        future = self._gates[service, gate]
+        if not future.done():
+            future.set_result(True)
+
+    async def _needs(self, service: Service) -> tuple[float, str | None]:
+        """Wait for every need; returns seconds waited and the need that was met last (None where none was waited for)."""
+        waiting = {str_need(need): future for need in service.needs if (future := self._open_gate(need)) is not None}
+        began = self._record.elapsed_s()
+        last = None
+        if any(not future.done() for future in waiting.values()):
+            self._record.emit(Kind.WAITING, service.name, **{"for": list(waiting)})
+        by_future = {id(future): name for name, future in waiting.items()}
+        pending = {future for future in waiting.values() if not future.done()}
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            last = by_future[id(done.pop())]
+        for need in service.needs:
+            gate = self._gates.get((need.service, need.gate))
+            absent = gate is None and need.service not in self._handles
+            if not need.order_only and (absent or (gate is not None and not gate.result())):
+                raise _Blocked(f"not started: it needs {str_need(need)}, which failed")
+        return self._record.elapsed_s() - began, last
+
+    def _open_gate(self, need: Need) -> asyncio.Future[bool] | None:
+        """The gate's future; None where the service is not being started (it runs, or is not there)."""
+        return self._gates.get((need.service, need.gate))
+
+    async def _prepare(self, service: Service, prepare: Prepare) -> None:
+        if Path(prepare.creates).exists():
+            return
+        self._record.emit(Kind.PREPARING, service.name, name=prepare.name)
+        result = await self._backend.run(service, prepare.argv, timeout_s=PREPARE_TIMEOUT_S)
+        if result.code != 0:
+            raise ServiceDied(
+                f"{service.name}: {prepare.name} failed with exit code {result.code}",
+                exit_code_of_service=result.code,
+                service=service.name,
+                tail=result.output.splitlines()[-20:],
+            )
+
+    async def _gate(self, service: Service, gate: Gate, handle: Handle, began: float) -> None:
+        """Wait for one gate of a starting service."""
+        subject = Subject(
+            service.name,
+            gate.name,
+            str(log_path(self._logs, service.name)),
+            lambda: tail_of_all(log_path(self._logs, service.name), service.logs),
+            service.one_shot,
+        )
+
+        async def once() -> Verdict:
+            return await attempt(
+                gate.check,
+                service,
+                self._backend,
+                instance=handle.instance,
+                timeout_s=service.health.timeout_s,
+            )
+
+        waited = await wait_until(
+            once,
+            subject,
+            exited=lambda: self._backend.exited(handle),
+            deadline_s=max(0.0, service.start_timeout_s - (self._record.elapsed_s() - began)),
+            on_reason=lambda reason: void(
+                self._record.emit(Kind.NOT_YET, service.name, gate=gate.name, reason=reason)
+            ),
+        )
+        self._pass(service.name, gate.name)
+        self._record.emit(
+            Kind.GATE_PASSED,
+            service.name,
+            gate=gate.name,
+            attempts=waited.attempts,
+            after_s=self._record.elapsed_s() - began,
+            poll_s=waited.poll_s,
+        )
+
+    async def _end_of_one_shot(self, handle: Handle) -> Exit:
+        """A one-shot that has done its work ends; one that hangs instead has failed."""
+        try:
+            async with asyncio.timeout(ONE_SHOT_END_S):
+                return await self._backend.exited(handle)
+        except TimeoutError:
+            return Exit(None, f"did not end within {ONE_SHOT_END_S:g} s of its work being done")
+
+    def _require_clean(self, service: Service, end: Exit) -> None:
+        if not end.clean:
+            log = log_path(self._logs, service.name)
+            raise ServiceDied(
+                f"{service.name} {end.reason}",
+                exit_code_of_service=end.code,
+                service=service.name,
+                log=str(log),
+                tail=tail_of_all(log, service.logs),
+            )
+
+
+def str_need(need: Need) -> str:
+    """`service` or `service.gate`."""
+    return f"{need.service}.{need.gate}" if need.gate else need.service
+
+
+def void(_: object) -> None:
+    """Drop a value where a callback must return nothing."""
+
+
+def _leaves(group: BaseExceptionGroup[DaybreakError]) -> list[DaybreakError]:
+    found: list[DaybreakError] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,26 @@
+"""Every service of a cluster, from its spec and its site: the one list that plan, status and exporters read. Pure."""
+
+from __future__ import annotations
+
+from daybreak.services.base import Service
+from daybreak.services.databases import postgres, redis
+from daybreak.services.ray import head, worker
+from daybreak.services.serve import serve
+from daybreak.services.site import Site
+from daybreak.services.user import user_service
+from daybreak.spec.model import Spec
+
+
+def build(spec: Spec, site: Site) -> tuple[Service, ...]:
+    """The wanted services: databases, head, workers, Serve applications, the user's own."""
+    services: list[Service] = []
+    if spec.databases.postgres:
+        services.append(postgres(spec, site))
+    if spec.databases.redis:
+        services.append(redis(spec, site))
+    services.append(head(spec, site))
+    services += [worker(spec, site, number + 1) for number in range(spec.workers.count)]
+    if spec.serve.wanted:
+        services.append(serve(spec, site))
+    services += [user_service(spec, site, name, wanted) for name, wanted in spec.services.items()]
+    return tuple(services)

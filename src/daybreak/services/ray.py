@@ -1,0 +1,246 @@
+"""Ray's own services: the head, the worker nodes, and the environment that reaches them. Pure.
+
+Every port is given: a raylet whose agents' ports are unknown waits seconds for their port files (ray-project/ray
+pull request 59613), and nodes that share a machine would otherwise race for the defaults.
+"""
+
+from __future__ import annotations
+
+import json
+
+from daybreak.services.base import (
+    EnvValue,
+    Gate,
+    HealthPolicy,
+    HttpCheck,
+    Joined,
+    Need,
+    PortClaim,
+    Secret,
+    Service,
+    StopPolicy,
+    TcpCheck,
+    Tier,
+)
+from daybreak.services.databases import connection_env
+from daybreak.services.site import Site
+from daybreak.spec.model import Node, Spec
+
+HEAD = "head"
+SERVE = "serve"
+WORKERS = "workers"
+STARTED = "started"
+NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
+HEAD_PORTS = (*NODE_PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
+
+# Ray's own helpers hold nothing that a graceful end would save: they are killed once raylet and workers have gone.
+RAY_HELPERS = (
+    "/gcs/gcs_server",
+    "monitor.py",
+    "log_monitor.py",
+    "dashboard.py",
+    "ray-dashboard-",
+    "ray::DashboardAgent",
+    "ray::RuntimeEnvAgent",
+    "dashboard/agent.py",
+    "runtime_env/agent/main.py",
+    "ray.util.client.server",
+    "multiprocessing.forkserver",
+    "multiprocessing.resource_tracker",
+    "ray start",
+)
+STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS)
+LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
+AGENT_HEALTH = "/api/local_raylet_healthz"
+
+
+def worker_name(number: int) -> str:
+    """`worker-1`, `worker-2`, ..."""
+    return f"worker-{number}"
+
+
+def node_names(spec: Spec) -> list[str]:
+    """The head and every worker, in order."""
+    return [HEAD, *(worker_name(number + 1) for number in range(spec.workers.count))]
+
+
+def port_names(spec: Spec) -> list[str]:
+    """Every port of the Ray nodes that must be chosen, such as `head.node_manager`."""
+    names = []
+    for node in node_names(spec):
+        names += [f"{node}.{purpose}" for purpose in (HEAD_PORTS if node == HEAD else NODE_PORTS)]
+    return names
+
+
+def address(spec: Spec, site: Site) -> str:
+    """What `ray.init(address=...)` takes."""
+    return f"{site.node_ip}:{spec.port('gcs')}"
+
+
+def dashboard_url(spec: Spec) -> str:
+    """Where the dashboard and its REST API answer."""
+    return f"http://{_reachable(spec.listen)}:{spec.port('dashboard')}"
+
+
+def serve_url(spec: Spec, site: Site) -> str:
+    """Where Serve answers; a Serve config file may set its own port."""
+    options = site.serve_config.get("http_options") or {} if site.serve_config else {}
+    host = options.get("host", spec.listen)
+    return f"http://{_reachable(str(host))}:{options.get('port', spec.port('serve'))}"
+
+
+def raylet_health_url(site: Site, node: str) -> str:
+    """The node's agent says whether the GCS knows its raylet as alive; needs no token."""
+    return f"http://{site.node_ip}:{site.ports[f'{node}.agent_http']}{AGENT_HEALTH}"
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def token(site: Site) -> Secret | None:
+    """Ray's token file, where this Ray knows tokens (2.52 and newer)."""
+    return Secret(f"{site.secrets_folder}/ray-token") if site.ray.has_token_auth else None
+
+
+def auth_env(site: Site) -> dict[str, str]:
+    """Turns Ray's token authentication on; names the file, never the token."""
+    secret = token(site)
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": secret.path} if secret else {}
+
+
+def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """What a shell, a job or one of the user's own services needs to reach the cluster and its databases."""
+    env: dict[str, EnvValue] = {"RAY_ADDRESS": address(spec, site)}
+    if spec.dashboard:
+        env["RAY_API_SERVER_ADDRESS"] = dashboard_url(spec)
+    env |= auth_env(site)
+    env |= connection_env(spec, site)
+    return env
+
+
+def head(spec: Spec, site: Site) -> Service:
+    """The head node: GCS, raylet, dashboard."""
+    ports = {purpose: site.ports[f"{HEAD}.{purpose}"] for purpose in HEAD_PORTS}
+    argv = [
+        site.ray.command,
+        "start",
+        "--head",
+        f"--port={spec.port('gcs')}",
+        f"--ray-client-server-port={ports['client']}",
+        f"--include-dashboard={'true' if spec.dashboard else 'false'}",
+        f"--dashboard-host={spec.listen}",
+        f"--dashboard-port={spec.port('dashboard')}",
+        *_node_flags(spec.head, site, HEAD),
+    ]
+    if site.ray.release < (2, 41):
+        argv.append(f"--dashboard-grpc-port={ports['dashboard_grpc']}")
+    gates = [
+        Gate("gcs", TcpCheck(site.node_ip, spec.port("gcs"))),
+        Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success")),
+    ]
+    claims = [PortClaim("0.0.0.0", spec.port("gcs"), "GCS")]
+    urls = {}
+    if spec.dashboard:
+        gates.append(Gate("dashboard", HttpCheck(dashboard_url(spec) + "/api/gcs_healthz")))
+        claims.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
+        urls["dashboard"] = dashboard_url(spec)
+    return Service(
+        name=HEAD,
+        tier=Tier.APP,
+        argv=tuple(argv),
+        cwd=site.base,
+        env=_node_env(spec, spec.head, site)
+        | {
+            "AUTOSCALER_METRIC_PORT": str(ports["autoscaler_metrics"]),
+            "DASHBOARD_METRIC_PORT": str(ports["dashboard_metrics"]),
+        },
+        gates=tuple(gates),
+        health=health(spec, HttpCheck(raylet_health_url(site, HEAD), contains="success")),
+        start_timeout_s=spec.start_timeout,
+        stop=STOP,
+        vital=("gcs_server", "raylet"),
+        logs=_logs(site, HEAD, ("gcs_server.*", "raylet.*", "dashboard.log", "monitor.*")),
+        ports=tuple(claims),
+        urls=urls,
+    )
+
+
+def worker(spec: Spec, site: Site, number: int) -> Service:
+    """One worker node. It starts when the GCS answers, and after Serve has been told what to deploy: what the first
+    response needs has the processors for itself."""
+    name = worker_name(number)
+    check = HttpCheck(raylet_health_url(site, name), contains="success")
+    needs = [Need(HEAD, "gcs", bind=True)]
+    if spec.serve.wanted:
+        needs.append(Need(SERVE, "submitted", order_only=True))
+    return Service(
+        name=name,
+        tier=Tier.APP,
+        argv=(site.ray.command, "start", f"--address={address(spec, site)}", *_node_flags(spec.workers, site, name)),
+        cwd=site.base,
+        env=_node_env(spec, spec.workers, site),
+        needs=tuple(needs),
+        gates=(Gate("raylet", check),),
+        health=health(spec, check),
+        start_timeout_s=spec.start_timeout,
+        stop=STOP,
+        vital=("raylet",),
+        logs=_logs(site, name, ("raylet.*",)),
+    )
+
+
+def health(spec: Spec, check: HttpCheck | TcpCheck) -> HealthPolicy:
+    """The spec's health policy with this check."""
+    policy = spec.health
+    return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)
+
+
+def _node_flags(node: Node, site: Site, name: str) -> list[str]:
+    ports = {purpose: site.ports[f"{name}.{purpose}"] for purpose in NODE_PORTS}
+    flags = [
+        "--block",
+        "--disable-usage-stats",
+        f"--node-ip-address={site.node_ip}",
+        f"--temp-dir={site.runtime}/{name}",
+        f"--node-manager-port={ports['node_manager']}",
+        f"--object-manager-port={ports['object_manager']}",
+        f"--dashboard-agent-grpc-port={ports['agent_grpc']}",
+        f"--dashboard-agent-listen-port={ports['agent_http']}",
+        f"--runtime-env-agent-port={ports['runtime_env']}",
+        f"--metrics-export-port={ports['metrics']}",
+        # Let the system choose workers' ports: Ray's own fixed range is shared by every cluster on the machine.
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        f"--object-store-memory={node.object_store}",
+    ]
+    cpus = 1.0 if node.cpus is None else node.cpus
+    if cpus.is_integer():
+        flags.append(f"--num-cpus={int(cpus)}")
+    if node.gpus is not None:
+        flags.append(f"--num-gpus={node.gpus}")
+    if node.memory is not None:
+        flags.append(f"--memory={node.memory}")
+    if node.resources:
+        flags.append(f"--resources={json.dumps(node.resources, sort_keys=True)}")
+    if node.labels and site.ray.has_labels:
+        flags.append("--labels=" + ",".join(f"{key}={value}" for key, value in sorted(node.labels.items())))
+    return flags
+
+
+def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
+    env: dict[str, EnvValue] = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # The application's folder first, so that it is importable in replicas and workers.
+        "PYTHONPATH": Joined(site.base, ":"),
+        "NO_PROXY": Joined(LOOPBACK_NAMES, ","),
+        "no_proxy": Joined(LOOPBACK_NAMES, ","),
+    }
+    if node.cpus is not None and not node.cpus.is_integer():
+        # `ray start --num-cpus` takes whole numbers only.
+        env["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": node.cpus})
+    return env | auth_env(site) | connection_env(spec, site) | dict(node.env)
+
+
+def _logs(site: Site, node: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{site.runtime}/{node}/session_latest/logs/{name}" for name in names)

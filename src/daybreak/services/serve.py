@@ -1,0 +1,112 @@
+"""The Serve applications: a one-shot that deploys them, and the checks that tell whether they answer. Pure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from daybreak.services.base import (
+    ConfigFile,
+    DeployCheck,
+    Gate,
+    HttpCheck,
+    Joined,
+    Need,
+    PortClaim,
+    Restart,
+    ServeCheck,
+    Service,
+    Tier,
+)
+from daybreak.services.ray import (
+    HEAD,
+    SERVE,
+    STARTED,
+    address,
+    client_env,
+    dashboard_url,
+    health,
+    raylet_health_url,
+    serve_url,
+    token,
+)
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+
+PROGRAM = Path(__file__).parent.parent / "rayside" / "deploy.py"
+
+
+def serve(spec: Spec, site: Site) -> Service:
+    """The deployment. Its process imports Ray and the application beside the starting head and ends when all runs."""
+    request = f"{site.runtime}/serve-request.json"
+    status = f"{site.runtime}/serve-status.json"
+    url = serve_url(spec, site)
+    listening = ServeCheck(url, _routes(spec, site))
+    answers = HttpCheck(url + spec.serve.health) if spec.serve.health else None
+    gates = [
+        Gate("submitted", DeployCheck(status, "submitted")),
+        Gate("running", DeployCheck(status, "running")),
+        Gate("routes", listening),
+    ]
+    if answers:
+        gates.append(Gate("answers", answers))
+    port = int(url.rpartition(":")[2])
+    return Service(
+        name=SERVE,
+        tier=Tier.APP,
+        argv=(site.ray.python, str(PROGRAM), request),
+        cwd=site.base,
+        env={**client_env(spec, site), "PYTHONPATH": Joined(site.base, ":")},
+        needs=(Need(HEAD, STARTED, bind=True),),
+        gates=tuple(gates),
+        health=health(spec, answers or HttpCheck(url + "/-/healthz")),
+        start_timeout_s=spec.serve.start_timeout,
+        restart=Restart.ON_FAILURE,
+        one_shot=True,
+        logs=(f"{site.runtime}/{HEAD}/session_latest/logs/serve/*.log",),
+        ports=(PortClaim(spec.listen, port, "Serve"),),
+        files=(ConfigFile(request, json.dumps(_request(spec, site, status), indent=1)),),
+        urls={"serve": url},
+    )
+
+
+def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
+    secret = token(site)
+    return {
+        "address": address(spec, site),
+        "raylet_health": raylet_health_url(site, HEAD),
+        "http": {"host": spec.listen, "port": spec.port("serve")},
+        "applications": [
+            {"import": app.import_path, "name": app.name, "route": app.route, "args": app.args}
+            for app in spec.serve.applications
+        ],
+        "config": _config(spec, site),
+        "dashboard": dashboard_url(spec),
+        "token_file": secret.path if secret else None,
+        "status_file": status,
+        # Replaced when the file is written, so that the status of an earlier instance is never taken for this one's.
+        "instance": "@INSTANCE@",
+        "timeout_s": spec.serve.start_timeout,
+    }
+
+
+def _config(spec: Spec, site: Site) -> dict[str, Any] | None:
+    """Ray's Serve config as the file has it; only what the file leaves open is filled in.
+
+    One proxy is enough where all nodes share a machine: a second one would fight it for the port.
+    """
+    if site.serve_config is None:
+        return None
+    config = dict(site.serve_config)
+    config["http_options"] = {"host": spec.listen, "port": spec.port("serve"), **(config.get("http_options") or {})}
+    config.setdefault("proxy_location", "HeadOnly")
+    return config
+
+
+def _routes(spec: Spec, site: Site) -> tuple[str, ...]:
+    if site.serve_config is not None:
+        routes = [app.get("route_prefix", "/") for app in site.serve_config.get("applications", [])]
+    else:
+        routes = [app.route for app in spec.serve.applications]
+    return tuple(route for route in routes if route)

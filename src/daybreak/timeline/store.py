@@ -1,0 +1,261 @@
+"""The timeline on disk: every run and every event, committed as it happens."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from daybreak.errors import DaybreakError, UsageError
+from daybreak.timeline import database, rows
+from daybreak.timeline.event import Event, Outcome, RunKind
+from daybreak.timeline.run import Run
+
+# How many writes wait in memory while the disk takes none; the oldest event goes first.
+PENDING_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class _Write:
+    sql: str
+    values: tuple[object, ...]
+    event: Event | None = None
+
+
+class Store:
+    """Runs and events in one SQLite file. The keeper alone writes; anybody may read meanwhile with `read_only`.
+
+    A missing file reads as empty. Nothing here stops a cluster: what cannot be written is kept in memory and written
+    later, a broken file is set aside as `<name>.corrupt-<n>` and a new one begun. `notes` says, once each, what of
+    this happened; `dropped` counts the events that were lost. To be used from one thread.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path = Path(path)
+        self.read_only = read_only
+        self.notes: list[str] = []
+        self.dropped = 0
+        self._db: sqlite3.Connection | None = None
+        self._pending: deque[_Write] = deque()
+        self._began: dict[int, _Write] = {}
+        self._last_run = 0
+        try:
+            self._connection()
+        except (sqlite3.Error, OSError) as error:
+            self._trouble(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is still kept in memory where the disk takes it, and close the file."""
+        if self._pending:
+            self._flush()
+        self._disconnect()
+
+    @property
+    def pending(self) -> int:
+        """How many writes are kept in memory because the disk did not take them."""
+        return len(self._pending)
+
+    def begin_run(
+        self,
+        kind: RunKind,
+        *,
+        workers: int,
+        warm: bool,
+        versions: Mapping[str, Any],
+        machine: Mapping[str, Any],
+        spec_digest: str,
+        wall: float,
+    ) -> int:
+        """Record that a run began, and return its number. `wall` is seconds since 1970."""
+        self._last_run = run = self._next_run(wall)
+        values = (run, str(kind), wall, workers, warm, rows.dump(versions), rows.dump(machine), rows.text(spec_digest))
+        self._began[run] = _Write(rows.BEGIN_RUN, values)
+        self._write(self._began[run])
+        return run
+
+    def add(self, event: Event) -> bool:
+        """Record an event; False where it is kept in memory until the disk takes it."""
+        service = None if event.service is None else rows.text(event.service)
+        values = (event.run, str(event.kind), event.at_s, event.wall, service, rows.dump(event.data))
+        return self._write(_Write(rows.ADD_EVENT, values, event))
+
+    def end_run(
+        self,
+        run: int,
+        outcome: Outcome,
+        duration_s: float | None,
+        ready_after_s: float | None = None,
+        first_response_s: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record how a run ended; durations in seconds, None where not measured."""
+        why = None if error is None else rows.text(error)
+        self._write(_Write(rows.END_RUN, (str(outcome), duration_s, ready_after_s, first_response_s, why, run)))
+        self._began.pop(run, None)
+
+    def mark_interrupted(self) -> int:
+        """Mark the runs that a keeper which died left `running`; returns how many. For a new keeper, before it runs.
+
+        Their duration becomes the time of their last event: how long they ran at least.
+        """
+        left = [run for run in self.runs(outcome=Outcome.RUNNING) if run.id not in self._began]
+        for run in left:
+            why = "the keeper ended before the run did"
+            self._write(_Write(rows.INTERRUPT_RUN, (str(Outcome.INTERRUPTED), why, run.id, run.id)))
+        return len(left)
+
+    def runs(
+        self, kind: RunKind | None = None, limit: int | None = None, *, outcome: Outcome | None = None
+    ) -> list[Run]:
+        """The runs, newest first; all where `limit` is None."""
+        found = self._read(
+            "SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR outcome = ?2) "
+            "ORDER BY id DESC LIMIT ?3",
+            (kind and str(kind), outcome and str(outcome), -1 if limit is None else limit),
+        )
+        return [run for run in map(rows.run_of, found) if run]
+
+    def run(self, run: int) -> Run:
+        """One run. Raises UsageError where there is none of this number."""
+        found = self._read("SELECT * FROM runs WHERE id = ?", (run,))
+        known = rows.run_of(found[0]) if found else None
+        if known is None:
+            raise UsageError(f"there is no run {run} in {self.path}", hint="daybreak perf history lists the runs")
+        return known
+
+    def events(self, run: int) -> list[Event]:
+        """The events of a run in the order they happened."""
+        found = self._read("SELECT * FROM events WHERE run = ? ORDER BY id", (run,))
+        return self._joined(found, [event for event in self._unwritten() if event.run == run])
+
+    def recent(self, limit: int) -> list[Event]:
+        """The last `limit` events of all, in and outside of runs, in the order they happened."""
+        found = self._read("SELECT * FROM events ORDER BY id DESC LIMIT ?", (max(limit, 0),))
+        joined = self._joined(found[::-1], self._unwritten())
+        return joined[max(len(joined) - limit, 0) :] if limit > 0 else []
+
+    def clear(self, kinds: Iterable[RunKind] | None = None) -> int:
+        """Delete the finished runs (of `kinds`, else all) with their events, and return how many runs went.
+
+        Without `kinds` the events outside of runs go too. A run that is still running stays. Raises DaybreakError
+        where the file cannot be written to.
+        """
+        if not self.path.exists():
+            return 0
+        self._flush()
+        try:
+            db = self._connection()
+            if db is None or self.read_only:
+                raise DaybreakError(f"the history in {self.path} was opened for reading only; nothing was cleared")
+            count = rows.delete_finished(db, None if kinds is None else [str(kind) for kind in kinds])
+        except (sqlite3.Error, OSError) as error:
+            hint = "free some space or make it writable, and clear again"
+            raise DaybreakError(f"the history in {self.path} could not be cleared: {error}", hint=hint) from error
+        try:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            self._note(f"the history was cleared, but {self.path} could not be made smaller: {error}")
+        return count
+
+    def _next_run(self, wall: float) -> int:
+        found = self._read("SELECT seq FROM sqlite_sequence WHERE name = 'runs'", ())
+        if self._db is None:
+            # The numbers already given cannot be read; seconds since 1970 are above all of them.
+            return max(int(wall), self._last_run + 1)
+        given = int(found[0]["seq"]) if found else 0
+        return max(self._last_run, given) + 1
+
+    def _unwritten(self) -> list[Event]:
+        return [write.event for write in self._pending if write.event]
+
+    def _joined(self, found: list[sqlite3.Row], unwritten: list[Event]) -> list[Event]:
+        return [event for event in map(rows.event_of, found) if event] + unwritten
+
+    def _write(self, write: _Write) -> bool:
+        self._pending.append(write)
+        if len(self._pending) > PENDING_LIMIT:
+            # How runs began and ended is worth more than what happened in them.
+            oldest = next((kept for kept in self._pending if kept.event), self._pending[0])
+            self._pending.remove(oldest)
+            self.dropped += 1
+        return self._flush()
+
+    def _flush(self) -> bool:
+        """Write what is pending, in order, each committed; False where some of it has to stay in memory."""
+        replaced = False
+        while self._pending:
+            try:
+                db = self._connection()
+                if db is None:
+                    return False
+                db.execute(self._pending[0].sql, self._pending[0].values)
+                self._pending.popleft()
+            except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+                if database.is_refusal(error):
+                    self._drop_first(error)
+                elif replaced or not self._trouble(error):
+                    return False
+                else:
+                    replaced = True
+        return True
+
+    def _drop_first(self, error: Exception) -> None:
+        """Give up on a write that no disk would take, so that it does not hold up those behind it."""
+        self._pending.popleft()
+        self.dropped += 1
+        self._note(f"an event could not be recorded: {error}")
+
+    def _read(self, sql: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
+        try:
+            db = self._connection()
+            return db.execute(sql, values).fetchall() if db else []
+        except (sqlite3.Error, OSError) as error:
+            self._trouble(error)
+            return []
+
+    def _connection(self) -> sqlite3.Connection | None:
+        if self._db is None:
+            opened = database.open_reader(self.path) if self.read_only else database.open_writer(self.path)
+            self._db = opened.db
+            if self._db:
+                self._db.row_factory = sqlite3.Row
+            self._note(opened.note)
+        return self._db
+
+    def _trouble(self, error: Exception) -> bool:
+        """Set a broken file aside; True where that was done, so that a new one can be begun at once."""
+        if database.is_passing(error):
+            self._note(f"the timeline {self.path} cannot be written to for now: {error}")
+            return False
+        self._disconnect()
+        if self.read_only or not database.is_broken(error):
+            self._note(f"the timeline {self.path} cannot be used: {error}")
+            return False
+        try:
+            self._note(database.set_aside(self.path, "corrupt", str(error)))
+        except OSError as refused:
+            self._note(f"the timeline {self.path} is broken ({error}) and could not be moved aside: {refused}")
+            return False
+        # The runs under way go on in the new file.
+        self._pending.extendleft(write for write in self._began.values() if write not in self._pending)
+        return True
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _note(self, text: str | None) -> None:
+        if text and text not in self.notes:
+            self.notes.append(text)
