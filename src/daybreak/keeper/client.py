@@ -34,6 +34,10 @@ class Connection:
         self._socket.sendall(json.dumps(request).encode() + b"\n")
         self._lines = self._socket.makefile("r", encoding="utf-8")
 
+    def deadline(self, at: float) -> None:
+        """From now on, reading past that moment (monotonic seconds) raises TimeoutError."""
+        self._socket.settimeout(max(0.001, at - time.monotonic()))
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Every line of the answer; raises KeeperError where the keeper goes away in the middle."""
         ended = False

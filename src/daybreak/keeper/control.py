@@ -24,12 +24,18 @@ log = logging.getLogger(__name__)
 class Client:
     """One connection; sending to one that went away does nothing."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
         self._writer = writer
 
     @property
     def gone(self) -> bool:
         return self._writer.is_closing()
+
+    async def until_gone(self) -> None:
+        """Wait until the other side has closed the connection."""
+        with contextlib.suppress(OSError):
+            await self._reader.read()
 
     def send(self, message: dict[str, Any]) -> None:
         if not self.gone:
@@ -69,7 +75,7 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
-        client = Client(writer)
+        client = Client(reader, writer)
         try:
             request = json.loads(await reader.readline() or b"{}")
             try:

@@ -19,7 +19,7 @@ from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
 from daybreak.health.tail import tail
-from daybreak.keeper.board import Board
+from daybreak.timeline.board import Board
 from daybreak.keeper.control import Client, ControlServer
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.rotate import INTERVAL_S, rotate
@@ -342,9 +342,10 @@ class Keeper:
         """Send a snapshot, then every event, until the client goes away."""
         client.send({"snapshot": self._snapshot()})
         self._watchers.add(client)
-        while not client.gone and not self._done.is_set():
-            await asyncio.sleep(1.0)
-            client.send({"alive": True})
+        try:
+            await client.until_gone()
+        finally:
+            self._watchers.discard(client)
         return {}
 
     async def _cancel(self, request: dict[str, Any], client: Client) -> dict[str, Any]:

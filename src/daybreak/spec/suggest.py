@@ -86,8 +86,10 @@ def annotation_at(path: KeyPath) -> Any:
 
 def is_section(path: KeyPath) -> bool:
     """Whether a mapping or a list belongs at `path`, and may be left out."""
-    field, kind = field_at(path), annotation_at(path)
-    return field is not None and not field.is_required() and (model_at(path) or get_origin(kind)) in _containers(kind)
+    field = field_at(path)
+    if field is None or field.is_required():
+        return False
+    return model_at(path) is not None or get_origin(annotation_at(path)) in (dict, tuple)
 
 
 def known_keys(path: KeyPath) -> list[str]:

@@ -1,0 +1,224 @@
+"""What daybreak does, as functions: the command line is a thin layer over these.
+
+Every function that changes something talks to the cluster's keeper and returns its status afterwards. Errors are
+`DaybreakError`s; see `daybreak.errors`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daybreak.errors import KeeperError
+from daybreak.keeper import client
+from daybreak.paths import ClusterPaths
+from daybreak.spec import LoadedSpec, cluster_name, find_spec, load_spec, without_file
+
+OnMessage = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster's status at one moment.
+
+    `urls` maps `serve`, `dashboard` and the user's services to where they answer; `services` is one mapping per
+    service (name, tier, state, health, reason, pid, restarts, ...); `state` is one word: ready, starting, degraded,
+    stopping or stopped.
+    """
+
+    name: str
+    state: str
+    workers: int = 0
+    urls: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[Mapping[str, Any], ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_snapshot(cls, raw: Mapping[str, Any]) -> Cluster:
+        return cls(raw["name"], raw["state"], raw["workers"], raw["urls"], tuple(raw["services"]), raw)
+
+    def env(self) -> dict[str, str]:
+        """The variables that reach the cluster and its databases; secrets are read from their files."""
+        found = environment(self.name)
+        return {**found["values"], **{key: Path(path).read_text().strip() for key, path in found["files"].items()}}
+
+
+def load(
+    file: str | Path | None = None,
+    *,
+    name: str | None = None,
+    app: str | None = None,
+    workers: int | None = None,
+    port_offset: int | None = None,
+    folder: str | Path | None = None,
+) -> LoadedSpec:
+    """The spec of a folder (the current one), with options on top; from options alone where there is no file.
+
+    Raises SpecError with every problem found.
+    """
+    place = Path(folder or ".").resolve()
+    found = Path(file) if file else find_spec(place)
+    overrides: dict[str, Any] = {}
+    if port_offset is not None:
+        overrides["ports"] = {"offset": port_offset}
+    if found is None:
+        return without_file(place, name=name, app=app, workers=workers, overrides=overrides)
+    if name is not None:
+        overrides["name"] = name
+    if workers is not None:
+        overrides["workers"] = {"count": workers}
+    if app is not None:
+        overrides["serve"] = {"applications": [{"import": app}], "config": None}
+    return load_spec(found, overrides=overrides)
+
+
+def up(
+    spec: LoadedSpec | None = None,
+    *,
+    workers: int | None = None,
+    keep: bool = False,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """Start everything that is not running, or change what differs; returns when all of it is ready.
+
+    `keep` leaves what came up running where something else failed.
+    """
+    spec = spec or load()
+    return _apply(spec.spec.name, _payload(spec) | {"workers": workers, "keep": keep}, on_message)
+
+
+def restart(
+    spec: LoadedSpec | None = None,
+    *,
+    name: str | None = None,
+    keep: bool = False,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """Replace the app tier; databases stay up. Without a spec the stored one is used."""
+    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep}
+    if spec:
+        fields |= _payload(spec)
+    return _apply(spec.spec.name if spec else _name(name), fields, on_message)
+
+
+def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
+    """Change the number of workers of a running cluster."""
+    return _apply(_name(name), {"workers": workers}, on_message, start=False)
+
+
+def down(
+    name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None
+) -> Mapping[str, Any]:
+    """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error."""
+    paths = ClusterPaths.of(_name(name))
+    if not paths.root.exists():
+        return {}
+    return _request(paths, "down", {"volumes": volumes}, on_message)
+
+
+def status(name: str | None = None) -> Cluster:
+    """What runs now. A keeper that was killed is started again, and adopts what it finds."""
+    paths = ClusterPaths.of(_name(name))
+    connected = client.connect(paths)
+    if connected is None and not client.anything_recorded(paths):
+        return Cluster(paths.name, "stopped", raw=stopped_snapshot(paths))
+    if connected:
+        connected.close()
+    with client.request(paths, "status") as connection:
+        return Cluster.from_snapshot(connection.result())
+
+
+def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
+    """The status of a cluster that nothing is left of."""
+    return {
+        "name": paths.name,
+        "state": "stopped",
+        "workers": 0,
+        "urls": {},
+        "services": [],
+        "keeper_pid": None,
+        "root": str(paths.root),
+    }
+
+
+def environment(name: str | None = None) -> dict[str, Any]:
+    """`values` and `files` (paths of secrets) by variable name, for reaching a running cluster."""
+    paths = ClusterPaths.of(_name(name))
+    start = client.anything_recorded(paths)
+    with client.request(paths, "env", start=start) as connection:
+        found: dict[str, Any] = connection.result()
+        return found
+
+
+def plan(spec: LoadedSpec | None = None, *, workers: int | None = None, restart: bool = False) -> dict[str, Any]:
+    """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`. Changes nothing."""
+    spec = spec or load()
+    paths = ClusterPaths.of(spec.spec.name)
+    with client.request(paths, "plan", **_payload(spec), workers=workers, restart=restart) as connection:
+        found: dict[str, Any] = connection.result()
+        return found
+
+
+@contextlib.contextmanager
+def cluster(
+    *,
+    workers: int | None = None,
+    app: str | None = None,
+    file: str | Path | None = None,
+    name: str | None = None,
+    folder: str | Path | None = None,
+    port_offset: int | None = None,
+) -> Iterator[Cluster]:
+    """A cluster for the length of a `with` block: started on entry, stopped on exit if it was not running before."""
+    spec = load(file, name=name, app=app, workers=workers, folder=folder, port_offset=port_offset)
+    before = status(spec.spec.name).state
+    try:
+        yield up(spec)
+    finally:
+        if before == "stopped":
+            down(spec.spec.name)
+
+
+def _name(name: str | None) -> str:
+    return name or cluster_name(Path.cwd(), find_spec(Path.cwd()))
+
+
+def _payload(spec: LoadedSpec) -> dict[str, Any]:
+    return {
+        "spec": spec.spec.model_dump(mode="json", by_alias=True),
+        "base": str(spec.base),
+        "source": str(spec.source) if spec.source else None,
+    }
+
+
+def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, start: bool = True) -> Cluster:
+    paths = ClusterPaths.of(name)
+    if not start and client.connect(paths) is None and not client.anything_recorded(paths):
+        raise KeeperError(f"cluster {name} is not running", hint="start it with `daybreak up`")
+    done = _request(paths, "apply", fields, on_message)
+    return Cluster.from_snapshot(done["status"])
+
+
+def _request(
+    paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None
+) -> dict[str, Any]:
+    """One request that changes something; Ctrl-C cancels it and waits until what it started has been taken down."""
+    with client.request(paths, op, pid=os.getpid(), **fields) as connection:
+        while True:
+            try:
+                for message in connection:
+                    if "error" in message:
+                        raise client.RemoteError(message["error"])
+                    if "result" in message:
+                        return dict(message["result"])
+                    if on_message:
+                        on_message(message)
+            except KeyboardInterrupt:
+                if on_message:
+                    on_message({"note": "interrupted: taking down what this run has started"})
+                with client.request(paths, "cancel", start=False, pid=os.getpid()) as cancelling:
+                    cancelling.result()

@@ -1,0 +1,91 @@
+"""status, once or as it changes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from daybreak import api
+from daybreak.cli.output import print_json
+from daybreak.keeper import client
+from daybreak.paths import ClusterPaths
+
+
+def status(name: str | None, as_json: bool, watch: bool) -> None:
+    """Show what runs now, or go on showing it."""
+    if watch:
+        _watch(api._name(name), as_json)
+        return
+    cluster = api.status(name)
+    if as_json:
+        print_json(cluster.raw)
+    else:
+        show(cluster.raw)
+
+
+def show(snapshot: dict[str, Any] | Any) -> None:
+    """The snapshot as a table of plain, aligned columns."""
+    print("\n".join(table(snapshot, time.time())))
+
+
+def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
+    """Lines: the cluster, one line per service, where it answers."""
+    head = f"{snapshot['name']}: {snapshot['state']}"
+    if snapshot["state"] == "stopped" and not snapshot["services"]:
+        return [head]
+    lines = [f"{head}  (Ray {snapshot['ray']}, generation {snapshot['generation']}, keeper {snapshot['keeper_pid']})"]
+    rows = [("SERVICE", "TIER", "STATE", "HEALTH", "PID", "UP", "RESTARTS", "")]
+    for row in snapshot["services"]:
+        up_s = now - row["started"] if row["started"] and row["state"] == "ready" else None
+        rows.append(
+            (
+                row["name"],
+                row["tier"],
+                row["state"],
+                row["health"] or "-",
+                str(row["pid"] or "-"),
+                _age(up_s),
+                str(row["restarts"]),
+                row["reason"],
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
+    for row in rows:
+        lines.append("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[7]]).rstrip())
+    for row in snapshot["services"]:
+        lines += [f"  {row['name']} | {text}" for text in row.get("tail", [])]
+    lines += [f"{service:<12} {url}" for service, url in snapshot["urls"].items()]
+    return lines
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def _watch(name: str, as_json: bool) -> None:
+    """Print a snapshot at every change until the keeper ends or Ctrl-C."""
+    paths = ClusterPaths.of(name)
+    api.status(name)  # a killed keeper is started again
+    with client.request(paths, "watch", start=False) as connection:
+        for message in connection:
+            snapshot = message.get("snapshot")
+            if snapshot is None:
+                with client.request(paths, "status", start=False) as asking:
+                    snapshot = asking.result()
+            if as_json:
+                print_json({**snapshot, "event": message.get("event")})
+            else:
+                _redraw(snapshot)
+
+
+def _redraw(snapshot: dict[str, Any]) -> None:
+    import sys
+
+    if sys.stdout.isatty():
+        print("\033[H\033[2J", end="")
+    show(snapshot)

@@ -1,0 +1,41 @@
+"""How anything is shown: data on stdout, progress and errors on stderr, plain text off a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from daybreak.errors import DaybreakError, UsageError
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout, for other programs."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def styled() -> bool:
+    """Whether stderr takes colours and cursor movement."""
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def print_error(error: DaybreakError) -> None:
+    """What failed, why, where the log is, what to run next."""
+    mark, end = ("\033[1;31m", "\033[0m") if styled() else ("", "")
+    print(f"{mark}error:{end} {error.message}", file=sys.stderr)
+    for line in error.details():
+        print(f"  {line}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is deleted; without a terminal only --yes counts. Raises UsageError where refused."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to answer.", hint="repeat with --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("not confirmed; nothing was changed")

@@ -1,0 +1,68 @@
+"""How numbers are written for people. Pure; every report uses these and no other."""
+
+from __future__ import annotations
+
+import math
+import time
+
+ABSENT = "-"
+MINUTE_S = 60
+HOUR_S = 3600
+DAY_S = 86400
+_BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def seconds(value_s: float | None) -> str:
+    """A duration: `12 ms`, `1.23 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`; `-` for None and what is no number."""
+    if value_s is None or not math.isfinite(value_s):
+        return ABSENT
+    if value_s < 0:
+        return f"-{seconds(-value_s)}"
+    # The limits are half a last digit lower than the units, so that no number rounds up to `1000 ms`.
+    if value_s < 0.00995:
+        return "0 ms" if value_s < 0.00005 else f"{value_s * 1000:.1f} ms"
+    if value_s < 0.9995:
+        return f"{value_s * 1000:.0f} ms"
+    if value_s < 9.995:
+        return f"{value_s:.2f} s"
+    if value_s < 2 * MINUTE_S:
+        return f"{value_s:.1f} s"
+    whole = round(value_s)
+    if whole < 2 * HOUR_S:
+        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
+    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min"
+
+
+def ago(wall: float, now: float) -> str:
+    """How long ago, both in seconds since 1970: `just now`, `12 s ago`, `3 h ago`; beyond two weeks the local date."""
+    passed = now - wall
+    if passed < 2:  # also where the clock was set back
+        return "just now"
+    if passed < 2 * MINUTE_S:
+        return f"{int(passed)} s ago"
+    if passed < 2 * HOUR_S:
+        return f"{int(passed // MINUTE_S)} min ago"
+    if passed < 2 * DAY_S:
+        return f"{int(passed // HOUR_S)} h ago"
+    if passed < 15 * DAY_S:
+        return f"{int(passed // DAY_S)} days ago"
+    return time.strftime("%Y-%m-%d", time.localtime(wall))
+
+
+def bytes_(count: float | None) -> str:
+    """A size in powers of 1024: `512 B`, `1.5 KiB`, `20 MiB`; `-` for None."""
+    if count is None:
+        return ABSENT
+    if abs(count) < 1024:
+        return f"{count:.0f} B"
+    size = float(count)
+    for unit in _BYTE_UNITS:
+        size /= 1024
+        if abs(size) < 1023.5 or unit == _BYTE_UNITS[-1]:
+            break
+    return f"{size:.1f} {unit}" if abs(size) < 9.95 else f"{size:.0f} {unit}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

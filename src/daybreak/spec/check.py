@@ -1,0 +1,182 @@
+"""What is wrong with a spec although each of its values is valid: names, ports, files and circles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from daybreak.errors import SpecError
+from daybreak.spec import suggest
+from daybreak.spec.document import KeyPath, dotted, parse_document, read_text
+from daybreak.spec.model import Node, Postgres, Redis, Spec
+from daybreak.spec.wording import Finding
+
+RESERVED = frozenset(
+    ["head", "workers", "serve", "postgres", "redis", "gateway", "prometheus", "grafana", "keeper", "stopped"],
+)
+
+HIGHEST_PORT = 65535
+
+_WORKER = re.compile(r"worker-\d+")
+
+# Ray's own resources, and the keys that set them here.
+_RAY_RESOURCES = {"CPU": "cpus", "GPU": "gpus", "memory": "memory", "object_store_memory": "object_store"}
+
+
+def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Finding]:
+    """Everything wrong with `spec`, whose relative paths count from the folder `base`. Reads files, changes nothing.
+
+    `unsure` names places whose real content is unknown because it was not valid: nothing is concluded from them.
+    """
+    return [
+        *_ray_version(spec),
+        *_resources(spec),
+        *_serve_config(spec, base),
+        *_service_names(spec),
+        *_service_folders(spec, base),
+        *_needs(spec, unsure),
+        *_circles(spec),
+        *_ports(spec, unsure),
+    ]
+
+
+def _ray_version(spec: Spec) -> Iterator[Finding]:
+    wanted = spec.ray.version
+    if wanted is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(wanted)
+    except InvalidSpecifier:
+        bare = re.fullmatch(r"\d+(\.\d+)*", wanted.strip())
+        hint = f"write '=={wanted.strip()}'" if bare else "write '>=2.20,<3' or '==2.60.0', for example"
+        yield Finding(("ray", "version"), f"'{wanted}' is not a version specifier", hint)
+
+
+def _resources(spec: Spec) -> Iterator[Finding]:
+    nodes: dict[str, Node] = {"head": spec.head, "workers": spec.workers}
+    for place, node in nodes.items():
+        for name in node.resources:
+            if name in _RAY_RESOURCES:
+                hint = f"write {place}: {{{_RAY_RESOURCES[name]}: ...}}"
+                yield Finding((place, "resources", name), "is not a custom resource", hint, at_key=True)
+
+
+def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
+    if spec.serve.config is None:
+        return
+    file = base / spec.serve.config
+    try:
+        parse_document(read_text(file), str(file))
+    except SpecError as error:
+        for problem in error.problems:
+            line = f" (line {problem.line})" if problem.line else ""
+            yield Finding(("serve", "config"), f"{file}: {problem.message}{line}", problem.hint)
+
+
+def _service_names(spec: Spec) -> Iterator[Finding]:
+    for name in spec.services:
+        if name in RESERVED or _WORKER.fullmatch(name):
+            yield Finding(
+                ("services", name),
+                "is the name of something daybreak starts itself",
+                "choose another name",
+                at_key=True,
+            )
+
+
+def _service_folders(spec: Spec, base: Path) -> Iterator[Finding]:
+    for name, service in spec.services.items():
+        folder = base / service.cwd
+        if not folder.is_dir():
+            yield Finding(("services", name, "cwd"), f"no such folder: {folder}")
+
+
+def _needs(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+    missing = _missing(spec, unsure)
+    known = [name for name in ("head", "workers", "serve", "postgres", "redis") if name not in missing]
+    known += [*spec.services, *(str(path[1]) for path in unsure if path[0] == "services" and len(path) > 1)]
+    for name, service in spec.services.items():
+        for index, need in enumerate(service.needs):
+            path = ("services", name, "needs", index)
+            if need in missing and need not in known:
+                yield Finding(path, *missing[need])
+            elif need not in known:
+                yield Finding(path, f"no service is called '{need}'", suggest.for_name(need, known))
+
+
+def _missing(spec: Spec, unsure: Collection[KeyPath]) -> dict[str, tuple[str, str]]:
+    """What daybreak could start but this spec does not ask for: name to message and hint."""
+    missing = {}
+    applications_unsure = _touched(("serve", "applications"), unsure) or _touched(("serve", "config"), unsure)
+    if not spec.serve.wanted and not applications_unsure:
+        missing["serve"] = ("there are no Serve applications", "write serve: {applications: [{import: app:main}]}")
+    for name in ("postgres", "redis"):
+        if getattr(spec.databases, name) is None and not _touched(("databases", name), unsure):
+            missing[name] = (f"there is no {name}", f"write databases: {{{name}: {{}}}}")
+    return missing
+
+
+def _circles(spec: Spec) -> Iterator[Finding]:
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if name in trail:
+            yield (*trail[trail.index(name) :], name)
+        elif name in spec.services and name not in done:
+            for need in spec.services[name].needs:
+                yield from visit(need, (*trail, name))
+            done.add(name)
+
+    for start in spec.services:
+        for circle in visit(start, ()):
+            words = "needs itself" if len(circle) == 2 else f"needs go round in a circle: {' -> '.join(circle)}"
+            yield Finding(("services", circle[0], "needs"), words)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    path: KeyPath
+    number: int
+    offset: int = 0
+
+    @property
+    def words(self) -> str:
+        return dotted(self.path) + (f" + ports.offset {self.offset}" if self.offset else "")
+
+
+def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+    taken: dict[int, _Claim] = {}
+    for claim in _claims(spec):
+        if _touched(claim.path, unsure):
+            continue
+        number = claim.number + claim.offset
+        if number > HIGHEST_PORT:
+            yield Finding(("ports", "offset"), f"{claim.words} is {number}; ports end at {HIGHEST_PORT}")
+        elif number in taken:
+            message = f"port {number} is already taken by {taken[number].words}"
+            yield Finding(claim.path, message, "choose another port")
+        else:
+            taken[number] = claim
+
+
+def _claims(spec: Spec) -> Iterator[_Claim]:
+    """Every port that will be listened on, the ones that are chosen freely left out."""
+    for name, wanted in (("serve", spec.serve.wanted), ("dashboard", spec.dashboard), ("gcs", True)):
+        if wanted:
+            yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
+    for name in ("postgres", "redis"):
+        database: Postgres | Redis | None = getattr(spec.databases, name)
+        if database and database.port:
+            yield _Claim(("databases", name, "port"), database.port)
+    for name, service in spec.services.items():
+        for index, port in enumerate(service.ports):
+            yield _Claim(("services", name, "ports", index), port)
+
+
+def _touched(path: KeyPath, unsure: Collection[KeyPath]) -> bool:
+    """Whether the place itself, or one around it, is unsure."""
+    return any(path[: len(place)] == place for place in unsure)
