@@ -20,8 +20,7 @@ from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import tail_of_all
 from daybreak.health.wait import Subject, wait_until
 from daybreak.plan import Goal, Plan, Start, Stop, plan
-from daybreak.services.base import Gate, Need, Prepare, Service, log_path
-from daybreak.services.ray import STARTED
+from daybreak.services.base import STARTED, Gate, Need, Prepare, Service, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 

@@ -101,6 +101,10 @@ class Gate:
     check: Check
 
 
+# The gate that every service passes first: its process exists.
+STARTED = "started"
+
+
 @dataclass(frozen=True)
 class Need:
     """This service starts after another one has passed `gate` (its last one where None).

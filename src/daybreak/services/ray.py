@@ -29,7 +29,6 @@ from daybreak.spec.model import Node, Spec
 HEAD = "head"
 SERVE = "serve"
 WORKERS = "workers"
-STARTED = "started"
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
 HEAD_PORTS = (*NODE_PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 

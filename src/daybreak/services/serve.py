@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.services.base import (
+    STARTED,
     ConfigFile,
     DeployCheck,
     Gate,
@@ -22,7 +23,6 @@ from daybreak.services.base import (
 from daybreak.services.ray import (
     HEAD,
     SERVE,
-    STARTED,
     address,
     client_env,
     dashboard_url,

@@ -97,8 +97,9 @@ def _service_folders(spec: Spec, base: Path) -> Iterator[Finding]:
 
 def _needs(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     missing = _missing(spec, unsure)
-    known = [name for name in ("head", "workers", "serve", "postgres", "redis") if name not in missing]
-    known += [*spec.services, *(str(path[1]) for path in unsure if path[0] == "services" and len(path) > 1)]
+    own = [name for name in ("head", "workers", "serve", "postgres", "redis") if name not in missing]
+    broken = [str(path[1]) for path in unsure if path[0] == "services" and path[1:]]
+    known = list(dict.fromkeys([*own, *spec.services, *sorted(broken)]))
     for name, service in spec.services.items():
         for index, need in enumerate(service.needs):
             path = ("services", name, "needs", index)

@@ -28,8 +28,11 @@ OPTIONS = {
     "ports.offset": "--port-offset",
 }
 
-# Rounds of taking out what is not valid until the rest is; each round takes out at least one value.
+# Rounds of taking out what is not valid until the rest is; each takes out at least one value.
 _ROUNDS = 8
+
+# What stands in for each required value while the rest is looked at.
+_STAND_INS: dict[str | int, Any] = {"name": "unnamed", "command": ["unnamed"], "import": "unnamed:unnamed"}
 
 
 @dataclass(frozen=True)
@@ -131,22 +134,22 @@ def _validate(values: dict[str, Any], sources: _Sources) -> tuple[Spec | None, l
     What is valid is still checked when something else is not, so that one look shows everything.
     """
     found: list[Finding] = []
-    removed: set[KeyPath] = set()
+    unsure: set[KeyPath] = set()
     for _ in range(_ROUNDS):
         try:
-            return Spec.model_validate(values), found, removed
+            return Spec.model_validate(values), found, unsure
         except ValidationError as error:
             errors = error.errors(include_url=False)
         # Later rounds only see what earlier ones tore open.
         found = found or _findings(errors, values, sources)
-        places = {_removable(_place(item["loc"], values)) for item in errors}
+        places = {_replaceable(item, values) for item in errors}
         if () in places:
             break
         for place in places:
-            values = _without(values, place)
-        values = {"name": "unnamed", **values}
-        removed |= places
-    return None, found, removed
+            field = suggest.field_at(place)
+            values = _replaced(values, place, _STAND_INS[place[-1]] if field and field.is_required() else None)
+        unsure |= places
+    return None, found, unsure
 
 
 def _findings(errors: Iterable[Mapping[str, Any]], values: dict[str, Any], sources: _Sources) -> list[Finding]:
@@ -173,21 +176,25 @@ def _place(loc: KeyPath, values: Any) -> KeyPath:
     return tuple(place)
 
 
-def _removable(place: KeyPath) -> KeyPath:
-    """The place, or the list around it: taking one item out would renumber the others."""
-    return _removable(place[:-1]) if place and isinstance(place[-1], int) else place
+def _replaceable(error: Mapping[str, Any], values: dict[str, Any]) -> KeyPath:
+    """What to take out because of an error: never a list's item alone, which would renumber the others."""
+    place = error["loc"] if error["type"] == "missing" else _place(error["loc"], values)
+    while place and isinstance(place[-1], int):
+        place = place[:-1]
+    return tuple(place)
 
 
-def _without(values: Any, place: KeyPath) -> Any:
-    """A copy without the key at `place`, which may be gone already."""
+def _replaced(values: Any, place: KeyPath, instead: Any = None) -> Any:
+    """A copy with something else at `place`; without the key where that is None."""
     key, *rest = place
-    if isinstance(values, list) and isinstance(key, int) and key < len(values) and rest:
-        return [_without(item, tuple(rest)) if at == key else item for at, item in enumerate(values)]
-    if not isinstance(values, dict) or key not in values:
+    if rest and isinstance(values, list) and isinstance(key, int) and key < len(values):
+        return [_replaced(item, tuple(rest), instead) if at == key else item for at, item in enumerate(values)]
+    if not isinstance(values, dict) or (rest and key not in values):
         return values
     if rest:
-        return {**values, key: _without(values[key], tuple(rest))}
-    return {name: value for name, value in values.items() if name != key}
+        return {**values, key: _replaced(values[key], tuple(rest), instead)}
+    others = {name: value for name, value in values.items() if name != key}
+    return others if instead is None else {**others, key: instead}
 
 
 def _without_empty(document: Document) -> dict[str, Any]:
@@ -200,7 +207,7 @@ def _without_empty(document: Document) -> dict[str, Any]:
         if path[:-1] == ("databases",) and suggest.model_at(path):
             values = _merge(values, {"databases": {str(path[-1]): {}}})
         elif suggest.is_section(path):
-            values = _without(values, path)
+            values = _replaced(values, path)
     return values
 
 

@@ -101,12 +101,12 @@ def known_keys(path: KeyPath) -> list[str]:
 def for_key(path: KeyPath) -> str | None:
     """A hint for an unknown key: the one that was probably meant, else all that are known there."""
     *parents, last = path
-    key, place = str(last), tuple(parents)
-    known = known_keys(place)
-    meant = [word for word in SYNONYMS.get(key.lower().replace("-", "_"), ()) if word in known]
-    meant = meant or _close(key.lower().replace("-", "_"), known)
+    place, key = tuple(parents), str(last).lower().replace("-", "_")
+    known, words = known_keys(place), SYNONYMS.get(key, ())
+    meant = [word for word in words if word in known] or _close(key, known)
     # A key that belongs one level deeper, such as `count` beside `workers`.
-    meant = meant or [f"{section}.{key}" for section in known if key in known_keys((*place, section))]
+    deeper = ((section, set(known_keys((*place, section)))) for section in known)
+    meant = meant or [f"{section}.{word}" for section, keys in deeper for word in (key, *words) if word in keys]
     if meant:
         return did_you_mean(meant[0])
     return f"known keys: {', '.join(known)}" if known else None

@@ -38,10 +38,15 @@ class _Case:
 
     @property
     def shown(self) -> str:
-        """The value for a message, after a message; nothing where it may be secret or long."""
+        """The value, for the end of a message; nothing where it may be secret or is long."""
         scalar = isinstance(self.value, str | int | float) and not self.secret
         text = f"'{self.value}'" if isinstance(self.value, str) else self.text or str(self.value)
         return f", not {text}" if scalar and len(text) <= 40 else ""
+
+    @property
+    def after_list(self) -> str:
+        """The same for a message that holds commas itself."""
+        return self.shown.replace(", not", "; not", 1)
 
     @property
     def secret(self) -> bool:
@@ -99,7 +104,8 @@ def _unknown(error: Mapping[str, Any]) -> str:
 
 
 def _whole_number(case: _Case) -> Words:
-    return f"give a whole number{case.shown}", None
+    quoted = isinstance(case.value, str) and case.value.strip().isdigit()
+    return f"give a whole number{case.shown}", "write it without quotes" if quoted else None
 
 
 def _number(case: _Case) -> Words:
@@ -139,7 +145,7 @@ def _split(command: str) -> list[str]:
 
 def _choice(case: _Case) -> Words:
     known = str(case.limits["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    return f"must be one of {', '.join(known)}{case.shown}", None
+    return f"must be one of {', '.join(known)}{case.after_list}", None
 
 
 def _bound(sign: str, limit: str) -> Callable[[_Case], Words]:
@@ -148,7 +154,7 @@ def _bound(sign: str, limit: str) -> Callable[[_Case], Words]:
 
 def _pattern(case: _Case) -> Words:
     rule = _PATTERNS.get(case.limits["pattern"], f"must match {case.limits['pattern']}")
-    return f"{rule}{case.shown.replace(', not', '; not')}", None
+    return f"{rule}{case.after_list}", None
 
 
 def _always(message: str) -> Callable[[_Case], Words]:

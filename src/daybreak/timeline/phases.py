@@ -132,6 +132,7 @@ class Track:
                 self._enter(PhaseKind.BACKING_OFF, at_s)
             case Kind.WAITING:
                 self._enter(PhaseKind.WAITING, at_s)
+                self._reason = _needs(data.get("for"))
             case Kind.PREPARING:
                 self._enter(PhaseKind.PREPARING, at_s, text(data.get("name")))
             case Kind.STARTING:
@@ -244,6 +245,11 @@ class Track:
 def number(value: object) -> float | None:
     """A number out of event data; None for anything else."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _needs(value: object) -> str | None:
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
+    return f"for {', '.join(names)}" if names else None
 
 
 def text(value: object) -> str:

