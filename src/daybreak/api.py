@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daybreak.errors import KeeperError
+from daybreak.errors import KeeperError, RemoteError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.spec import LoadedSpec, cluster_name, find_spec, load_spec, without_file
@@ -110,9 +110,7 @@ def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None
     return _apply(_name(name), {"workers": workers}, on_message, start=False)
 
 
-def down(
-    name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None
-) -> Mapping[str, Any]:
+def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None) -> Mapping[str, Any]:
     """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error."""
     paths = ClusterPaths.of(_name(name))
     if not paths.root.exists():
@@ -203,16 +201,14 @@ def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, s
     return Cluster.from_snapshot(done["status"])
 
 
-def _request(
-    paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None
-) -> dict[str, Any]:
+def _request(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None) -> dict[str, Any]:
     """One request that changes something; Ctrl-C cancels it and waits until what it started has been taken down."""
     with client.request(paths, op, pid=os.getpid(), **fields) as connection:
         while True:
             try:
                 for message in connection:
                     if "error" in message:
-                        raise client.RemoteError(message["error"])
+                        raise RemoteError(message["error"])
                     if "result" in message:
                         return dict(message["result"])
                     if on_message:

@@ -1,15 +1,15 @@
 """Every error daybreak raises on purpose, and the exit code each one ends the command with.
 
-    DaybreakError                  1   something failed
-    ├── UsageError                 2   the command line or the call is wrong
-    ├── SpecError                  2   the spec is invalid; carries every problem at once
-    ├── PreflightError             1   the machine cannot run the plan (port in use, disk full, ...)
-    ├── WaitError                      a wait that did not end as ready
-    │   ├── ServiceDied            1   the process ended; carries exit code and log tail
-    │   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
-    ├── StepFailed                 1   one or more services could not be started or stopped
-    ├── KeeperError                1   the keeper cannot be reached or refused
-    └── Interrupted              130   the user asked to stop
+DaybreakError                  1   something failed
+├── UsageError                 2   the command line or the call is wrong
+├── SpecError                  2   the spec is invalid; carries every problem at once
+├── PreflightError             1   the machine cannot run the plan (port in use, disk full, ...)
+├── WaitError                      a wait that did not end as ready
+│   ├── ServiceDied            1   the process ended; carries exit code and log tail
+│   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
+├── StepFailed                 1   one or more services could not be started or stopped
+├── KeeperError                1   the keeper cannot be reached or refused
+└── Interrupted              130   the user asked to stop
 """
 
 from __future__ import annotations

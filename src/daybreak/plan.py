@@ -158,9 +158,7 @@ def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Servic
     return tuple(ordered)
 
 
-def _ordered_starts(
-    starts: Sequence[tuple[Service, str]], stops: Sequence[tuple[Handle, str]]
-) -> tuple[Start, ...]:
+def _ordered_starts(starts: Sequence[tuple[Service, str]], stops: Sequence[tuple[Handle, str]]) -> tuple[Start, ...]:
     """A service starts when everything of its tier that must end has ended, since ports are handed on."""
     return tuple(
         Start(

@@ -186,9 +186,7 @@ class _Execution:
             await self._prepare(service, prepare)
         instance = uuid.uuid4().hex[:12]
         bound = {name: self._handles[name].instance for name in service.bound_to() if name in self._handles}
-        handle = await self._backend.start(
-            service, instance=instance, generation=self._wanted.generation, bound=bound
-        )
+        handle = await self._backend.start(service, instance=instance, generation=self._wanted.generation, bound=bound)
         self.result.started.append(handle)
         self._handles[service.name] = handle
         self._record.emit(
@@ -268,9 +266,7 @@ class _Execution:
             subject,
             exited=lambda: self._backend.exited(handle),
             deadline_s=max(0.0, service.start_timeout_s - (self._record.elapsed_s() - began)),
-            on_reason=lambda reason: void(
-                self._record.emit(Kind.NOT_YET, service.name, gate=gate.name, reason=reason)
-            ),
+            on_reason=lambda reason: void(self._record.emit(Kind.NOT_YET, service.name, gate=gate.name, reason=reason)),
         )
         self._pass(service.name, gate.name)
         self._record.emit(

@@ -22,7 +22,9 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.base import Service, StopPolicy, Tier
 
 RUNS_ON = "import time; time.sleep(600)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
 
 
 @dataclass
@@ -160,7 +162,8 @@ def test_a_process_that_ignores_its_signal_is_killed_after_the_grace(tmp_path: P
     paths.ensure()
     backend = ProcessBackend(paths)
     # It has a child in a session of its own, which only its marker tells.
-    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {RUNS_ON!r}], start_new_session=True); {STUBBORN}"
+    child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {RUNS_ON!r}], start_new_session=True)"
+    code = f"{child}; {STUBBORN}"
     service = _service("deaf", code, tmp_path, stop=StopPolicy(grace_s=0.3))
 
     async def story() -> None:

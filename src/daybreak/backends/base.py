@@ -94,9 +94,7 @@ class CommandResult:
 class Backend(Protocol):
     """Where services run."""
 
-    async def start(
-        self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
-    ) -> Handle:
+    async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         """Start the service and return at once, before it is ready. Raises ServiceDied."""
 
     async def stop(self, handle: Handle) -> Stopped:

@@ -44,9 +44,7 @@ class FakeBackend:
     def script(self, service: str) -> Script:
         return self.scripts.get(service, Script())
 
-    async def start(
-        self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
-    ) -> Handle:
+    async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         script = self.script(service.name)
         self.log.append(f"start {service.name}")
         if script.refuses:

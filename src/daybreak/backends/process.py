@@ -33,9 +33,7 @@ class ProcessBackend:
         self._records = Records(paths.records)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    async def start(
-        self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]
-    ) -> Handle:
+    async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         """Start the service's process in a session of its own; its output goes to the service's log file."""
         for folder in service.folders:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,9 +68,7 @@ class ProcessBackend:
         self._records.save(handle)
         return handle
 
-    def _handle(
-        self, service: Service, pid: int, instance: str, generation: int, bound: Mapping[str, str]
-    ) -> Handle:
+    def _handle(self, service: Service, pid: int, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         found = procfs.read(pid)
         return Handle(
             service=service.name,
@@ -264,5 +260,3 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-

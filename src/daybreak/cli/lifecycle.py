@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from daybreak import api
@@ -13,7 +14,7 @@ from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.report.progress import progress
 from daybreak.report.text import seconds
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec import LoadedSpec, cluster_name, find_spec
 
 
 def up(
@@ -95,8 +96,6 @@ def plan(
 
 def _start_early(name: str | None, file: str | None) -> None:
     """Start the keeper before the spec is read: both take their imports' time, side by side."""
-    from pathlib import Path
-
     folder = Path.cwd()
     source = Path(file) if file else find_spec(folder)
     try:
@@ -112,10 +111,8 @@ def _start_early(name: str | None, file: str | None) -> None:
 
 def _spec_or_stored(
     workers: int | None, app: str | None, name: str | None, file: str | None, port_offset: int | None
-) -> api.LoadedSpec | None:
+) -> LoadedSpec | None:
     """The spec of the folder or the options; None where a cluster without a file is to go on as it was."""
-    from pathlib import Path
-
     nothing_given = app is None and file is None and port_offset is None
     if nothing_given and find_spec(Path.cwd()) is None and ClusterPaths.of(api._name(name)).wanted.exists():
         return None

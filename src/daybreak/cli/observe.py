@@ -51,7 +51,9 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(7)]
     for row in rows:
-        lines.append("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[7]]).rstrip())
+        lines.append(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[7]]).rstrip()
+        )
     for row in snapshot["services"]:
         lines += [f"  {row['name']} | {text}" for text in row.get("tail", [])]
     lines += [f"{service:<12} {url}" for service, url in snapshot["urls"].items()]

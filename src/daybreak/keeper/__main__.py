@@ -17,7 +17,7 @@ def main() -> int:
     paths.ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # The lock lives as long as the process: it cannot be stale, whatever the file says.
-    lock = open(os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115
+    lock = open(os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -17,9 +17,9 @@ from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
+from daybreak.backends.procfs import belongs
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
 from daybreak.health.tail import tail
-from daybreak.timeline.board import Board
 from daybreak.keeper.control import Client, ControlServer
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.rotate import INTERVAL_S, rotate
@@ -35,6 +35,7 @@ from daybreak.services.ray import client_env
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.survey.site import survey
+from daybreak.timeline.board import Board
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.recorder import Recorder
 
@@ -126,7 +127,7 @@ class Keeper:
 
     def _derive(self, wanted: WantedState) -> Cluster:
         spec = Spec.model_validate(wanted.spec)
-        site = survey(spec, Path(wanted.base), self._paths)
+        site = survey(spec, Path(wanted.base), self._paths, ours=lambda pid: belongs(pid, str(self._paths.root)))
         return Cluster(spec, site, build(spec, site))
 
     def _follow(self, handles: Sequence[Handle]) -> None:
@@ -176,10 +177,9 @@ class Keeper:
         record = Recorder([self._publish], run)
         if client:
             self._watchers.add(client)
-        outcome, error = Outcome.OK, None
-        task = asyncio.ensure_future(
-            reconcile(wanted, self._backend, record, self._paths.logs, preflight=preflight)
-        )
+        outcome = Outcome.OK
+        error: DaybreakError | None = None
+        task = asyncio.ensure_future(reconcile(wanted, self._backend, record, self._paths.logs, preflight=preflight))
         self._current = Current(kind, task, time.time(), client_pid)
         record.emit(Kind.RUN_BEGAN, None, run_kind=str(kind), workers=cluster.spec.workers.count, **details.to_json())
         try:

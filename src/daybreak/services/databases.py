@@ -26,7 +26,18 @@ from daybreak.services.base import (
     StopPolicy,
     Tier,
 )
-from daybreak.services.postgres_scripts import SETUP, START
+from daybreak.services.database_texts import (
+    HBA,
+    HEADER,
+    SETUP,
+    START,
+    Setting,
+    Settings,
+    postgres_settings,
+    postgres_text,
+    redis_settings,
+    redis_text,
+)
 from daybreak.services.site import PostgresServer, Site
 from daybreak.spec.model import Spec
 
@@ -54,8 +65,6 @@ REDIS_FIXED = {
     "daemonize": "daybreak watches the server itself",
 }
 
-Setting = str | int | float | bool
-
 
 def postgres(spec: Spec, site: Site) -> Service:
     """The PostgreSQL server. Raises SpecError for a setting that cannot be, PreflightError where there is no server."""
@@ -66,7 +75,7 @@ def postgres(spec: Spec, site: Site) -> Service:
     _socket_fits(f"{site.runtime}/.s.PGSQL.{port}.lock")
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
     marker = _setup_marker(wanted.database, site.secrets[POSTGRES])
-    settings = _merge(POSTGRES, _postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
+    settings = _merge(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     ready = CommandCheck(
         (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
     )
@@ -85,8 +94,8 @@ def postgres(spec: Spec, site: Site) -> Service:
         ports=(PortClaim(LOOPBACK, port, "PostgreSQL"),),
         files=(
             # The marker makes a changed database or password a reason to replace the server, which runs the setup.
-            ConfigFile(config, f"{_HEADER.format(POSTGRES)}# {marker}\n" + _postgres_text(settings)),
-            ConfigFile(hba, _HEADER.format(POSTGRES) + _HBA),
+            ConfigFile(config, f"{HEADER.format(POSTGRES)}# {marker}\n" + postgres_text(settings)),
+            ConfigFile(hba, HEADER.format(POSTGRES) + HBA),
         ),
         prepare=(_setup(site, server, wanted.database, marker),),
         urls={POSTGRES: f"postgresql://{LOOPBACK}:{port}/{wanted.database}"},
@@ -101,7 +110,7 @@ def redis(spec: Spec, site: Site) -> Service:
     port, data, socket = wanted.port or site.ports[REDIS], f"{site.data}/{REDIS}", f"{site.runtime}/redis.sock"
     _socket_fits(socket)
     config = f"{site.root}/config/redis.conf"
-    own = _redis_settings(port, data, socket, site.secrets[REDIS])
+    own = redis_settings(port, data, socket, site.secrets[REDIS])
     settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
     ready = RedisCheck(socket)
     return Service(
@@ -114,7 +123,7 @@ def redis(spec: Spec, site: Site) -> Service:
         start_timeout_s=spec.start_timeout,
         stop=StopPolicy(grace_s=60.0, main_only=True),
         ports=(PortClaim(LOOPBACK, port, "Redis"),),
-        files=(ConfigFile(config, _HEADER.format(REDIS) + _redis_text(settings)),),
+        files=(ConfigFile(config, HEADER.format(REDIS) + redis_text(settings)),),
         folders=(data,),
         urls={REDIS: f"redis://{LOOPBACK}:{port}/0"},
     )
@@ -149,15 +158,6 @@ def connection_files(spec: Spec, site: Site) -> dict[str, str]:
     return files
 
 
-_HEADER = "# Written at every start; what you change here is lost. Use databases.{}.settings in the spec.\n"
-
-_HBA = f"""\
-local  all          all                scram-sha-256
-host   all          all  {LOOPBACK}/32  scram-sha-256
-local  replication  all                scram-sha-256
-"""
-
-
 def _setup(site: Site, server: PostgresServer, database: str, marker: str) -> Prepare:
     """Creates the data folder, the database and the password; see SETUP for its arguments."""
     data = f"{site.data}/{POSTGRES}"
@@ -181,68 +181,13 @@ def _owner(run_as: tuple[str, ...]) -> str:
     return f"{given['--reuid']}:{given['--regid']}" if "--reuid" in given else ""
 
 
-def _postgres_settings(hba: str) -> dict[str, Setting]:
-    return {
-        "listen_addresses": LOOPBACK,
-        "hba_file": hba,
-        "unix_socket_permissions": "0700",
-        "password_encryption": "scram-sha-256",
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-        "log_destination": "stderr",
-        "logging_collector": False,
-        "log_line_prefix": "%m [%p] %q%u@%d ",
-    }
-
-
-def _postgres_text(settings: Mapping[str, Setting | tuple[str, ...]]) -> str:
-    lines = []
-    for key, value in settings.items():
-        text = ("on" if value else "off") if isinstance(value, bool) else str(value)
-        lines.append("{} = '{}'\n".format(key, text.replace("\\", "\\\\").replace("'", "''")))
-    return "".join(lines)
-
-
-def _redis_settings(port: int, data: str, socket: str, password: str) -> dict[str, Setting | tuple[str, ...]]:
-    """Only directives that Redis 6, Redis 7 and Valkey understand alike; several values are several lines."""
-    return {
-        "bind": LOOPBACK,
-        "protected-mode": True,
-        "port": port,
-        "unixsocket": _quoted(socket),
-        "unixsocketperm": 700,
-        "requirepass": password,
-        "dir": _quoted(data),
-        "appendonly": True,
-        "appendfsync": "everysec",
-        "save": ("3600 1", "300 100", "60 10000"),
-        "daemonize": False,
-        "logfile": '""',
-        "loglevel": "notice",
-    }
-
-
-def _redis_text(settings: Mapping[str, Setting | tuple[str, ...]]) -> str:
-    """redis.conf. A user's text is written as it is, so that `save: 900 1` means what it means there."""
-    lines = []
-    for key, value in settings.items():
-        for part in value if isinstance(value, tuple) else (value,):
-            text = ("yes" if part else "no") if isinstance(part, bool) else str(part)
-            lines.append(f"{key} {text or _quoted('')}\n")
-    return "".join(lines)
-
-
-def _quoted(text: str) -> str:
-    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
-
-
 def _merge(
     database: str,
-    own: Mapping[str, Setting | tuple[str, ...]],
+    own: Settings,
     given: Mapping[str, Setting],
     fixed: Mapping[str, str],
     name: str,
-) -> dict[str, Setting | tuple[str, ...]]:
+) -> Settings:
     """The user's settings over ours; raises SpecError naming each one that cannot be."""
     lowered = {key.lower(): value for key, value in given.items()}
     problems = []

@@ -82,7 +82,7 @@ def _service_names(spec: Spec) -> Iterator[Finding]:
         if name in RESERVED or _WORKER.fullmatch(name):
             yield Finding(
                 ("services", name),
-                "is the name of something daybreak starts itself",
+                "is the name of something that daybreak starts itself",
                 "choose another name",
                 at_key=True,
             )
@@ -106,7 +106,7 @@ def _needs(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
             if need in missing and need not in known:
                 yield Finding(path, *missing[need])
             elif need not in known:
-                yield Finding(path, f"no service is called '{need}'", suggest.for_name(need, known))
+                yield Finding(path, f"no service is called '{need}'", suggest.for_name(need, known, missing))
 
 
 def _missing(spec: Spec, unsure: Collection[KeyPath]) -> dict[str, tuple[str, str]]:

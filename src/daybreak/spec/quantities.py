@@ -52,6 +52,8 @@ def parse_cpus(value: object) -> float:
     amount = _plain(value)
     if isinstance(value, str) and (match := _CPUS.fullmatch(value.strip())):
         amount = Decimal(match[1]) / (1000 if match[2] else 1)
+    if amount is not None and amount == 0:
+        return 0.0  # a head that runs no tasks is common
     return _positive(amount, MOST_CPUS, _CPUS_ACCEPTED, value)
 
 

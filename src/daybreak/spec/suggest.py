@@ -103,18 +103,22 @@ def for_key(path: KeyPath) -> str | None:
     *parents, last = path
     place, key = tuple(parents), str(last).lower().replace("-", "_")
     known, words = known_keys(place), SYNONYMS.get(key, ())
-    meant = [word for word in words if word in known] or _close(key, known)
-    # A key that belongs one level deeper, such as `count` beside `workers`.
-    deeper = ((section, set(known_keys((*place, section)))) for section in known)
-    meant = meant or [f"{section}.{word}" for section, keys in deeper for word in (key, *words) if word in keys]
+    # A key may belong one level deeper, such as `count` beside `workers`.
+    sections = {section: known_keys((*place, section)) for section in known}
+    meant = [
+        *(word for word in words if word in known),
+        *(f"{section}.{key}" for section, keys in sections.items() if key in keys),
+        *_close(key, known),
+        *(f"{section}.{word}" for section, keys in sections.items() for word in words if word in keys),
+    ]
     if meant:
         return did_you_mean(meant[0])
     return f"known keys: {', '.join(known)}" if known else None
 
 
-def for_name(name: str, known: Collection[str]) -> str | None:
-    """A hint for an unknown name: the nearest, else all."""
-    close = _close(name, known)
+def for_name(name: str, known: Collection[str], thinkable: Collection[str] = ()) -> str | None:
+    """A hint for an unknown name: the nearest, be it known or only thinkable, else all that are known."""
+    close = _close(name, [*known, *thinkable])
     if close:
         return did_you_mean(close[0])
     return f"known: {', '.join(known)}" if known else None

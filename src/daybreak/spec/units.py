@@ -18,8 +18,8 @@ __all__ = ["MIB", "Bytes", "Cpus", "Seconds", "parse_bytes", "parse_cpus", "pars
 MIB = 1024**2
 
 
-def _schema(kind: str, most: int, pattern: str, examples: list[str]) -> dict[str, Any]:
-    number = {"type": kind, "exclusiveMinimum": 0, "maximum": most}
+def _schema(kind: str, most: int, pattern: str, examples: list[str], *, zero: bool = False) -> dict[str, Any]:
+    number = {"type": kind, "minimum" if zero else "exclusiveMinimum": 0, "maximum": most}
     return {"anyOf": [number, {"type": "string", "pattern": pattern}], "examples": examples}
 
 
@@ -31,7 +31,7 @@ Bytes = Annotated[
 Cpus = Annotated[
     float,
     BeforeValidator(parse_cpus),
-    WithJsonSchema(_schema("number", quantities.MOST_CPUS, quantities.CPUS_PATTERN, ["2", "0.5", "500m"])),
+    WithJsonSchema(_schema("number", quantities.MOST_CPUS, quantities.CPUS_PATTERN, ["2", "0.5", "500m"], zero=True)),
 ]
 Seconds = Annotated[
     float,

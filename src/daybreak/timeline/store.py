@@ -12,8 +12,11 @@ from typing import Any, Self
 
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.timeline import database, rows
+from daybreak.timeline.disk import Disk
 from daybreak.timeline.event import Event, Outcome, RunKind
 from daybreak.timeline.run import Run
+
+__all__ = ["PENDING_LIMIT", "Run", "Store"]
 
 # How many writes wait in memory while the disk takes none; the oldest event goes first.
 PENDING_LIMIT = 1000
@@ -37,16 +40,14 @@ class Store:
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.read_only = read_only
-        self.notes: list[str] = []
         self.dropped = 0
-        self._db: sqlite3.Connection | None = None
+        self._disk = Disk(self.path, read_only)
         self._pending: deque[_Write] = deque()
         self._began: dict[int, _Write] = {}
         self._last_run = 0
-        try:
-            self._connection()
-        except (sqlite3.Error, OSError) as error:
-            self._trouble(error)
+        self._opens = 0
+        # Opened at once, so that a broken file is noted before anything depends on it.
+        self._disk.query("SELECT 1")
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,12 @@ class Store:
         """Write what is still kept in memory where the disk takes it, and close the file."""
         if self._pending:
             self._flush()
-        self._disconnect()
+        self._disk.close()
+
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong with the file so far, in words for people; empty where nothing did."""
+        return list(self._disk.notes)
 
     @property
     def pending(self) -> int:
@@ -118,7 +124,7 @@ class Store:
         self, kind: RunKind | None = None, limit: int | None = None, *, outcome: Outcome | None = None
     ) -> list[Run]:
         """The runs, newest first; all where `limit` is None."""
-        found = self._read(
+        found = self._disk.query(
             "SELECT * FROM runs WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR outcome = ?2) "
             "ORDER BY id DESC LIMIT ?3",
             (kind and str(kind), outcome and str(outcome), -1 if limit is None else limit),
@@ -127,7 +133,7 @@ class Store:
 
     def run(self, run: int) -> Run:
         """One run. Raises UsageError where there is none of this number."""
-        found = self._read("SELECT * FROM runs WHERE id = ?", (run,))
+        found = self._disk.query("SELECT * FROM runs WHERE id = ?", (run,))
         known = rows.run_of(found[0]) if found else None
         if known is None:
             raise UsageError(f"there is no run {run} in {self.path}", hint="daybreak perf history lists the runs")
@@ -135,12 +141,12 @@ class Store:
 
     def events(self, run: int) -> list[Event]:
         """The events of a run in the order they happened."""
-        found = self._read("SELECT * FROM events WHERE run = ? ORDER BY id", (run,))
+        found = self._disk.query("SELECT * FROM events WHERE run = ? ORDER BY id", (run,))
         return self._joined(found, [event for event in self._unwritten() if event.run == run])
 
     def recent(self, limit: int) -> list[Event]:
         """The last `limit` events of all, in and outside of runs, in the order they happened."""
-        found = self._read("SELECT * FROM events ORDER BY id DESC LIMIT ?", (max(limit, 0),))
+        found = self._disk.query("SELECT * FROM events ORDER BY id DESC LIMIT ?", (max(limit, 0),))
         joined = self._joined(found[::-1], self._unwritten())
         return joined[max(len(joined) - limit, 0) :] if limit > 0 else []
 
@@ -154,7 +160,7 @@ class Store:
             return 0
         self._flush()
         try:
-            db = self._connection()
+            db = self._disk.connection()
             if db is None or self.read_only:
                 raise DaybreakError(f"the history in {self.path} was opened for reading only; nothing was cleared")
             count = rows.delete_finished(db, None if kinds is None else [str(kind) for kind in kinds])
@@ -165,12 +171,12 @@ class Store:
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            self._note(f"the history was cleared, but {self.path} could not be made smaller: {error}")
+            self._disk.note(f"the history was cleared, but {self.path} could not be made smaller: {error}")
         return count
 
     def _next_run(self, wall: float) -> int:
-        found = self._read("SELECT seq FROM sqlite_sequence WHERE name = 'runs'", ())
-        if self._db is None:
+        found = self._disk.query("SELECT seq FROM sqlite_sequence WHERE name = 'runs'")
+        if not self._disk.is_open:
             # The numbers already given cannot be read; seconds since 1970 are above all of them.
             return max(int(wall), self._last_run + 1)
         given = int(found[0]["seq"]) if found else 0
@@ -184,78 +190,44 @@ class Store:
 
     def _write(self, write: _Write) -> bool:
         self._pending.append(write)
+        if self._flush():
+            return True
         if len(self._pending) > PENDING_LIMIT:
             # How runs began and ended is worth more than what happened in them.
             oldest = next((kept for kept in self._pending if kept.event), self._pending[0])
             self._pending.remove(oldest)
             self.dropped += 1
-        return self._flush()
+        return False
 
     def _flush(self) -> bool:
         """Write what is pending, in order, each committed; False where some of it has to stay in memory."""
         replaced = False
         while self._pending:
             try:
-                db = self._connection()
+                db = self._disk.connection()
                 if db is None:
                     return False
+                self._begin_again()
                 db.execute(self._pending[0].sql, self._pending[0].values)
                 self._pending.popleft()
             except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
                 if database.is_refusal(error):
                     self._drop_first(error)
-                elif replaced or not self._trouble(error):
+                elif replaced or not self._disk.trouble(error):
                     return False
                 else:
                     replaced = True
         return True
 
+    def _begin_again(self) -> None:
+        """Let the runs under way go on where the file is another one than before."""
+        if self._opens == self._disk.opens:
+            return
+        self._opens = self._disk.opens
+        self._pending.extendleft(write for write in self._began.values() if write not in self._pending)
+
     def _drop_first(self, error: Exception) -> None:
         """Give up on a write that no disk would take, so that it does not hold up those behind it."""
         self._pending.popleft()
         self.dropped += 1
-        self._note(f"an event could not be recorded: {error}")
-
-    def _read(self, sql: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
-        try:
-            db = self._connection()
-            return db.execute(sql, values).fetchall() if db else []
-        except (sqlite3.Error, OSError) as error:
-            self._trouble(error)
-            return []
-
-    def _connection(self) -> sqlite3.Connection | None:
-        if self._db is None:
-            opened = database.open_reader(self.path) if self.read_only else database.open_writer(self.path)
-            self._db = opened.db
-            if self._db:
-                self._db.row_factory = sqlite3.Row
-            self._note(opened.note)
-        return self._db
-
-    def _trouble(self, error: Exception) -> bool:
-        """Set a broken file aside; True where that was done, so that a new one can be begun at once."""
-        if database.is_passing(error):
-            self._note(f"the timeline {self.path} cannot be written to for now: {error}")
-            return False
-        self._disconnect()
-        if self.read_only or not database.is_broken(error):
-            self._note(f"the timeline {self.path} cannot be used: {error}")
-            return False
-        try:
-            self._note(database.set_aside(self.path, "corrupt", str(error)))
-        except OSError as refused:
-            self._note(f"the timeline {self.path} is broken ({error}) and could not be moved aside: {refused}")
-            return False
-        # The runs under way go on in the new file.
-        self._pending.extendleft(write for write in self._began.values() if write not in self._pending)
-        return True
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def _note(self, text: str | None) -> None:
-        if text and text not in self.notes:
-            self.notes.append(text)
+        self._disk.note(f"an event could not be recorded: {error}")

@@ -1,0 +1,65 @@
+# Everything happens in .venv; `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Ray, and the oldest that is supported in an environment of its own.
+CONSTRAINTS := constraints/ray-2.60.0.txt
+OLD_VENV := .venv-ray-2.20.0
+OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
+
+.PHONY: help setup setup-old demo demo-down test test-unit test-old bench check format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Create .venv with daybreak, Ray 2.60.0 and the databases
+
+$(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "daybreak needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[ray,databases,dev]'
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q src
+	@touch $@
+
+setup-old: $(OLD_VENV)/.ready ## Create a second environment with Ray 2.20.0
+
+$(OLD_VENV)/.ready: pyproject.toml $(OLD_CONSTRAINTS)
+	$(PYTHON) -m venv $(OLD_VENV)
+	$(OLD_VENV)/bin/python -m pip install --quiet --constraint $(OLD_CONSTRAINTS) --editable '.[ray,databases,dev]'
+	@touch $@
+
+demo: setup ## Bring the example cluster up with three workers
+	cd examples/visits && ../../$(BIN)/daybreak up 3
+	@echo
+	@echo "try:  curl http://127.0.0.1:8000/health"
+	@echo "      curl -X POST http://127.0.0.1:8000/visits; curl http://127.0.0.1:8000/visits"
+	@echo "then: cd examples/visits && ../../$(BIN)/daybreak status     (make demo-down stops it)"
+
+demo-down: ## Stop the example cluster
+	cd examples/visits && ../../$(BIN)/daybreak down
+
+test: setup setup-old ## Run all tests, with Ray 2.60.0 and then the integration tests with Ray 2.20.0
+	$(BIN)/python -m pytest tests
+	$(OLD_VENV)/bin/python -m pytest tests/integration -m "ray and not slow"
+
+test-unit: setup ## Run the tests that start no real Ray
+	$(BIN)/python -m pytest tests/unit tests/contract
+
+test-old: setup-old ## Run the integration tests with Ray 2.20.0
+	$(OLD_VENV)/bin/python -m pytest tests/integration -m "ray and not slow"
+
+bench: setup ## Measure daybreak and Ray's own command side by side (nothing else may run)
+	$(BIN)/python -m bench.startup
+
+check: setup ## Lint, types, import arrow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_arrow.py
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove the environments and caches
+	rm -rf $(VENV) $(OLD_VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,153 @@
+"""TCP ports: which are free, which a cluster has chosen, and who holds one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from daybreak.errors import PreflightError
+from daybreak.survey.listeners import Listener, listener
+
+# Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
+START = 20000
+STOP = 32000
+ANYWHERE = "0.0.0.0"
+
+
+def is_free(port: int, host: str = ANYWHERE, *, fresh: bool = False) -> bool:
+    """Whether a server could listen there now.
+
+    `fresh` also refuses a port with connections that are just being closed: right for choosing a new port, wrong for
+    coming back to one's own. An address that cannot be bound for another reason than a port in use counts as free:
+    the server itself has the better message.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0 if fresh else 1)
+        try:
+            probe.bind((host, port))
+            # With SO_REUSEADDR two sockets may be bound to one port, but only one may listen.
+            probe.listen(1)
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def free_ports(
+    names: Sequence[str],
+    *,
+    taken: Collection[int] = (),
+    spread: str = "",
+    start: int = START,
+    stop: int = STOP,
+) -> dict[str, int]:
+    """A free port for each name, from `start` up to but not including `stop`, none of `taken`.
+
+    `spread` (a cluster's folder) decides where the search begins, so that two clusters seldom meet.
+    Raises PreflightError where there are not enough.
+    """
+    digest = hashlib.sha256(spread.encode()).digest()
+    first = int.from_bytes(digest[:4], "big") % (stop - start) if spread else 0
+    wanted = iter(names)
+    name = next(wanted, None)
+    found: dict[str, int] = {}
+    for step in range(stop - start):
+        if name is None:
+            return found
+        port = start + (first + step) % (stop - start)
+        if port not in taken and is_free(port, fresh=True):
+            found[name] = port
+            name = next(wanted, None)
+    if name is None:
+        return found
+    raise PreflightError(
+        [f"only {len(found)} of {len(names)} ports are free from {start} to {stop - 1}"],
+        hint="stop what listens there (`ss -ltnp` lists it)",
+    )
+
+
+class PortBook:
+    """The ports that a cluster has chosen, kept in `<root>/<cluster>/ports.json` so that they outlive restarts.
+
+    `ours` tells whether a listening process (by pid) belongs to this cluster: such a port is kept. A kept port that
+    a stranger holds is given up and another one is chosen. Ports in the other clusters' books are never taken.
+    """
+
+    def __init__(self, path: Path, *, ours: Callable[[int], bool]) -> None:
+        self._path = path
+        self._ours = ours
+
+    def port(self, name: str, *, taken: Collection[int] = ()) -> int:
+        """The port kept under this name, or a new one."""
+        return self.ports([name], taken=taken)[name]
+
+    def ports(self, names: Sequence[str], *, taken: Collection[int] = ()) -> dict[str, int]:
+        """The port of each name; `taken` holds what is promised elsewhere, such as ports written in the spec."""
+        with self._lock():
+            book = _read(self._path)
+            kept = {name: book[name] for name in names if name in book}
+            kept = {name: port for name, port in kept.items() if port not in taken and self._usable(port)}
+            missing = [name for name in names if name not in kept]
+            if missing:
+                unusable = {*taken, *book.values(), *self._others()}
+                chosen = free_ports(missing, taken=unusable, spread=str(self._path))
+                _write(self._path, {**book, **chosen})
+                kept |= chosen
+        return {name: kept[name] for name in names}
+
+    def forget(self) -> None:
+        """Give every port back."""
+        self._path.unlink(missing_ok=True)
+
+    def _usable(self, port: int) -> bool:
+        if is_free(port):
+            return True
+        holder = listener(port)
+        return holder is not None and holder.pid is not None and self._ours(holder.pid)
+
+    def _others(self) -> set[int]:
+        books = self._path.parent.parent.glob(f"*/{self._path.name}")
+        return {port for book in books if book != self._path for port in _read(book).values()}
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One cluster at a time chooses, so that two cannot choose the same port."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = open(self._path.parent.parent / f".{self._path.name}.lock", "a")
+        except OSError as error:
+            raise PreflightError([f"the ports cannot be kept in {self._path}: {error.strerror or error}"]) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def owner_of(port: int, host: str = ANYWHERE) -> str:
+    """Who listens on the port, such as `python3 (pid 123)`; an empty text where it is free."""
+    if is_free(port, host):
+        return ""
+    return str(listener(port) or Listener(port))
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        raw = json.loads(path.read_text())
+        return {str(name): int(port) for name, port in raw.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(path: Path, book: dict[str, int]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(book, indent=1, sort_keys=True) + "\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise PreflightError([f"the ports cannot be kept in {path}: {error.strerror or error}"]) from error
