@@ -11,12 +11,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import KeeperError, RemoteError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
-from daybreak.spec import LoadedSpec, cluster_name, find_spec, load_spec, without_file
+from daybreak.spec import cluster_name, find_spec
+
+if TYPE_CHECKING:
+    from daybreak.spec import LoadedSpec
 
 OnMessage = Callable[[dict[str, Any]], None]
 
@@ -60,6 +63,9 @@ def load(
 
     Raises SpecError with every problem found.
     """
+    # Imported here: validating takes pydantic, which `status` and `logs` must not wait for.
+    from daybreak.spec import load_spec, without_file
+
     place = Path(folder or ".").resolve()
     found = Path(file) if file else find_spec(place)
     overrides: dict[str, Any] = {}

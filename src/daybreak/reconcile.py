@@ -207,7 +207,7 @@ class _Execution:
             future.set_result(True)
 
     async def _needs(self, service: Service) -> tuple[float, str | None]:
-        """Wait for every need; returns seconds waited and the need that was met last (None where none was waited for)."""
+        """Wait for every need; returns seconds waited and the need met last (None where none was waited for)."""
         waiting = {str_need(need): future for need in service.needs if (future := self._open_gate(need)) is not None}
         began = self._record.elapsed_s()
         last = None

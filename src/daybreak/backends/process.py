@@ -94,6 +94,7 @@ class ProcessBackend:
         if handle.boot_id == procfs.boot_id():
             killed = await self._end(handle, began)
             self._reap(handle.pid)
+            self._children.pop(handle.pid, None)
         self._records.forget(handle)
         return Stopped(after_s=time.monotonic() - began, killed=killed)
 
@@ -221,14 +222,12 @@ class ProcessBackend:
                 fd.send(number)
 
     def _reap(self, pid: int) -> int | None:
-        """The exit code where the process was our child and has ended; None where it cannot be known."""
+        """The exit code where the process was our child and has ended; None where it cannot be known.
+
+        It may be asked for several times: the wait for readiness and the supervisor both watch the same process.
+        """
         child = self._children.get(pid)
-        if child is None:
-            return None
-        code = child.poll()
-        if code is not None:
-            del self._children[pid]
-        return code
+        return child.poll() if child is not None else None
 
 
 def _exit_reason(code: int | None) -> str:

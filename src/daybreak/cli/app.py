@@ -3,97 +3,96 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
-import typer
 
 from daybreak import __version__
 from daybreak.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, DaybreakError
 
-app = typer.Typer(
-    name="daybreak",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A Ray cluster that is serving within seconds, restarts with its databases up, and shows where every second "
-    "went.\n\n\b\nExamples:\n  daybreak init && daybreak up 3\n  daybreak up 3 --app app:main\n"
-    "  daybreak restart\n  daybreak perf stats",
+F = TypeVar("F", bound=Callable[..., Any])
+MOST_WORKERS = 256
+MOST_OFFSET = 50_000
+
+name = click.option("-n", "--name", help="Cluster; the spec's or the folder's name if absent.")
+file = click.option("-f", "--file", type=click.Path(), help="Spec file; ./daybreak.yaml if absent.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
+keep = click.option("--keep", is_flag=True, help="Leave running what came up where something else fails.")
+app_path = click.option("--app", metavar="MODULE:ATTRIBUTE", help="Serve application, such as app:main.")
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+runs = click.option("-r", "--runs", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often.")
+offset = click.option(
+    "--port-offset", type=click.IntRange(0, MOST_OFFSET), metavar="N", help="Added to every public port."
 )
-perf = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure starts and restarts; show their history.")
-app.add_typer(perf, name="perf")
-
-Name = Annotated[str | None, typer.Option("--name", "-n", help="Cluster; the spec's or the folder's name if absent.")]
-File = Annotated[str | None, typer.Option("--file", "-f", help="Spec file; ./daybreak.yaml if absent.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Leave running what came up where something else fails.")]
-AppPath = Annotated[str | None, typer.Option("--app", help="Serve application as module:attribute.")]
-Offset = Annotated[int | None, typer.Option("--port-offset", min=0, max=50000, help="Added to every public port.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"daybreak {__version__}")
-        raise typer.Exit
+def spec_options(command: F) -> F:
+    """The options by which a command finds or makes its spec."""
+    for option in (offset, file, name, app_path):
+        command = option(command)
+    return command
 
 
-@app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    del version
-
-
-@app.command()
-def init(
-    folder: Annotated[str, typer.Argument(help="Where to write; created if absent.")] = ".",
-    name: Name = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
-) -> None:
-    """Write a commented daybreak.yaml and an example application."""
-    from daybreak.cli import setup
-
-    setup.init(folder, name, force)
-
-
-@app.command()
-def up(
-    workers: Annotated[int | None, typer.Argument(min=0, help="Number of workers; the spec's if absent.")] = None,
-    app_path: AppPath = None,
-    name: Name = None,
-    file: File = None,
-    port_offset: Offset = None,
-    keep: Keep = False,
-    as_json: AsJson = False,
-) -> None:
-    """Start everything, or change what differs. Idempotent.
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="daybreak")
+def app() -> None:
+    """A Ray cluster that is serving within seconds, restarts with its databases up, and shows where every second went.
 
     \b
     Examples:
-      daybreak up              as the spec says
-      daybreak up 3            with three workers
-      daybreak up 3 --app app:main     without a spec file
-    """
-    from daybreak.cli import lifecycle
+      daybreak init && daybreak up 3
+      daybreak up 3 --app app:main
+      daybreak restart
+      daybreak perf stats
 
-    lifecycle.up(workers, app_path, name, file, port_offset, keep, as_json)
+    \b
+    Completion (bash; zsh and fish likewise):
+      eval "$(_DAYBREAK_COMPLETE=bash_source daybreak)"
+    """
 
 
 @app.command()
-def restart(
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Stop the app tier, then start it again (the only way so far).")
-    ] = False,
-    name: Name = None,
-    file: File = None,
-    port_offset: Offset = None,
-    keep: Keep = False,
-    as_json: AsJson = False,
-) -> None:
+@click.argument("folder", default=".", type=click.Path())
+@name
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+def init(**given: Any) -> None:
+    """Write a commented daybreak.yaml and an example application into FOLDER."""
+    from daybreak.cli import setup
+
+    setup.init(**given)
+
+
+@app.command()
+@workers
+@spec_options
+@keep
+@as_json
+def up(**given: Any) -> None:
+    """Start everything, or change what differs. Idempotent.
+
+    Without WORKERS the spec's count counts.
+
+    \b
+    Examples:
+      daybreak up                    as the spec says
+      daybreak up 3                  with three workers
+      daybreak up 3 --app app:main   without a spec file
+    """
+    from daybreak.cli import lifecycle
+
+    lifecycle.up(**given)
+
+
+@app.command()
+@click.option("--in-place", is_flag=True, help="Stop the app tier, then start it again: so far the only way.")
+@name
+@file
+@offset
+@keep
+@as_json
+def restart(in_place: bool, **given: Any) -> None:
     """Replace the app tier: Ray, Serve applications, your services. Databases stay up.
 
     \b
@@ -103,16 +102,15 @@ def restart(
     from daybreak.cli import lifecycle
 
     del in_place
-    lifecycle.restart(name, file, port_offset, keep, as_json)
+    lifecycle.restart(**given)
 
 
 @app.command()
-def scale(
-    workers: Annotated[int, typer.Argument(min=0, help="Number of workers.")],
-    name: Name = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change the number of workers of a running cluster.
+@click.argument("workers", type=click.IntRange(0, MOST_WORKERS))
+@name
+@as_json
+def scale(**given: Any) -> None:
+    """Change the number of WORKERS of a running cluster.
 
     \b
     Example:
@@ -120,16 +118,15 @@ def scale(
     """
     from daybreak.cli import lifecycle
 
-    lifecycle.scale(workers, name, as_json)
+    lifecycle.scale(**given)
 
 
 @app.command()
-def down(
-    volumes: Annotated[bool, typer.Option("--volumes", help="Also delete the databases' data, after asking.")] = False,
-    yes: Yes = False,
-    name: Name = None,
-    as_json: AsJson = False,
-) -> None:
+@click.option("--volumes", is_flag=True, help="Also delete the databases' data, after asking.")
+@yes
+@name
+@as_json
+def down(**given: Any) -> None:
     """Stop everything. Data, logs and measurements stay unless --volumes is given.
 
     \b
@@ -139,30 +136,28 @@ def down(
     """
     from daybreak.cli import lifecycle
 
-    lifecycle.down(name, volumes, yes, as_json)
+    lifecycle.down(**given)
 
 
 @app.command()
-def status(
-    name: Name = None,
-    as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing changes as they happen.")] = False,
-) -> None:
+@name
+@as_json
+@click.option("-w", "--watch", is_flag=True, help="Keep showing changes as they happen.")
+def status(**given: Any) -> None:
     """Show what runs, how well, and where it answers."""
     from daybreak.cli import observe
 
-    observe.status(name, as_json, watch)
+    observe.status(**given)
 
 
 @app.command()
-def logs(
-    services: Annotated[list[str] | None, typer.Argument(help="Services; all if absent.")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
-    since: Annotated[str | None, typer.Option(help="Only lines younger than this, such as 10m.")] = None,
-    lines: Annotated[int, typer.Option("--lines", "-l", min=0, help="At most this many lines a file.")] = 200,
-    name: Name = None,
-) -> None:
-    """Show the services' logs, Ray's own included.
+@click.argument("services", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
+@click.option("--since", metavar="DURATION", help="Only lines younger than this, such as 10m.")
+@click.option("-l", "--lines", type=click.IntRange(0), default=200, show_default=True, help="At most, for each file.")
+@name
+def logs(**given: Any) -> None:
+    """Show the logs of SERVICES (all if absent), Ray's own included.
 
     \b
     Examples:
@@ -172,17 +167,18 @@ def logs(
     """
     from daybreak.cli import logs as work
 
-    work.logs(name, services or [], follow, since, lines)
+    work.logs(**given)
 
 
 @app.command()
-def wait(
-    target: Annotated[str, typer.Argument(help="head, serve, workers, a service, stopped, or all.")] = "all",
-    timeout: Annotated[str, typer.Option("--timeout", "-t", help="Deadline, such as 90s.")] = "120s",
-    stopped: Annotated[bool, typer.Option("--stopped", help="Wait until the target has stopped.")] = False,
-    name: Name = None,
-) -> None:
-    """Wait until something is ready, or has stopped. Exit code 3 after the deadline.
+@click.argument("target", default="all")
+@click.option("-t", "--timeout", default="120s", show_default=True, help="Deadline, such as 90s.")
+@click.option("--stopped", is_flag=True, help="Wait until the target has stopped.")
+@name
+def wait(**given: Any) -> None:
+    """Wait until TARGET is ready, or has stopped. Exit code 3 after the deadline.
+
+    TARGET is head, serve, workers, a service's name, stopped, or all (the default).
 
     \b
     Examples:
@@ -192,27 +188,25 @@ def wait(
     """
     from daybreak.cli import waiting
 
-    waiting.wait(name, target, timeout, stopped)
+    waiting.wait(**given)
 
 
 @app.command()
-def plan(
-    workers: Annotated[int | None, typer.Argument(min=0, help="Number of workers; the spec's if absent.")] = None,
-    app_path: AppPath = None,
-    name: Name = None,
-    file: File = None,
-    port_offset: Offset = None,
-    restart: Annotated[bool, typer.Option("--restart", help="What `restart` would do.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@workers
+@spec_options
+@click.option("--restart", is_flag=True, help="What `restart` would do.")
+@as_json
+def plan(**given: Any) -> None:
     """Show what `up` would do, and why; changes nothing."""
     from daybreak.cli import lifecycle
 
-    lifecycle.plan(workers, app_path, name, file, port_offset, restart, as_json)
+    lifecycle.plan(**given)
 
 
 @app.command()
-def env(name: Name = None, as_json: AsJson = False) -> None:
+@name
+@as_json
+def env(**given: Any) -> None:
     """Print shell code that reaches the cluster and its databases; secrets stay in their files.
 
     \b
@@ -221,15 +215,14 @@ def env(name: Name = None, as_json: AsJson = False) -> None:
     """
     from daybreak.cli import shell
 
-    shell.env(name, as_json)
+    shell.env(**given)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-def run_(
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
-    name: Name = None,
-) -> None:
-    """Run a command with the cluster's environment.
+@app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@name
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_command(**given: Any) -> None:
+    """Run COMMAND with the cluster's environment.
 
     \b
     Examples:
@@ -238,10 +231,7 @@ def run_(
     """
     from daybreak.cli import shell
 
-    shell.run(name, command)
-
-
-app.registered_commands[-1].name = "run"
+    shell.run(**given)
 
 
 @app.command()
@@ -252,66 +242,69 @@ def schema() -> None:
     setup.schema()
 
 
+@app.group()
+def perf() -> None:
+    """Measure starts and restarts; show their history."""
+
+
 @perf.command("startup")
-def perf_startup(
-    runs: Annotated[int, typer.Option("--runs", "-r", min=1, help="How often.")] = 3,
-    workers: Annotated[int | None, typer.Argument(min=0)] = None,
-    app_path: AppPath = None,
-    name: Name = None,
-    file: File = None,
-    port_offset: Offset = None,
-    as_json: AsJson = False,
-) -> None:
+@workers
+@spec_options
+@runs
+@as_json
+def perf_startup(**given: Any) -> None:
     """Start and stop the cluster several times; it must not be running."""
     from daybreak.cli import perf as work
 
-    work.startup(runs, workers, app_path, name, file, port_offset, as_json)
+    work.startup(**given)
 
 
 @perf.command("restart")
-def perf_restart(
-    runs: Annotated[int, typer.Option("--runs", "-r", min=1, help="How often.")] = 3,
-    name: Name = None,
-    as_json: AsJson = False,
-) -> None:
+@name
+@runs
+@as_json
+def perf_restart(**given: Any) -> None:
     """Restart the running cluster several times."""
     from daybreak.cli import perf as work
 
-    work.restart(runs, name, as_json)
+    work.restart(**given)
 
 
 @perf.command("stats")
-def perf_stats(name: Name = None, as_json: AsJson = False) -> None:
+@name
+@as_json
+def perf_stats(**given: Any) -> None:
     """Medians, spread and trend by kind and worker count, and the critical chain of the last run."""
     from daybreak.cli import perf as work
 
-    work.stats(name, as_json)
+    work.stats(**given)
 
 
 @perf.command("history")
-def perf_history(
-    name: Name = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many, newest first.")] = 20,
-    as_json: AsJson = False,
-) -> None:
+@name
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most this many, newest first.")
+@as_json
+def perf_history(**given: Any) -> None:
     """Every run: starts, restarts, stops, recoveries; failed and interrupted ones marked."""
     from daybreak.cli import perf as work
 
-    work.history(name, limit, as_json)
+    work.history(**given)
 
 
 @perf.command("clear")
-def perf_clear(yes: Yes = False, name: Name = None) -> None:
+@yes
+@name
+def perf_clear(**given: Any) -> None:
     """Delete the history, after asking."""
     from daybreak.cli import perf as work
 
-    work.clear(name, yes)
+    work.clear(**given)
 
 
 def run() -> int:
     """Run the command line; returns the exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app.main(standalone_mode=False, prog_name="daybreak")
     except DaybreakError as error:
         from daybreak.cli.output import print_error
 
@@ -320,8 +313,6 @@ def run() -> int:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daybreak import api
 from daybreak.cli.output import confirm, print_json, styled
@@ -14,7 +14,10 @@ from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.report.progress import progress
 from daybreak.report.text import seconds
-from daybreak.spec import LoadedSpec, cluster_name, find_spec
+from daybreak.spec import cluster_name, find_spec
+
+if TYPE_CHECKING:
+    from daybreak.spec import LoadedSpec
 
 
 def up(

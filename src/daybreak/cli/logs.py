@@ -24,7 +24,7 @@ RAY_LOGS = {
 }
 
 
-def logs(name: str | None, services: list[str], follow: bool, since: str | None, lines: int) -> None:
+def logs(name: str | None, services: tuple[str, ...], follow: bool, since: str | None, lines: int) -> None:
     """Print the last lines of each log with the service's name in front, then go on where asked."""
     paths = ClusterPaths.of(api._name(name))
     try:
@@ -70,7 +70,7 @@ def _files(paths: ClusterPaths, services: Sequence[str]) -> Iterator[tuple[str, 
 
 
 def _last(path: Path, lines: int, oldest: float | None, positions: dict[Path, int]) -> list[str]:
-    """The last lines not older than `oldest` (seconds since 1970); a line without a time is as old as the one before."""
+    """The last lines not older than `oldest` (seconds since 1970); one without a time is as old as the one before."""
     kept: deque[str] = deque(maxlen=lines)
     try:
         with open(path, "rb") as file:

@@ -101,17 +101,25 @@ def clear(name: str | None, yes: bool) -> None:
     """Delete the measurements."""
     cluster = api._name(name)
     confirm(f"Delete the history of cluster {cluster}?", yes=yes)
-    with _store(cluster) as store:
-        print(f"deleted {store.clear()} runs", file=sys.stderr)
+    path = ClusterPaths.of(cluster).timeline
+    count = 0
+    if path.exists():
+        with Store(path) as store:
+            count = store.clear()
+    print(f"deleted {count} runs", file=sys.stderr)
 
 
 def _store(name: str | None) -> Store:
-    return Store(ClusterPaths.of(api._name(name)).timeline)
+    """The history, for reading: also while no keeper runs, or from a folder that cannot be written to."""
+    return Store(ClusterPaths.of(api._name(name)).timeline, read_only=True)
 
 
 def _last_run(cluster: str) -> Run:
     with _store(cluster) as store:
-        return store.runs(limit=1)[0]
+        newest = store.runs(limit=1)
+    if not newest:
+        raise DaybreakError(f"the history of cluster {cluster} cannot be read", hint="see `daybreak logs keeper`")
+    return newest[0]
 
 
 def _show(runs: list[Run], as_json: bool) -> None:

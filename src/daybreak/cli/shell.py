@@ -23,7 +23,7 @@ def env(name: str | None, as_json: bool) -> None:
         print(f'export {key}="$(cat {shlex.quote(path)})"')
 
 
-def run(name: str | None, command: list[str]) -> None:
+def run(name: str | None, command: tuple[str, ...]) -> None:
     """Become the command, with the cluster's variables and Ray's programs on the search path."""
     found = api.environment(name)
     environment = dict(os.environ) | found["values"]

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from daybreak.report.text import ABSENT, ago, plural, seconds
+from daybreak.report.text import ago, plural, seconds
 from daybreak.timeline.chain import Link, Reached, critical_chain
 from daybreak.timeline.event import Event, Outcome, RunKind
 from daybreak.timeline.phases import Ended, Phase, PhaseKind, phases
@@ -46,9 +46,7 @@ def history_table(runs: Sequence[Run], now: float) -> RenderableType:
     """The runs in the order given, one row each; `now` is seconds since 1970. Errors of failed runs stand below."""
     if not runs:
         return Text(NO_RUNS)
-    table = _table(("run", True), ("when", False), ("what", False), ("workers", True), ("start", False))
-    for name in ("outcome", "ready", "response", "total"):
-        table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
+    table = _table(">run", "when", "what", ">workers", "start", "outcome", ">ready", ">response", ">total")
     for run in runs:
         table.add_row(
             str(run.id),
@@ -70,33 +68,33 @@ def stats_report(runs: Sequence[Run]) -> RenderableType:
     summaries = summarise(runs)
     if not summaries:
         return Text(NO_RUNS)
-    table = _table(("what", False), ("workers", True), ("start", False), ("runs", True))
-    for name in ("median", "min", "max", "MAD", "left out"):
-        table.add_column(name, justify="left" if name == "left out" else "right", no_wrap=name != "left out")
+    table = _table("what", ">workers", "start", ">runs", ">median", ">min", ">max", ">MAD")
     for group in summaries:
         values = (group.median_s, group.min_s, group.max_s, group.mad_s)
         cells = (str(group.kind), str(group.workers), _warmth(group.warm), str(group.count))
-        table.add_row(*cells, *map(seconds, values), _left_out(group))
+        table.add_row(*cells, *map(seconds, values))
     others = {measure: _by_group(summarise(runs, measure)) for measure in MEASURES[1:]}
     details: list[Text] = []
     for group in summaries:
-        if group.count:
-            medians = [by_group[_key(group)].median_s for by_group in others.values()]
-            details += [Text(), *_details(group, *medians)]
+        medians = [by_group[_key(group)].median_s for by_group in others.values()]
+        details += [Text(), *_details(group, *medians)]
     note = Text("Durations of the runs that ended ok. MAD: median absolute deviation from the median.", style="dim")
     return Group(table, *details, Text(), note)
 
 
 def _details(group: Summary, ready_s: float | None, response_s: float | None) -> list[Text]:
     recent = [sample.value_s for sample in group.samples[-TREND_WINDOW:]]
-    lines = [
-        Text(_title(group.kind, group.workers, group.warm), style="bold"),
-        Text(f"  {sparkline(recent)}  {_trend(group, len(recent))}"),
-    ]
+    lines = [Text(_title(group.kind, group.workers, group.warm), style="bold")]
+    if recent:
+        lines.append(Text(f"  {sparkline(recent)}  {_trend(group, len(recent))}"))
     until = [("ready", ready_s), ("first response", response_s)]
     known = [f"{name} after {seconds(value)}" for name, value in until if value is not None]
     if known:
         lines.append(Text(f"  {', '.join(known)} (medians)"))
+    counts = ((group.failed, "failed"), (group.interrupted, "interrupted"))
+    left_out = ", ".join(f"{count} {word}" for count, word in counts if count)
+    if left_out:
+        lines.append(Text(f"  left out: {left_out}"))
     for advice in group.advice:
         text = Text("  ")
         text.append("Warning: ", style="yellow").append(str(advice))
@@ -185,11 +183,12 @@ def chain_json(run: Run, events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
-    """A table without frame; each column is its name and whether it is a number."""
+def _table(*columns: str) -> Table:
+    """A table without frame; the names of columns of numbers begin with `>`."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, number in columns:
-        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for column in columns:
+        # In a terminal that is too narrow cells fold; what is cut off would be lost.
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
     return table
 
 
@@ -199,11 +198,6 @@ def _warmth(warm: bool) -> str:
 
 def _title(kind: RunKind, workers: int, warm: bool) -> str:
     return f"{kind}, {plural(workers, 'worker')}, {_warmth(warm)}"
-
-
-def _left_out(group: Summary) -> str:
-    counts = ((group.failed, "failed"), (group.interrupted, "interrupted"))
-    return ", ".join(f"{count} {word}" for count, word in counts if count) or ABSENT
 
 
 def _key(group: Summary) -> tuple[RunKind, int, bool]:

@@ -13,7 +13,7 @@ _BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def seconds(value_s: float | None) -> str:
-    """A duration: `12 ms`, `1.23 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`; `-` for None and what is no number."""
+    """A duration: `12 ms`, `1.23 s`, `12.3 s`, `2m 05s`, `3h 02m`; `-` for None and what is no number."""
     if value_s is None or not math.isfinite(value_s):
         return ABSENT
     if value_s < 0:
@@ -29,8 +29,8 @@ def seconds(value_s: float | None) -> str:
         return f"{value_s:.1f} s"
     whole = round(value_s)
     if whole < 2 * HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
-    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min"
+        return f"{whole // MINUTE_S}m {whole % MINUTE_S:02d}s"
+    return f"{whole // HOUR_S}h {whole % HOUR_S // MINUTE_S:02d}m"
 
 
 def ago(wall: float, now: float) -> str:

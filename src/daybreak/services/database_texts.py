@@ -139,8 +139,12 @@ def postgres_text(settings: Settings) -> str:
     return "".join(lines)
 
 
-def redis_settings(port: int, data: str, socket: str, password: str) -> Settings:
-    """Only directives that Redis 6, Redis 7 and Valkey understand alike; several values are several lines."""
+def redis_settings(port: int, data: str, socket: str, password: str, *, titles: bool) -> Settings:
+    """Only directives that Redis 6, Redis 7 and Valkey understand alike; several values are several lines.
+
+    `titles` is whether the server knows `set-proc-title` (Redis 6.2): a title would overwrite the environment, by
+    which daybreak finds its processes again.
+    """
     return {
         "bind": "127.0.0.1",
         "protected-mode": True,
@@ -155,6 +159,7 @@ def redis_settings(port: int, data: str, socket: str, password: str) -> Settings
         "daemonize": False,
         "logfile": "",
         "loglevel": "notice",
+        **({"set-proc-title": False} if titles else {}),
     }
 
 

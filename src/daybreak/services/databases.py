@@ -48,7 +48,8 @@ LOOPBACK = "127.0.0.1"
 
 # Kernels hold a socket's path in 108 bytes, the last one being zero.
 LONGEST_SOCKET_PATH = 107
-BUILTIN_LOCALE_SINCE = 17
+BUILTIN_LOCALE_SINCE = (17,)
+TITLES_SINCE = (6, 2)
 
 # What daybreak itself decides: setting it elsewhere would break the way to the server.
 POSTGRES_FIXED = {
@@ -110,7 +111,7 @@ def redis(spec: Spec, site: Site) -> Service:
     port, data, socket = wanted.port or site.ports[REDIS], f"{site.data}/{REDIS}", f"{site.runtime}/redis.sock"
     _socket_fits(socket)
     config = f"{site.root}/config/redis.conf"
-    own = redis_settings(port, data, socket, site.secrets[REDIS])
+    own = redis_settings(port, data, socket, site.secrets[REDIS], titles=_release(server.version) >= TITLES_SINCE)
     settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
     ready = RedisCheck(socket)
     return Service(
@@ -162,12 +163,16 @@ def _setup(site: Site, server: PostgresServer, database: str, marker: str) -> Pr
     """Creates the data folder, the database and the password; see SETUP for its arguments."""
     data = f"{site.data}/{POSTGRES}"
     locale = "--locale=C"
-    if int(server.version.partition(".")[0]) >= BUILTIN_LOCALE_SINCE:
+    if _release(server.version) >= BUILTIN_LOCALE_SINCE:
         # Knows the letters of all languages, and sorts the same on every machine, whatever its C library.
         locale += " --locale-provider=builtin --builtin-locale=C.UTF-8"
     secret = f"{site.secrets_folder}/{POSTGRES}"
     values = (server.folder, data, USER, database, secret, locale, marker, _owner(server.run_as))
     return Prepare("initdb", ("/bin/sh", "-c", SETUP, "initdb", *values, *server.run_as), f"{data}/{marker}")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def _setup_marker(database: str, password: str) -> str:

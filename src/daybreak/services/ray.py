@@ -33,16 +33,13 @@ NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "run
 HEAD_PORTS = (*NODE_PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 
 # Ray's own helpers hold nothing that a graceful end would save: they are killed once raylet and workers have gone.
+# The raylet's two agents are not among them: a raylet that is asked to end does so when its agents have.
 RAY_HELPERS = (
     "/gcs/gcs_server",
     "monitor.py",
     "log_monitor.py",
     "dashboard.py",
     "ray-dashboard-",
-    "ray::DashboardAgent",
-    "ray::RuntimeEnvAgent",
-    "dashboard/agent.py",
-    "runtime_env/agent/main.py",
     "ray.util.client.server",
     "multiprocessing.forkserver",
     "multiprocessing.resource_tracker",

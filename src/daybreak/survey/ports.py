@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daybreak.errors import PreflightError
-from daybreak.survey.listeners import Listener, listener
+from daybreak.survey.listeners import Listener, belongs_to, listeners
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
 START = 20000
@@ -76,13 +76,14 @@ def free_ports(
 class PortBook:
     """The ports that a cluster has chosen, kept in `<root>/<cluster>/ports.json` so that they outlive restarts.
 
-    `ours` tells whether a listening process (by pid) belongs to this cluster: such a port is kept. A kept port that
-    a stranger holds is given up and another one is chosen. Ports in the other clusters' books are never taken.
+    A kept port that a stranger holds is given up and another one is chosen; one that the cluster itself holds stays.
+    What tells them apart is `belongs_to` the cluster's folder, or `ours` by pid: taking one of our own servers for a
+    stranger's would have it replaced, so either is enough. Ports in the other clusters' books are never taken.
     """
 
-    def __init__(self, path: Path, *, ours: Callable[[int], bool]) -> None:
+    def __init__(self, path: Path, *, ours: Callable[[int], bool] | None = None) -> None:
         self._path = path
-        self._ours = ours
+        self._ours_too = ours or (lambda _pid: False)
 
     def port(self, name: str, *, taken: Collection[int] = ()) -> int:
         """The port kept under this name, or a new one."""
@@ -92,8 +93,7 @@ class PortBook:
         """The port of each name; `taken` holds what is promised elsewhere, such as ports written in the spec."""
         with self._lock():
             book = _read(self._path)
-            kept = {name: book[name] for name in names if name in book}
-            kept = {name: port for name, port in kept.items() if port not in taken and self._usable(port)}
+            kept = self._usable({name: book[name] for name in names if name in book and book[name] not in taken})
             missing = [name for name in names if name not in kept]
             if missing:
                 unusable = {*taken, *book.values(), *self._others()}
@@ -106,11 +106,18 @@ class PortBook:
         """Give every port back."""
         self._path.unlink(missing_ok=True)
 
-    def _usable(self, port: int) -> bool:
-        if is_free(port):
-            return True
-        holder = listener(port)
-        return holder is not None and holder.pid is not None and self._ours(holder.pid)
+    def _usable(self, kept: dict[str, int]) -> dict[str, int]:
+        busy = {port for port in kept.values() if not is_free(port)}
+        if not busy:
+            return kept
+        holders = listeners()
+        ours = belongs_to(self._path.parent)
+        strangers = set()
+        # A server that ended between the two looks holds nothing any more.
+        for port, holder in ((port, holders[port]) for port in busy if port in holders):
+            if not ours(holder) and not (holder.pid is not None and self._ours_too(holder.pid)):
+                strangers.add(port)
+        return {name: port for name, port in kept.items() if port not in strangers}
 
     def _others(self) -> set[int]:
         books = self._path.parent.parent.glob(f"*/{self._path.name}")
@@ -133,7 +140,7 @@ def owner_of(port: int, host: str = ANYWHERE) -> str:
     """Who listens on the port, such as `python3 (pid 123)`; an empty text where it is free."""
     if is_free(port, host):
         return ""
-    return str(listener(port) or Listener(port))
+    return str(listeners().get(port, Listener()))
 
 
 def _read(path: Path) -> dict[str, int]:

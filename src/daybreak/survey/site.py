@@ -26,7 +26,9 @@ LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 def survey(spec: Spec, base: Path, paths: ClusterPaths, *, ours: Callable[[int], bool]) -> Site:
     """Look around for one cluster; generates its secrets and chooses its ports where that has not been done.
 
-    `ours` tells whether a process (by pid) belongs to this cluster. Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
+    `ours` tells whether a process (by pid) belongs to this cluster.
+
+    Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
     """
     paths.ensure()
     _check_memory(spec)

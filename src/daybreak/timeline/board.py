@@ -35,6 +35,7 @@ class Board:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self._unwanted: set[str] = set()
 
     def want(self, services: list[Service] | tuple[Service, ...]) -> None:
         """Take over the wanted services in their order; rows of others stay only while something runs."""
@@ -45,7 +46,8 @@ class Board:
             row.tier = str(service.tier)
             row.urls = dict(service.urls)
             self.rows[service.name] = row
-        self.rows.update({name: row for name, row in old.items() if row.state != "stopped"})
+        self._unwanted = {name for name, row in old.items() if row.state != "stopped"}
+        self.rows.update({name: old[name] for name in self._unwanted})
 
     def observe(self, handles: list[Handle]) -> None:
         """Fill in what a handle knows."""
@@ -83,6 +85,9 @@ class Board:
                 row.state, row.reason = "stopping", str(data.get("why", ""))
             case Kind.STOPPED:
                 row.state, row.health, row.pid, row.instance, row.passed = "stopped", "", None, None, []
+                if event.service in self._unwanted:
+                    del self.rows[event.service]
+                    self._unwanted.discard(event.service)
             case Kind.FAILED:
                 row.state, row.reason = "failed", str(data.get("reason", ""))
             case Kind.EXITED:

@@ -1,0 +1,151 @@
+"""Running the commands of a scenario: same interpreter, same environment, output kept, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+APP_FOLDER = Path(__file__).resolve().parent / "app"
+TAIL_LINES = 20
+# How long a command of ours that is to end gets before it is killed.
+GRACE_S = 30.0
+
+
+class RunFailed(Exception):
+    """This run does not count: a command failed, or the deadline passed."""
+
+
+class Command:
+    """One started command; a thread waits for its end, so that the end is noticed at once."""
+
+    def __init__(self, argv: tuple[str, ...], env: dict[str, str], log: Path) -> None:
+        self.label = " ".join(argv)
+        self.log = log
+        self.began_s = time.monotonic()
+        self.returned_s: float | None = None
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [str(BIN / argv[0]), *argv[1:]],
+                cwd=APP_FOLDER,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the bench alone: it takes the cluster down in order.
+                start_new_session=True,
+            )
+        self._ended = threading.Event()
+        threading.Thread(target=self._await_end, daemon=True).start()
+
+    def _await_end(self) -> None:
+        self._process.wait()
+        self.returned_s = time.monotonic()
+        self._ended.set()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code; None where it still runs after the timeout."""
+        return self._process.returncode if self._ended.wait(max(0.0, timeout_s)) else None
+
+    def kill(self) -> None:
+        """End this very process at once."""
+        self._process.kill()
+        self._ended.wait(GRACE_S)
+
+    def interrupt(self) -> None:
+        """Ctrl-C, then kill: a command that was told to stop may clean up first."""
+        self._process.send_signal(signal.SIGINT)
+        if self.wait(GRACE_S) is None:
+            self.kill()
+
+    def tail(self) -> str:
+        """Its last lines of output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+class Commands:
+    """The commands of one run, below one scratch folder with a deadline for all of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.daybreak_home = folder / "home"
+        self._env = environment(folder)
+        self._background: list[Command] = []
+        self._timed: list[Command] = []
+        self._deadline = time.monotonic()
+        self._count = 0
+
+    def allow(self, seconds: float) -> None:
+        """From now on, everything has this long; what was timed before is forgotten."""
+        self._deadline = time.monotonic() + seconds
+        self._timed.clear()
+
+    @property
+    def left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def start(self, *argv: str) -> Command:
+        """Start a command and go on; it is expected to stay, or to be passed to `finish`."""
+        self._count += 1
+        command = Command(argv, self._env, self.folder / f"{self._count:02}.log")
+        self._background.append(command)
+        self._timed.append(command)
+        return command
+
+    def finish(self, command: Command) -> None:
+        """Wait until it has returned; raises RunFailed where it fails or takes too long."""
+        code = command.wait(self.left_s)
+        if code is None:
+            command.interrupt()
+        self._background.remove(command)
+        if code is None:
+            raise RunFailed(f"`{command.label}` did not return before the deadline\n{command.tail()}")
+        if code != 0:
+            raise RunFailed(f"`{command.label}` ended with code {code}\n{command.tail()}")
+
+    def run(self, *argv: str) -> None:
+        """Start a command and wait until it has returned."""
+        self.finish(self.start(*argv))
+
+    def check(self) -> None:
+        """Raise RunFailed where the deadline has passed, or a command that was to stay has ended."""
+        for command in self._background:
+            if (code := command.wait(0)) is not None:
+                raise RunFailed(f"`{command.label}` ended early with code {code}\n{command.tail()}")
+        if self.left_s <= 0:
+            raise RunFailed("the deadline passed")
+
+    def kill_rest(self) -> None:
+        """Kill what was started here and still runs."""
+        for command in self._background:
+            command.kill()
+        self._background.clear()
+
+    def times(self, since_s: float) -> list[dict[str, Any]]:
+        """When each command since `allow` began and returned, in seconds after `since_s`."""
+        return [
+            {
+                "command": command.label,
+                "began_s": round(command.began_s - since_s, 3),
+                "returned_s": None if command.returned_s is None else round(command.returned_s - since_s, 3),
+            }
+            for command in self._timed
+        ]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The same for every command: nothing of Ray's or daybreak's that happens to be set in this shell."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "DAYBREAK_"))}
+    return kept | {
+        "PATH": f"{BIN}:{kept.get('PATH', os.defpath)}",
+        "PYTHONPATH": str(APP_FOLDER),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "DAYBREAK_HOME": str(folder / "home"),
+        "DAYBREAK_RUNTIME": str(folder / "r"),
+    }

@@ -1,0 +1,45 @@
+"""What an interpreter knows of Ray. Run as a file by other interpreters too, so it uses the standard library alone."""
+
+import importlib.metadata
+import importlib.util
+import json
+import re
+import sys
+import sysconfig
+from typing import Any
+
+# The modules without which Ray leaves out its dashboard (and with it the routes that daybreak asks), or Serve.
+# Only those that this Ray's own metadata names are asked for: Ray drops one now and then.
+EXTRAS = {
+    "default": ("aiohttp", "aiohttp_cors", "opencensus", "prometheus_client"),
+    "serve": ("fastapi", "starlette", "uvicorn"),
+}
+
+
+def probe() -> dict[str, Any]:
+    """Ray's version (None where it is not installed), the scripts' folder, and modules missing by extra."""
+    try:
+        ray = importlib.metadata.distribution("ray")
+    except importlib.metadata.PackageNotFoundError:
+        return {"version": None, "scripts": sysconfig.get_path("scripts"), "missing": {}}
+    named = {re.split(r"[^\w.-]", line)[0].lower().replace("-", "_") for line in ray.requires or ()}
+    missing = {
+        extra: [module for module in modules if module in named and not _there(module)]
+        for extra, modules in EXTRAS.items()
+    }
+    return {
+        "version": ray.version,
+        "scripts": sysconfig.get_path("scripts"),
+        "missing": {extra: names for extra, names in missing.items() if names},
+    }
+
+
+def _there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe()))
