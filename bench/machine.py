@@ -46,7 +46,7 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit, with `+changes` where files differ from it; results themselves do not count."""
-    commit = _git("rev-parse", "HEAD")
+    commit = _git("rev-parse", "--short=10", "HEAD")
     if commit is None:
         return None
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results")

@@ -105,9 +105,10 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _token(daybreak_home: Path) -> str | None:
-    for file in daybreak_home.glob("*/secrets/ray-token"):
-        return file.read_text().strip()
-    return None
+    try:
+        return next((file.read_text().strip() for file in daybreak_home.glob("*/secrets/ray-token")), None)
+    except OSError:
+        return None
 
 
 def _get(port: int, path: str, token: str | None = None) -> Any:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 import psutil
 
+from bench.results import HIGH_BUSY
+
 # Serve, dashboard, and the head's port as Ray and as daybreak choose it.
 PORTS = (8000, 8265, 6379, 6380)
 SETTLE_S = 60.0
 SETTLE_EVERY_S = 0.1
 IDLE_WINDOW_S = 1.0
+IDLE_WINDOWS = 5
 
 
 class NotQuiet(Exception):
@@ -30,7 +33,7 @@ def require_quiet(ports: Sequence[int] = PORTS) -> None:
     """Raise NotQuiet where something is in the way: `ray stop -f` would end other people's clusters too."""
     found = occupants(ports)
     if found:
-        raise NotQuiet(_text("refusing to begin", found))
+        raise NotQuiet(_text("the bench needs the machine for itself and refuses to begin", found))
 
 
 def wait_until_quiet(ports: Sequence[int] = PORTS) -> None:
@@ -38,7 +41,7 @@ def wait_until_quiet(ports: Sequence[int] = PORTS) -> None:
     deadline = time.monotonic() + SETTLE_S
     while found := occupants(ports):
         if time.monotonic() >= deadline:
-            raise NotQuiet(_text(f"{SETTLE_S:.0f} s after the run before", found))
+            raise NotQuiet(_text(f"the run before is not gone after {SETTLE_S:.0f} s", found))
         time.sleep(SETTLE_EVERY_S)
 
 
@@ -50,9 +53,17 @@ def require_one_stock_cluster() -> None:
         raise NotQuiet(_text("another cluster was started meanwhile, so `ray stop -f` is not run", words))
 
 
-def load() -> tuple[float, float]:
-    """The load average of the last minute, and the share of all processors in use during one second from now."""
-    return os.getloadavg()[0], psutil.cpu_percent(interval=IDLE_WINDOW_S) / 100
+def load_when_idle() -> tuple[float, float]:
+    """The load average of the last minute, and the share of all processors in use in the last second.
+
+    Waits a few seconds for what the run before has left to be cleared away; whoever goes on using the processors
+    after that is told by the numbers.
+    """
+    for _ in range(IDLE_WINDOWS):
+        cpu_busy = psutil.cpu_percent(interval=IDLE_WINDOW_S) / 100
+        if cpu_busy <= HIGH_BUSY:
+            break
+    return os.getloadavg()[0], cpu_busy
 
 
 def _processes() -> list[tuple[int, str]]:
@@ -81,4 +92,4 @@ def _taken(port: int) -> bool:
 
 def _text(what: str, found: Sequence[str]) -> str:
     listed = "".join(f"\n  {line}" for line in found)
-    return f"{what}: the bench needs the machine for itself{listed}\nStop it with the command that started it."
+    return f"{what}:{listed}\nstop it with the command that started it, then measure again"

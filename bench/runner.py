@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench.commands import Commands, RunFailed
 from bench.measure import all_nodes, first_response
-from bench.quiet import load, require_one_stock_cluster
+from bench.quiet import load_when_idle, require_one_stock_cluster
 from bench.results import Sample
 from bench.scenarios import STOP_S, Action, Scenario
 
@@ -32,7 +33,7 @@ class Seen:
 
 def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
     """Carry out one run; its scratch folder is kept where it failed. The cluster is stopped, whatever happens."""
-    load_1min, cpu_busy = load()
+    load_1min, cpu_busy = load_when_idle()
     # A short path: Unix sockets lie below it.
     folder = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
     commands = Commands(folder)
@@ -51,7 +52,7 @@ def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
         scenario=scenario.name,
         round=round_number,
         began_at=began_at,
-        first_200_s=seen and round(seen.first_200_s, 3),
+        first_200_s=round(seen.first_200_s, 3) if seen else None,
         all_nodes_s=round(seen.all_nodes_s, 3) if seen and seen.all_nodes_s is not None else None,
         error=error,
         load_1min=round(load_1min, 2),
@@ -73,10 +74,12 @@ def _timed(scenario: Scenario, commands: Commands, workers: int) -> Seen:
 def _watched(go: Action, commands: Commands, workers: int, *, old_pid: int | None = None, nodes: bool = True) -> Seen:
     commands.allow(DEADLINE_S)
     began = time.monotonic()
-    with first_response(old_pid) as answered, all_nodes(workers + 1, commands.daybreak_home) as joined:
+    with ExitStack() as watches:
+        answered = watches.enter_context(first_response(old_pid))
+        joined = watches.enter_context(all_nodes(workers + 1, commands.daybreak_home)) if nodes else None
         go(commands, workers)
         first_200_s = answered.wait(commands) - began
-        all_nodes_s = joined.wait(commands) - began if nodes else None
+        all_nodes_s = joined.wait(commands) - began if joined else None
     return Seen(first_200_s, all_nodes_s, answered.answer, commands.times(began))
 
 

@@ -6,11 +6,13 @@ Every round runs each scenario once, and each round begins with another one. Res
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench.commands import BIN
 from bench.machine import ROOT, machine
 from bench.quiet import PORTS, NotQuiet, require_quiet, wait_until_quiet
 from bench.results import Line, Report, Sample, rotated, save
@@ -25,6 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     chosen = [name for name in NAMES if name in (options.only or NAMES)]
     out: Path = options.out or (PARTIAL if options.only else RESULTS)
+    missing = [program for program in ("ray", "serve", "daybreak") if not (BIN / program).exists()]
+    if missing:
+        print(f"bench: {BIN} has no {', '.join(missing)}; run it with the interpreter of `make setup`", file=sys.stderr)
+        return 1
+    # What ends the bench ends the cluster of the moment, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = _ports(chosen, options.workers)
     report = Report(
         machine=machine(),

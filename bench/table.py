@@ -24,10 +24,10 @@ class NoMarkers(Exception):
 def text_table(report: Report) -> str:
     """For a terminal: one line per scenario, names as `--only` takes them."""
     head = ("scenario", "first 200", "min", "max", "x stock", "all nodes", "min", "max", "x stock", "runs")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for line, response, nodes in _rows(report):
         cells = [cell for summary in (response, nodes) for cell in _cells(summary)]
-        rows.append((line.name, *cells, _runs(response)))  # type: ignore[arg-type]
+        rows.append((line.name, *cells, _runs(response)))
     widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
     return "\n".join(
         "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(columns))
@@ -46,9 +46,8 @@ def markdown(report: Report) -> str:
     for line, response, nodes in _rows(report):
         cells = [cell for summary in (response, nodes) for cell in (_range(summary), _times(summary))]
         lines.append("| " + " | ".join([line.title, *cells, _runs(response)]) + " |")
-    notes = [_measured_on(report)]
-    notes += [f"Warning: {warning}" for warning in report.warnings()]
-    return "\n".join([*lines, "", *("\n\n".join(notes)).splitlines()])
+    notes = [_measured_on(report), *(f"Warning: {warning}" for warning in report.warnings())]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(notes)
 
 
 def placed(page: str, table: str) -> str:
@@ -111,10 +110,11 @@ def _runs(summary: Summary) -> str:
 
 def _measured_on(report: Report) -> str:
     where = report.machine
+    memory = f"{where['memory_bytes'] / 2**30:.0f} GiB"
     return (
-        f"Medians (and ranges), scenarios in turn. Ray {where['ray']}, Python {where['python']}, {where['cores']} cores "
-        f"({where['cpu']}), {where['memory_bytes'] / 2**30:.0f} GiB, {where['kernel']}; daybreak {where['daybreak']} "
-        f"({(where['commit'] or 'no commit')[:10]}), {where['date'][:10]}."
+        f"Medians (and ranges), scenarios in turn. Ray {where['ray']}, Python {where['python']}, "
+        f"{where['cores']} cores ({where['cpu']}), {memory}, {where['kernel']}; "
+        f"daybreak {where['daybreak']} ({where['commit'] or 'no commit'}), {where['date'][:10]}."
     )
 
 

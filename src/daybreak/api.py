@@ -113,7 +113,7 @@ def restart(
 
 def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
     """Change the number of workers of a running cluster."""
-    return _apply(_name(name), {"workers": workers}, on_message, start=False)
+    return _apply(_name(name), {"workers": workers, "only_running": True}, on_message, start=False)
 
 
 def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None) -> Mapping[str, Any]:

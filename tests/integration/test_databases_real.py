@@ -333,7 +333,7 @@ def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner)
 
     runner.start(service)
     until(lambda: runner.ready(service), "ready")
-    assert not orphan.is_running()
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
     thread.join(DEADLINE_S)
     assert "ending processes of a server that was killed" in runner.log(service)
 

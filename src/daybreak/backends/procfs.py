@@ -130,20 +130,3 @@ def marked(root: str) -> dict[str, list[Process]]:
             found.setdefault(variables[MARKER], []).append(process)
     return found
 
-
-def belongs(pid: int, root: str) -> bool:
-    """Whether a process is one of the cluster at `root`: by its own marker, an ancestor's, or its session's."""
-    seen = set()
-    found = read(pid)
-    while found is not None and found.pid not in seen and found.pid > 1:
-        seen.add(found.pid)
-        if environment(found.pid, (CLUSTER_MARKER,)).get(CLUSTER_MARKER) == root:
-            return True
-        found = read(found.parent)
-    session = read(pid)
-    if session is None:
-        return False
-    return any(
-        process.session == session.session and environment(process.pid, (CLUSTER_MARKER,)).get(CLUSTER_MARKER) == root
-        for process in processes()
-    )

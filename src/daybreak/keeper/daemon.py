@@ -17,7 +17,6 @@ from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
-from daybreak.backends.procfs import belongs
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
 from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer
@@ -127,7 +126,7 @@ class Keeper:
 
     def _derive(self, wanted: WantedState) -> Cluster:
         spec = Spec.model_validate(wanted.spec)
-        site = survey(spec, Path(wanted.base), self._paths, ours=lambda pid: belongs(pid, str(self._paths.root)))
+        site = survey(spec, Path(wanted.base), self._paths)
         return Cluster(spec, site, build(spec, site))
 
     def _follow(self, handles: Sequence[Handle]) -> None:
@@ -239,6 +238,8 @@ class Keeper:
             cluster = self._derive(state)
             observed = await self._backend.observe()
             app_runs = any(h.tier == Tier.APP and h.state is State.RUNNING for h in observed)
+            if request.get("only_running") and not app_runs:
+                raise KeeperError(f"cluster {self._paths.name} is not running", hint="start it with `daybreak up`")
             restart = bool(request.get("restart"))
             kind = RunKind.RESTART if restart else RunKind.CHANGE if app_runs else RunKind.STARTUP
             new_generation = restart or not app_runs
@@ -325,6 +326,8 @@ class Keeper:
                 names = [folder.name for folder in self._paths.data.iterdir()]
                 await self._backend.purge(names)
                 done["deleted"] = names
+            self._cluster = None
+            self._board = Board()
             return done
         finally:
             self._lock.release()

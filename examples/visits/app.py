@@ -1,0 +1,1 @@
+../../../src/daybreak/spec/starter/app.py

@@ -1,0 +1,205 @@
+"""A real cluster for each test module: the real command, real Ray, a state folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.backends import procfs
+from daybreak.survey.ports import is_free
+
+COMMAND = [str(Path(sys.executable).parent / "daybreak")]
+DEADLINE_S = 240.0
+FIRST_OFFSET = 1000
+PUBLIC_PORTS = (8000, 8265, 6380)
+APP = '''
+import os
+from fastapi import FastAPI
+from ray import serve
+
+api = FastAPI()
+
+
+@serve.deployment
+@serve.ingress(api)
+class App:
+    @api.get("/")
+    def root(self):
+        return {"pid": os.getpid()}
+
+    @api.get("/health")
+    def health(self):
+        return {"ok": True}
+
+
+main = App.bind()
+'''
+
+
+def free_offset() -> int:
+    """An offset with which all public ports are free; different test processes start looking at different places."""
+    start = FIRST_OFFSET + os.getpid() % 400 * 20
+    for offset in range(start, start + 10_000, 10):
+        if all(is_free(port + offset) for port in PUBLIC_PORTS):
+            return offset
+    raise AssertionError("no free ports")
+
+
+@dataclass
+class Sandbox:
+    """A folder with an application, a state folder, and the command that works in them."""
+
+    folder: Path
+    home: Path
+    runtime: Path
+    offset: int
+    name: str = "it"
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        return self.home / self.name
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{8000 + self.offset}"
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://127.0.0.1:{8265 + self.offset}"
+
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DAYBREAK_", "RAY_"))}
+        return kept | {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)} | self.env
+
+    def write(self, text: str, **files: str) -> None:
+        """Write the spec (name and port offset are put in front) and further files, named like `app_py`."""
+        head = f"name: {self.name}\nports: {{offset: {self.offset}}}\n"
+        (self.folder / "daybreak.yaml").write_text(head + text)
+        for name, content in files.items():
+            (self.folder / name.replace("_py", ".py")).write_text(content)
+
+    def popen(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *args],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run the command and require its exit code; the message shows what it printed."""
+        done = subprocess.run(
+            [*COMMAND, *args],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+        assert done.returncode == code, f"{args}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return found
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in self.status()["services"]}
+
+    def get(self, path: str = "/", *, base: str | None = None, headers: dict[str, str] | None = None) -> Any:
+        """GET below Serve's address (or `base`), parsed as JSON where it is; HTTPError for an error status."""
+        request = urllib.request.Request((base or self.url) + path, headers=headers or {})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read().decode()
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def processes(self) -> list[procfs.Process]:
+        """Every live process of the cluster but its keeper."""
+        return [process for rows in procfs.marked(str(self.root)).values() for process in rows]
+
+    def instance_processes(self, service: str) -> list[procfs.Process]:
+        """Every live process of one service."""
+        record = next(iter(self.root.glob(f"services/{service}.*.json")))
+        raw = json.loads(record.read_text())
+        return procfs.members(raw["instance"], raw["pid"], raw["started_ticks"])
+
+    def pid_of(self, service: str, comm: str) -> int:
+        """The process of a service with this name, such as `raylet` of `worker-1`."""
+        return next(process.pid for process in self.instance_processes(service) if process.comm == comm)
+
+    def tear_down(self) -> None:
+        """Stop everything, prove that nothing is left, delete the folders."""
+        try:
+            if self.root.exists():
+                self.run("down")
+            assert self.processes() == []
+        finally:
+            for process in self.processes():
+                os.kill(process.pid, signal.SIGKILL)
+            shutil.rmtree(self.home, ignore_errors=True)
+            shutil.rmtree(self.runtime, ignore_errors=True)
+
+
+def until(condition: Callable[[], Any], *, what: str, timeout_s: float = 90.0) -> Any:
+    """Repeat until the condition holds (a check with a deadline, not a sleep); returns what it returned."""
+    deadline = time.monotonic() + timeout_s
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (OSError, urllib.error.URLError, AssertionError, KeyError, StopIteration) as error:
+            last = error
+        time.sleep(0.05)
+    raise AssertionError(f"not within {timeout_s:g} s: {what}; last: {last!r}")
+
+
+def make_sandbox(folder: Path, name: str = "it") -> Sandbox:
+    """A sandbox whose sockets have short paths."""
+    return Sandbox(
+        folder=folder,
+        home=Path(tempfile.mkdtemp(prefix="dbh")),
+        runtime=Path(tempfile.mkdtemp(prefix="dbr", dir="/tmp")),
+        offset=free_offset(),
+        name=name,
+    )
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox for one test."""
+    made = make_sandbox(tmp_path)
+    yield made
+    made.tear_down()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox for all tests of a module, which run in order on one cluster."""
+    made = make_sandbox(tmp_path_factory.mktemp("shared"))
+    yield made
+    made.tear_down()

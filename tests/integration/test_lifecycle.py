@@ -1,0 +1,135 @@
+"""The main story on real Ray: up, requests, restart with rows kept, scale, down. One cluster, tests in order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Sandbox, until
+
+pytestmark = pytest.mark.ray
+
+STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
+SPEC = """
+workers: {count: 2}
+serve:
+  applications: [{import: "app:main"}]
+  health: /health
+databases: {postgres: {}, redis: {}}
+"""
+DATABASES = ("postgres", "redis")
+
+
+def visits(sandbox: Sandbox) -> int:
+    return int(sandbox.get("/visits")["visits"])
+
+
+def visit(sandbox: Sandbox) -> None:
+    subprocess.run(["curl", "-sf", "-X", "POST", f"{sandbox.url}/visits"], check=True, capture_output=True)
+
+
+def pids(sandbox: Sandbox) -> dict[str, int]:
+    return {name: row["pid"] for name, row in sandbox.services().items()}
+
+
+def test_up_brings_everything_up(shared: Sandbox) -> None:
+    shared.write(SPEC, app_py=STARTER.read_text())
+    done = shared.run("up")
+    assert f"serve        {shared.url}" in done.stdout
+    status = shared.status()
+    assert status["state"] == "ready"
+    assert list(shared.services()) == ["postgres", "redis", "head", "worker-1", "worker-2", "serve"]
+    assert shared.get("/health")
+    visit(shared)
+    assert visits(shared) == 1
+
+
+def test_a_second_up_touches_nothing(shared: Sandbox) -> None:
+    before = pids(shared)
+    shared.run("up")
+    assert pids(shared) == before
+    plan = json.loads(shared.run("plan", "--json").stdout)
+    assert (plan["stop"], plan["start"]) == ([], [])
+
+
+def test_restart_replaces_the_app_tier_and_keeps_databases_and_rows(shared: Sandbox) -> None:
+    before, generation = pids(shared), shared.status()["generation"]
+    shared.run("restart", "--in-place")
+    after = pids(shared)
+    assert {name: after[name] for name in DATABASES} == {name: before[name] for name in DATABASES}
+    assert after["head"] != before["head"]
+    assert after["worker-1"] != before["worker-1"]
+    assert shared.status()["generation"] == generation + 1
+    assert visits(shared) == 1
+
+
+def test_scale_changes_only_the_workers(shared: Sandbox) -> None:
+    before = pids(shared)
+    shared.run("scale", "3")
+    after = pids(shared)
+    assert {**before, "worker-3": after["worker-3"]} == after
+    shared.run("scale", "1")
+    assert set(shared.services()) == {"postgres", "redis", "head", "worker-1", "serve"}
+    assert shared.status()["state"] == "ready"
+    assert visits(shared) == 1
+
+
+def test_the_environment_reaches_ray_and_the_databases(shared: Sandbox) -> None:
+    printed = shared.run("env").stdout
+    token = (shared.root / "secrets/postgres").read_text().strip()
+    assert token not in printed
+    script = "import ray; ray.init(log_to_driver=False); print('sum', ray.get(ray.remote(lambda: 40 + 2).remote()))"
+    assert "sum 42" in shared.run("run", "--", "python", "-c", script).stdout
+    shell = f'{printed}\npython3 -c "import os; print(os.environ[\'DATABASE_URL\'])"'
+    found = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("postgresql://daybreak:")
+    assert token in found.stdout
+
+
+def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
+    code = "import ray; ray.init(); print('job', ray.get(ray.remote(lambda: 6 * 7).remote()))"
+    done = shared.run("run", "--", "ray", "job", "submit", "--", "python", "-c", f'"{code}"')
+    assert "job 42" in done.stdout
+
+
+def test_logs_show_services_and_rays_own_files(shared: Sandbox) -> None:
+    assert "daybreak: starting head" in shared.run("logs", "head").stdout
+    everything = shared.run("logs").stdout
+    for label in ("postgres", "redis", "serve", "head/raylet.out"):
+        assert label in everything
+
+
+def test_wait_knows_what_is_there(shared: Sandbox) -> None:
+    for target in ("head", "workers", "serve", "postgres", "all"):
+        shared.run("wait", target, "--timeout", "30s")
+    shared.run("wait", "stopped", "--timeout", "1s", code=3)
+    assert "has no service" in shared.run("wait", "nonsense", code=2).stderr
+
+
+def test_every_run_was_measured(shared: Sandbox) -> None:
+    stats = json.loads(shared.run("perf", "stats", "--json").stdout)
+    assert {"startup", "restart", "change"} <= {summary["kind"] for summary in stats["summaries"]}
+    assert stats["critical_chain"]
+    history = json.loads(shared.run("perf", "history", "--json").stdout)
+    assert json.dumps(history).count('"ok"') >= 4
+    assert "critical" in shared.run("perf", "stats").stdout.lower() or "@" in shared.run("perf", "stats").stdout
+
+
+def test_down_leaves_no_process_and_data_survives(shared: Sandbox) -> None:
+    shared.run("down")
+    assert shared.processes() == []
+    shared.run("wait", "stopped", "--timeout", "10s")
+    assert shared.status()["state"] == "stopped"
+    shared.run("up", "1")
+    assert visits(shared) == 1
+
+
+def test_volumes_are_deleted_only_when_confirmed(shared: Sandbox) -> None:
+    assert "--yes" in shared.run("down", "--volumes", code=2).stderr
+    assert visits(shared) == 1
+    shared.run("down", "--volumes", "--yes")
+    assert not list((shared.root / "data").iterdir())
+    until(lambda: shared.status()["state"] == "stopped", what="stopped")

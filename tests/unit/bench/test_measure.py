@@ -1,0 +1,56 @@
+"""What counts as an answer and as a living node; the scenarios' names; the commands' environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench.commands import environment
+from bench.measure import alive_nodes, pid_of
+from bench.scenarios import NAMES, SCENARIOS, agent_ports
+
+
+def nodes(*states: str) -> dict[str, Any]:
+    return {"result": True, "data": {"summary": [{"raylet": {"state": state}} for state in states]}}
+
+
+def test_only_living_nodes_count() -> None:
+    assert alive_nodes(nodes("ALIVE", "DEAD", "ALIVE")) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], "x", {}, {"data": None}, {"data": {"summary": {}}}, {"data": {"summary": [None, {}, {"raylet": 1}]}}],
+)
+def test_any_other_shape_counts_no_node(answer: Any) -> None:
+    assert alive_nodes(answer) == 0
+
+
+@pytest.mark.parametrize(("answer", "pid"), [({"ok": True, "pid": 7}, 7), ({"pid": "7"}, None), ("Not Found", None)])
+def test_only_the_application_has_a_pid(answer: Any, pid: int | None) -> None:
+    assert pid_of(answer) == pid
+
+
+def test_every_baseline_is_a_scenario_and_its_own_baseline() -> None:
+    by_name = {scenario.name: scenario for scenario in SCENARIOS}
+    assert len(by_name) == len(NAMES) == len(SCENARIOS)
+    for scenario in SCENARIOS:
+        baseline = by_name[scenario.baseline]
+        assert baseline.baseline == baseline.name
+        assert (baseline.prepare is None) == (scenario.prepare is None)
+
+
+def test_no_two_nodes_share_an_agent_port() -> None:
+    ports = [flag.rpartition("=")[2] for node in range(9) for flag in agent_ports(node)]
+    assert len(ports) == len(set(ports))
+
+
+def test_settings_of_the_shell_do_not_reach_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "elsewhere:6379")
+    monkeypatch.setenv("DAYBREAK_HOME", "/elsewhere")
+    env = environment(tmp_path)
+    assert "RAY_ADDRESS" not in env
+    assert env["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert env["DAYBREAK_HOME"] == str(tmp_path / "home")
+    assert env["PYTHONPATH"].endswith("bench/app")
