@@ -115,6 +115,7 @@ class Sandbox:
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,
+            check=False,
         )
         assert done.returncode == code, f"{args}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -18,6 +18,8 @@ import psutil
 import psycopg
 import pytest
 import redis as redis_client
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from daybreak.services.base import CommandCheck, Service, StopPolicy
 from daybreak.services.databases import connection_files, postgres, redis
@@ -416,7 +418,7 @@ def test_redis_keeps_its_keys_through_kill_and_stop(runner: Runner) -> None:
     assert client.get("one") == b"1"
     port = site.ports["redis"]
     for password in ("nonsense", None):
-        stranger = redis_client.Redis(port=port, password=password)
+        stranger = redis_client.Redis(port=port, password=password, retry=Retry(NoBackoff(), 0))
         with pytest.raises(redis_client.AuthenticationError):
             stranger.get("one")
         stranger.close()

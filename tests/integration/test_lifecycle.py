@@ -91,7 +91,8 @@ def test_the_environment_reaches_ray_and_the_databases(shared: Sandbox) -> None:
 
 def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
     code = "import ray; ray.init(); print('job', ray.get(ray.remote(lambda: 6 * 7).remote()))"
-    done = shared.run("run", "--", "ray", "job", "submit", "--", "python", "-c", f'"{code}"')
+    (shared.folder / "job.py").write_text(code)
+    done = shared.run("run", "--", "ray", "job", "submit", "--", "python", str(shared.folder / "job.py"))
     assert "job 42" in done.stdout
 
 
@@ -115,7 +116,7 @@ def test_every_run_was_measured(shared: Sandbox) -> None:
     assert stats["critical_chain"]
     history = json.loads(shared.run("perf", "history", "--json").stdout)
     assert json.dumps(history).count('"ok"') >= 4
-    assert "critical" in shared.run("perf", "stats").stdout.lower() or "@" in shared.run("perf", "stats").stdout
+    assert "@ is when a service could start" in shared.run("perf", "stats").stdout
 
 
 def test_down_leaves_no_process_and_data_survives(shared: Sandbox) -> None:

@@ -129,4 +129,3 @@ def marked(root: str) -> dict[str, list[Process]]:
         if variables.get(CLUSTER_MARKER) == root and MARKER in variables:
             found.setdefault(variables[MARKER], []).append(process)
     return found
-

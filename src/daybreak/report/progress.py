@@ -56,7 +56,7 @@ def line(event: Event, *, quiet: bool = False) -> str | None:
             return f"starting ({data.get('why')})"
         case Kind.PREPARING:
             return f"preparing: {data.get('name')}"
-        case Kind.GATE_PASSED:
+        case Kind.GATE_PASSED if data.get("gate") != "ready":
             return f"{data.get('gate')} after {seconds(float(data.get('after_s', 0)))}"
         case Kind.READY:
             return f"ready after {seconds(float(data.get('after_s', 0)))}"

@@ -7,6 +7,7 @@ pull request 59613), and nodes that share a machine would otherwise race for the
 from __future__ import annotations
 
 import json
+import os.path
 
 from daybreak.services.base import (
     EnvValue,
@@ -113,6 +114,11 @@ def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
     env |= auth_env(site)
     env |= connection_env(spec, site)
     return env
+
+
+def search_paths(site: Site) -> dict[str, EnvValue]:
+    """The application's folder is importable, and `python` is Ray's own: jobs and services call it by that name."""
+    return {"PYTHONPATH": Joined(site.base, ":"), "PATH": Joined(os.path.dirname(site.ray.python), ":")}
 
 
 def head(spec: Spec, site: Site) -> Service:
@@ -227,8 +233,7 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
 def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {
         "RAY_USAGE_STATS_ENABLED": "0",
-        # The application's folder first, so that it is importable in replicas and workers.
-        "PYTHONPATH": Joined(site.base, ":"),
+        **search_paths(site),
         "NO_PROXY": Joined(LOOPBACK_NAMES, ","),
         "no_proxy": Joined(LOOPBACK_NAMES, ","),
     }

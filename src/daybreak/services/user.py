@@ -18,7 +18,7 @@ from daybreak.services.base import (
     TcpCheck,
     Tier,
 )
-from daybreak.services.ray import WORKERS, client_env, worker_name
+from daybreak.services.ray import WORKERS, client_env, search_paths, worker_name
 from daybreak.services.site import Site
 from daybreak.spec.model import ServiceCheck, Spec, UserService
 
@@ -34,7 +34,7 @@ def user_service(spec: Spec, site: Site, name: str, wanted: UserService) -> Serv
         tier=Tier(wanted.tier),
         argv=wanted.command,
         cwd=os.path.normpath(os.path.join(site.base, wanted.cwd)),
-        env={**client_env(spec, site), **wanted.env},
+        env={**client_env(spec, site), **search_paths(site), **wanted.env},
         needs=tuple(Need(needed) for needed in _expand(spec, wanted.needs)),
         gates=(Gate("ready", check),) if check else (),
         health=HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period),

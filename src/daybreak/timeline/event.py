@@ -11,7 +11,7 @@ from typing import Any
 class Kind(StrEnum):
     """What can happen. The comment behind each names the keys of `data` (durations in seconds)."""
 
-    RUN_BEGAN = "run_began"  # kind, workers, warm, versions, machine
+    RUN_BEGAN = "run_began"  # run_kind, workers, warm, versions, machine, spec_digest
     PLANNED = "planned"  # stop: [names], start: [names], keep: [names]
     STOPPING = "stopping"  # why
     STOPPED = "stopped"  # after_s, killed (processes that had to be killed)
