@@ -30,7 +30,8 @@ async def get(url: str, *, token: str | None = None) -> Answer:
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure or None)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "Accept: */*"]
+        # Ray 2.20 fails on a request that does not say what it comes from.
+        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: daybreak", "Connection: close"]
         if token:
             lines.append(f"Authorization: Bearer {token}")
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
