@@ -37,6 +37,8 @@ class ProcessBackend:
         """Start the service's process in a session of its own; its output goes to the service's log file."""
         for folder in service.folders:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for stale in service.discard:
+            Path(stale).unlink(missing_ok=True)
         for file in service.files:
             write_private(Path(file.path), file.text.replace("@INSTANCE@", instance))
         environment = self._environment(service) | {

@@ -21,7 +21,7 @@ from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
 from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer
 from daybreak.keeper.preflight import preflight
-from daybreak.keeper.rotate import INTERVAL_S, rotate
+from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.wanted import WantedState
@@ -148,6 +148,7 @@ class Keeper:
         while True:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
+            await asyncio.to_thread(prune_sessions, self._paths.runtime)
 
     def _maybe_leave(self) -> None:
         """Leave when nothing runs and nobody asks; a moment later, so that the next command of a script finds it."""

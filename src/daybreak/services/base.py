@@ -184,7 +184,11 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Service:
-    """One thing that runs."""
+    """One thing that runs.
+
+    `folders` are made before it starts and `discard` (stale sockets) is removed; `vital` names processes without which
+    it counts as dead; `logs` are patterns of log files besides its own output; `urls` is where it answers.
+    """
 
     name: str
     tier: Tier
@@ -203,6 +207,7 @@ class Service:
     ports: tuple[PortClaim, ...] = ()
     files: tuple[ConfigFile, ...] = ()
     folders: tuple[str, ...] = ()
+    discard: tuple[str, ...] = ()
     prepare: tuple[Prepare, ...] = ()
     urls: Mapping[str, str] = field(default_factory=dict)
 

@@ -164,6 +164,7 @@ def head(spec: Spec, site: Site) -> Service:
         vital=("gcs_server", "raylet"),
         logs=_logs(site, HEAD, ("gcs_server.*", "raylet.*", "dashboard.log", "monitor.*")),
         ports=tuple(claims),
+        discard=_sockets(site, HEAD),
         urls=urls,
     )
 
@@ -189,6 +190,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
         stop=STOP,
         vital=("raylet",),
         logs=_logs(site, name, ("raylet.*",)),
+        discard=_sockets(site, name),
     )
 
 
@@ -204,7 +206,7 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
         "--block",
         "--disable-usage-stats",
         f"--node-ip-address={site.node_ip}",
-        f"--temp-dir={site.runtime}/{name}",
+        *_place(site, name),
         f"--node-manager-port={ports['node_manager']}",
         f"--object-manager-port={ports['object_manager']}",
         f"--dashboard-agent-grpc-port={ports['agent_grpc']}",
@@ -228,6 +230,20 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
     if node.labels and site.ray.has_labels:
         flags.append("--labels=" + ",".join(f"{key}={value}" for key, value in sorted(node.labels.items())))
     return flags
+
+
+def _place(site: Site, name: str) -> list[str]:
+    """What keeps the files and sockets of several nodes on one machine apart."""
+    if not site.ray.takes_socket_names:
+        return [f"--temp-dir={site.runtime}/{name}"]
+    plasma, raylet = _sockets(site, name)
+    sockets = [f"--plasma-store-socket-name={plasma}", f"--raylet-socket-name={raylet}"]
+    return [f"--temp-dir={site.runtime}/{name}", *sockets] if name == HEAD else sockets
+
+
+def _sockets(site: Site, name: str) -> tuple[str, ...]:
+    """The sockets that are named for older versions: a raylet does not start over those of one that was killed."""
+    return (f"{site.runtime}/{name}.plasma", f"{site.runtime}/{name}.raylet") if site.ray.takes_socket_names else ()
 
 
 def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:

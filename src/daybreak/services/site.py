@@ -12,11 +12,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RayInstall:
-    """Where Ray is: its version, its interpreter and its `ray` command."""
+    """Where Ray is: its version, its interpreter and its `ray` command.
+
+    `takes_socket_names` marks older versions, where workers share the head's folder for temporary files and only
+    named sockets keep nodes on one machine apart.
+    """
 
     version: str
     python: str
     command: str
+    takes_socket_names: bool = False
 
     @property
     def release(self) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ class _Found:
     version: str | None
     scripts: str
     missing: dict[str, list[str]]
+    socket_names: bool = False
 
 
 def find_ray(expectation: RayExpectation, base: Path) -> RayInstall:
@@ -48,7 +49,7 @@ def find_ray(expectation: RayExpectation, base: Path) -> RayInstall:
         ]
         raise PreflightError(problems, hint=pip)
     _check_version(expectation, found)
-    return RayInstall(found.version, found.python, _command(found, pip))
+    return RayInstall(found.version, found.python, _command(found, pip), found.socket_names)
 
 
 def _interpreter(given: str, base: Path) -> str:

@@ -17,11 +17,12 @@ EXTRAS = {
 
 
 def probe() -> dict[str, Any]:
-    """Ray's version (None where it is not installed), the scripts' folder, and modules missing by extra."""
+    """Ray's version (None where it is not installed), its scripts' folder, modules missing by extra, and whether
+    `ray start` takes socket names."""
     try:
         ray = importlib.metadata.distribution("ray")
     except importlib.metadata.PackageNotFoundError:
-        return {"version": None, "scripts": sysconfig.get_path("scripts"), "missing": {}}
+        return {"version": None, "scripts": sysconfig.get_path("scripts"), "missing": {}, "socket_names": False}
     named = {re.split(r"[^\w.-]", line)[0].lower().replace("-", "_") for line in ray.requires or ()}
     missing = {
         extra: [module for module in modules if module in named and not _there(module)]
@@ -31,7 +32,17 @@ def probe() -> dict[str, Any]:
         "version": ray.version,
         "scripts": sysconfig.get_path("scripts"),
         "missing": {extra: names for extra, names in missing.items() if names},
+        "socket_names": _takes_socket_names(ray),
     }
+
+
+def _takes_socket_names(ray: importlib.metadata.Distribution) -> bool:
+    """Asking the command itself would import Ray, which takes a second."""
+    try:
+        text = open(str(ray.locate_file("ray/scripts/scripts.py")), encoding="utf-8").read()
+    except OSError:
+        return False
+    return '"--raylet-socket-name"' in text
 
 
 def _there(module: str) -> bool:
