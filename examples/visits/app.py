@@ -1,1 +1,1 @@
-../../../src/daybreak/spec/starter/app.py
+../../src/daybreak/spec/starter/app.py

@@ -11,6 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,17 @@ ONE_SHOT_END_S = 15.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is to reach: the services, what to replace beyond the difference, and what to do on failure."""
+    """What a run is to reach: the services, what to replace beyond the difference, and what to do on failure.
+
+    `unproven` names services that may be running but were never seen ready: where one is kept, its gates are waited
+    for as if this run had started it.
+    """
 
     services: Sequence[Service]
     goal: Goal = Goal()
     keep_on_failure: bool = False
     generation: int = 1
+    unproven: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -112,10 +118,11 @@ class _Execution:
         self._stopped = {step.handle.instance: asyncio.Event() for step in steps.stop}
         self._gates: dict[tuple[str, str | None], asyncio.Future[bool]] = {}
         self._handles = {handle.service: handle for handle in steps.keep}
+        self._confirm = [s for s in wanted.services if s.name in self._handles and s.name in wanted.unproven]
         loop = asyncio.get_running_loop()
-        for step in steps.start:
-            for gate in (STARTED, *(gate.name for gate in step.service.gates), None):
-                self._gates[step.service.name, gate] = loop.create_future()
+        for service in (*(step.service for step in steps.start), *self._confirm):
+            for gate in (STARTED, *(gate.name for gate in service.gates), None):
+                self._gates[service.name, gate] = loop.create_future()
 
     async def run(self) -> None:
         """Carry out every step; failures are collected, the first one cancels the rest unless they are kept."""
@@ -125,6 +132,8 @@ class _Execution:
                     group.create_task(self._stop(stop), name=f"stop {stop.handle.service}")
                 for start in self._steps.start:
                     group.create_task(self._start(start), name=f"start {start.service.name}")
+                for service in self._confirm:
+                    group.create_task(self._tell(service, partial(self._prove, service)), name=f"prove {service.name}")
         except* DaybreakError as errors:
             self.result.failures += [e for e in _leaves(errors) if e not in self.result.failures]
 
@@ -148,10 +157,16 @@ class _Execution:
                 await self._stopped[step.handle.instance].wait()
 
     async def _start(self, step: Start) -> None:
-        service = step.service
-        try:
+        async def work() -> None:
             await self._until_stopped(step.after)
-            await self._start_service(service, step.why)
+            await self._start_service(step.service, step.why)
+
+        await self._tell(step.service, work)
+
+    async def _tell(self, service: Service, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the work that makes a service ready; where it fails, the user and those that need it are told."""
+        try:
+            await work()
         except DaybreakError as error:
             self._close_gates(service.name)
             if isinstance(error, _Blocked):
@@ -192,6 +207,15 @@ class _Execution:
         self._record.emit(
             Kind.STARTING, service.name, why=why, instance=instance, waited_s=waited_s, last_need=last_need
         )
+        await self._until_ready(service, handle)
+
+    async def _prove(self, service: Service) -> None:
+        """Wait until a kept service is ready that nobody has seen ready before."""
+        handle = self._handles[service.name]
+        self.result.started.append(handle)
+        await self._until_ready(service, handle)
+
+    async def _until_ready(self, service: Service, handle: Handle) -> None:
         began = self._record.elapsed_s()
         self._pass(service.name, STARTED)
         for gate in service.gates:

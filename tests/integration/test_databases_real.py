@@ -293,7 +293,7 @@ def test_settings_of_the_user_are_in_force(runner: Runner) -> None:
     until(lambda: runner.ready(service), "ready")
     with psycopg.connect(url(spec, site)) as connection:
         for name, value in (("work_mem", "17MB"), ("jit", "off"), ("max_connections", "33"), ("timezone", "UTC")):
-            assert connection.execute(f"SHOW {name}").fetchone() == (value,)  # type: ignore[arg-type]
+            assert connection.execute(f"SHOW {name}").fetchone() == (value,)
         reset = "SELECT reset_val FROM pg_settings WHERE name = 'application_name'"
         assert connection.execute(reset).fetchone() == ("it's \\ here",)
 

@@ -41,7 +41,7 @@ class Connection:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Every line of the answer; raises KeeperError where the keeper goes away in the middle."""
         ended = False
-        for line in self._lines:
+        for line in self._received():
             message: dict[str, Any] = json.loads(line)
             yield message
             ended = "result" in message or "error" in message
@@ -52,6 +52,11 @@ class Connection:
                 "the keeper went away while it was working",
                 hint="your services go on; run `daybreak status` to start a new keeper that takes them over",
             )
+
+    def _received(self) -> Iterator[str]:
+        """The lines as they come; a keeper that was killed ends them."""
+        with contextlib.suppress(ConnectionError):
+            yield from self._lines
 
     def result(self) -> Any:
         """Skip to the result; raises RemoteError where the keeper answered with an error."""

@@ -28,7 +28,7 @@ from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, plan
 from daybreak.reconcile import Wanted, reconcile
-from daybreak.services.base import Secret, Service, Tier
+from daybreak.services.base import Restart, Secret, Service, Tier
 from daybreak.services.build import build
 from daybreak.services.ray import client_env
 from daybreak.services.site import Site
@@ -71,11 +71,12 @@ class Keeper:
         self._watchers: set[Client] = set()
         self._runs = Runs(paths.timeline)
         self._record = Recorder([self._publish])
-        self._supervisor = Supervisor(self._backend, self._record, self._recover)
+        self._supervisor = Supervisor(self._backend, self._record, self._recover, self._remember_given_up)
         self._lock = asyncio.Lock()
         self._current: Current | None = None
         self._wanted = WantedState.load(paths.wanted)
         self._cluster: Cluster | None = None
+        self._recovery: asyncio.Task[None] | None = None
         self._done = asyncio.Event()
         self._server = ControlServer(
             paths.socket,
@@ -106,7 +107,7 @@ class Keeper:
     # --- what it looks after ------------------------------------------------------------------------------------
 
     async def _adopt(self) -> None:
-        """Take over what an earlier keeper left running, and bring back what died meanwhile."""
+        """Take over what an earlier keeper left running; what died meanwhile is brought back in the background."""
         handles = await self._backend.observe()
         if self._wanted is None or not handles:
             return
@@ -116,13 +117,36 @@ class Keeper:
             self._record.emit(Kind.NOTE, text=f"the stored spec cannot be used: {error.message}", level="error")
             return
         self._board.want(self._cluster.services)
+        self._supervisor.given_up |= set(self._wanted.given_up)
         running = [handle for handle in handles if handle.state is not State.BROKEN]
         for handle in running:
-            self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance)
+            # After a run that was cut off nobody knows whether it ever was ready: the next command finds out.
+            ready = self._wanted.settled
+            self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance, ready=ready)
         self._follow(running)
+        self._give_up_ended(handles)
         missing = {service.name for service in self._cluster.services} - {handle.service for handle in running}
+        missing -= self._supervisor.given_up
         if self._wanted.settled and missing:
-            await self._recover(sorted(missing)[0], replace=False)
+            # The command that started this keeper is not kept waiting for it.
+            self._recovery = asyncio.create_task(self._recover(sorted(missing)[0], replace=False), name="recovery")
+
+    def _give_up_ended(self, handles: Sequence[Handle]) -> None:
+        """A service that is never to be restarted stays as it ended, also where nobody saw it end."""
+        broken = {handle.service for handle in handles if handle.state is State.BROKEN}
+        for service in self._cluster.services if self._cluster else ():
+            if service.name in broken and service.restart is Restart.NEVER:
+                self._supervisor.given_up.add(service.name)
+            if service.name in self._supervisor.given_up:
+                reason = "ended while it was not watched" if service.name in broken else "ended earlier"
+                self._record.emit(Kind.EXITED, service.name, exit_code=None, reason=reason)
+        self._remember_given_up()
+
+    def _remember_given_up(self) -> None:
+        """Keep what is not to be restarted, so that a new keeper leaves it alone as well."""
+        if self._wanted and set(self._wanted.given_up) != self._supervisor.given_up:
+            self._wanted = self._wanted.with_changes(given_up=tuple(sorted(self._supervisor.given_up)))
+            self._wanted.save(self._paths.wanted)
 
     def _derive(self, wanted: WantedState) -> Cluster:
         spec = Spec.model_validate(wanted.spec)
@@ -211,15 +235,29 @@ class Keeper:
             if self._cluster is None or self._wanted is None or not self._wanted.settled:
                 return
             services = [s for s in self._cluster.services if s.name not in self._supervisor.given_up]
-            goal = Goal(replace_services=frozenset({service}) if replace else frozenset())
-            wanted = Wanted(services, goal, keep_on_failure=True, generation=self._wanted.generation)
+            unproven, again = self._unproven(services)
+            goal = Goal(replace_services=again | ({service} if replace else set()))
+            wanted = Wanted(services, goal, keep_on_failure=True, generation=self._wanted.generation, unproven=unproven)
+            steps = plan(services, await self._backend.observe(), goal)
+            if steps.empty and not any(handle.service in unproven for handle in steps.keep):
+                return  # another recovery, or a command, was quicker
             try:
                 await self._run(RunKind.RECOVERY, wanted, self._cluster)
             except DaybreakError as error:
                 log.warning("recovery of %s failed: %s", service, error.message)
-                running = {handle.service for handle in await self._backend.observe()}
+                observed = await self._backend.observe()
+                running = {handle.service for handle in observed if handle.state is not State.BROKEN}
                 missing = [s.name for s in services if s.name not in running]
                 self._supervisor.retry(service if service in missing or not missing else missing[0])
+
+    def _unproven(self, services: Sequence[Service]) -> tuple[frozenset[str], frozenset[str]]:
+        """The services that may be running but were never seen ready, and those of them to be done again instead.
+
+        How a one-shot of an earlier keeper ended cannot be known.
+        """
+        unready = {name for name, row in self._board.rows.items() if row.state != "ready"}
+        again = {service.name for service in services if service.one_shot and service.name in unready}
+        return frozenset(unready - again), frozenset(again)
 
     async def _turn(self, client: Client) -> None:
         """Wait for the lock; the client is told whom it waits for."""
@@ -245,9 +283,12 @@ class Keeper:
             kind = RunKind.RESTART if restart else RunKind.CHANGE if app_runs else RunKind.STARTUP
             new_generation = restart or not app_runs
             state = state.with_changes(generation=state.generation + int(new_generation))
-            goal = Goal(replace_tiers=frozenset({Tier.APP}) if restart else frozenset())
+            unproven, again = self._unproven(cluster.services)
+            goal = Goal(frozenset({Tier.APP}) if restart else frozenset(), again)
             keep = bool(request.get("keep"))
-            wanted = Wanted(cluster.services, goal, keep_on_failure=keep, generation=state.generation)
+            wanted = Wanted(
+                cluster.services, goal, keep_on_failure=keep, generation=state.generation, unproven=unproven
+            )
             preflight(plan(wanted.services, observed, goal))
             previous = (self._wanted, self._cluster)
             self._take_over(state, cluster)
@@ -281,7 +322,7 @@ class Keeper:
         spec = state.spec
         if workers is not None:
             spec = {**spec, "workers": {**spec.get("workers", {}), "count": workers}}
-        return state.with_changes(spec=spec, workers=workers, settled=False)
+        return state.with_changes(spec=spec, workers=workers, settled=False, given_up=())
 
     def _take_over(self, state: WantedState, cluster: Cluster) -> None:
         self._wanted, self._cluster = state, cluster
@@ -304,6 +345,7 @@ class Keeper:
         if state and cluster and state.settled:
             # What was running before and was not replaced is still ours to look after.
             self._supervisor.given_up |= {s.name for s in cluster.services} - self._supervised()
+            self._remember_given_up()
             self._settle()
 
     def _supervised(self) -> set[str]:

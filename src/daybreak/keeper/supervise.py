@@ -36,10 +36,12 @@ class Supervisor:
         backend: Backend,
         record: Recorder,
         recover: Callable[[str, bool], Awaitable[None]],
+        on_given_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._backend = backend
         self._record = record
         self._recover = recover
+        self._on_given_up = on_given_up
         self._watchers: dict[str, tuple[Handle, list[asyncio.Task[None]]]] = {}
         self._crashes: dict[str, Crashes] = {}
         self._pending: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +81,7 @@ class Supervisor:
 
     def retry(self, service: str) -> None:
         """A recovery of this service failed: try again after the next back-off."""
-        if service not in self._pending and service not in self.given_up:
+        if service not in self.given_up:
             self._schedule(service, replace=False)
 
     def _forget_instance(self, instance: str) -> None:
@@ -105,6 +107,7 @@ class Supervisor:
         if not self._may_restart(service, end):
             self.given_up.add(service.name)
             self._record.emit(Kind.NOTE, service.name, text=f"not restarted: restart is {service.restart}")
+            self._on_given_up()
             return
         self._schedule(service.name, replace=False)
 
@@ -119,6 +122,9 @@ class Supervisor:
                 return False
 
     def _schedule(self, name: str, *, replace: bool) -> None:
+        """Restart after the back-off; what is waiting for its restart already goes on waiting."""
+        if name in self._pending:
+            return
         crashes = self._crashes.setdefault(name, Crashes())
         if asyncio.get_running_loop().time() - crashes.started_s > STEADY_S:
             crashes.count = 0

@@ -15,7 +15,8 @@ class WantedState:
     """The spec as JSON values, the folder that relative paths count from, and the generation of the app tier.
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
-    command. `workers` is the count given on the command line, None where the spec's counts.
+    command. `workers` is the count given on the command line, None where the spec's counts. `given_up` names services
+    that ended and are not to be restarted until the next command.
     """
 
     spec: dict[str, Any]
@@ -24,6 +25,7 @@ class WantedState:
     generation: int = 0
     workers: int | None = None
     settled: bool = False
+    given_up: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         write_private(path, json.dumps(self.__dict__, indent=1))

@@ -45,6 +45,11 @@ def listeners() -> dict[int, Listener]:
     return {port: Listener(who.pid, _name(who.pid), who.uid) for port, who in found.items()}
 
 
+def sees_every_port() -> bool:
+    """Whether a port that `listeners` does not name has certainly no listener."""
+    return (PROC / "net/tcp").exists()
+
+
 def belongs_to(root: Path, proc: Path = PROC) -> Callable[[Listener], bool]:
     """A function that tells whether a listener is one of the cluster's in the folder `root`.
 

@@ -81,6 +81,8 @@ class Board:
                 row.ready_after_s = data.get("after_s")
             case Kind.ADOPTED:
                 row.state, row.reason, row.health = "ready", "", "healthy"
+                if not data.get("ready", True):
+                    row.state, row.reason, row.health = "starting", "found running; not yet known to be ready", ""
             case Kind.STOPPING:
                 row.state, row.reason = "stopping", str(data.get("why", ""))
             case Kind.STOPPED:

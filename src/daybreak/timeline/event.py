@@ -25,7 +25,7 @@ class Kind(StrEnum):
     EXITED = "exited"  # exit_code, reason: a service that was running ended by itself
     BACKING_OFF = "backing_off"  # delay_s, restarts
     HEALTH = "health"  # status: healthy | unhealthy, reason
-    ADOPTED = "adopted"  # pid, instance
+    ADOPTED = "adopted"  # pid, instance, ready (False: nobody knows whether it ever was)
     NOTE = "note"  # text, level
     RUN_ENDED = "run_ended"  # outcome, error, duration_s
 

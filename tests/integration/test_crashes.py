@@ -1,0 +1,311 @@
+"""What happens after `kill -9` of each part, on real processes: the keeper, a worker, databases, the head."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from daybreak.backends import procfs
+from tests.integration.conftest import Sandbox, until
+
+pytestmark = pytest.mark.ray
+
+STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
+SPEC = """
+workers: {count: 1}
+serve:
+  applications: [{import: "app:main"}]
+  health: /health
+databases: {postgres: {}, redis: {}}
+"""
+DATABASES = ("postgres", "redis")
+RAY = ("head", "worker-1")
+APP_TIER = (*RAY, "serve")
+RECOVERY_S = 180.0
+
+
+def kill(pid: int) -> None:
+    """kill -9, and wait until that process has gone."""
+    process = psutil.Process(pid)
+    process.kill()
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, what=f"pid {pid} has gone")
+
+
+def kill_keeper(sandbox: Sandbox) -> int:
+    pid = int(sandbox.status()["keeper_pid"])
+    kill(pid)
+    return pid
+
+
+def column(sandbox: Sandbox, key: str) -> dict[str, Any]:
+    """One column of the status by service."""
+    return {name: row[key] for name, row in sandbox.services().items()}
+
+
+def only(names: Iterable[str], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in names}
+
+
+def is_back(sandbox: Sandbox, before: dict[str, Any], replaced: Iterable[str]) -> bool:
+    """Everything is ready again, the named services as other instances."""
+    status = sandbox.status()
+    instances = {row["name"]: row["instance"] for row in status["services"]}
+    return status["state"] == "ready" and all(instances[name] != before[name] for name in replaced)
+
+
+def until_back(sandbox: Sandbox, before: dict[str, Any], *replaced: str) -> None:
+    """Wait for the recovery; what was not to be replaced must be the same instance as before."""
+    try:
+        until(lambda: is_back(sandbox, before, replaced), what=f"{replaced} are back", timeout_s=RECOVERY_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{sandbox.run('status').stdout}\n{sandbox.run('logs').stdout[-6000:]}") from None
+    after = column(sandbox, "instance")
+    untouched = [name for name in before if name not in replaced]
+    assert only(untouched, after) == only(untouched, before)
+
+
+def visits(sandbox: Sandbox) -> int:
+    return int(sandbox.get("/visits")["visits"])
+
+
+def visit(sandbox: Sandbox) -> int:
+    """Write a row; returns how many there are."""
+    request = urllib.request.Request(f"{sandbox.url}/visits", method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return int(json.load(answer)["visits"])
+
+
+def secret(sandbox: Sandbox, name: str) -> str:
+    return (sandbox.root / "secrets" / name).read_text().strip()
+
+
+def rows_in_postgres(sandbox: Sandbox) -> int:
+    """Counted without the application."""
+    with psycopg.connect(secret(sandbox, "database-url"), connect_timeout=5) as connection:
+        found = connection.execute("select count(*) from visits").fetchone()
+    assert found
+    return int(found[0])
+
+
+def recoveries(sandbox: Sandbox) -> list[dict[str, Any]]:
+    history = json.loads(sandbox.run("perf", "history", "--limit", "100", "--json").stdout)
+    return [run for run in history if run["kind"] == "recovery"]
+
+
+@pytest.fixture(scope="module")
+def cluster(shared: Sandbox) -> Sandbox:
+    """The module's cluster, up, with one row in the database."""
+    shared.write(SPEC, app_py=STARTER.read_text())
+    shared.run("up")
+    assert visit(shared) == 1
+    return shared
+
+
+@pytest.fixture(autouse=True)
+def whole(request: pytest.FixtureRequest) -> None:
+    """Each test begins with everything ready, whatever the one before has killed."""
+    if "cluster" in request.fixturenames:
+        sandbox: Sandbox = request.getfixturevalue("cluster")
+        until(lambda: sandbox.status()["state"] == "ready", what="all is ready before the test", timeout_s=RECOVERY_S)
+
+
+def test_services_go_on_without_a_keeper_and_the_next_command_starts_one(cluster: Sandbox) -> None:
+    before, pids = column(cluster, "instance"), column(cluster, "pid")
+    keeper = kill_keeper(cluster)
+    assert all(psutil.pid_exists(pid) for pid in pids.values() if pid)
+    assert visits(cluster) == 1
+    status = cluster.status()
+    assert status["keeper_pid"] != keeper
+    assert status["state"] == "ready"
+    assert (column(cluster, "instance"), column(cluster, "pid")) == (before, pids)
+    assert status["urls"]["serve"] == cluster.url
+    plan = json.loads(cluster.run("plan", "--json").stdout)
+    assert (plan["stop"], plan["start"]) == ([], [])
+
+
+def test_what_died_while_no_keeper_was_there_is_brought_back_by_the_next(cluster: Sandbox) -> None:
+    before = column(cluster, "instance")
+    redis_pid = cluster.services()["redis"]["pid"]
+    kill_keeper(cluster)
+    kill(redis_pid)
+    assert visits(cluster) == 1
+    cluster.run("status")
+    until_back(cluster, before, "redis")
+
+
+def test_an_adopted_service_is_supervised_like_any_other(cluster: Sandbox) -> None:
+    kill_keeper(cluster)
+    before = column(cluster, "instance")
+    kill(cluster.services()["redis"]["pid"])
+    until_back(cluster, before, "redis")
+
+
+def test_a_worker_whose_raylet_is_killed_is_started_again(cluster: Sandbox) -> None:
+    before, restarts = column(cluster, "instance"), cluster.services()["worker-1"]["restarts"]
+    pid = cluster.services()["worker-1"]["pid"]
+    kill(cluster.pid_of("worker-1", "raylet"))
+    assert visits(cluster) == 1
+    until_back(cluster, before, "worker-1")
+    row = cluster.services()["worker-1"]
+    assert row["pid"] != pid
+    assert row["restarts"] > restarts
+    assert visits(cluster) == 1
+    script = "import ray; ray.init(log_to_driver=False); print('alive', sum(n['Alive'] for n in ray.nodes()))"
+    # Ray itself takes a few seconds to count the dead node out.
+    run = ("run", "--", "python", "-c", script)
+    until(lambda: "alive 2" in cluster.run(*run).stdout, what="the head and one worker")
+
+
+def test_postgres_is_back_after_kill_with_its_rows(cluster: Sandbox) -> None:
+    before, count = column(cluster, "instance"), visit(cluster)
+    # The service's main process may be a helper that dropped root's rights: the postmaster is found by its file.
+    postmaster = int((cluster.root / "data/postgres/postmaster.pid").read_text().split()[0])
+    kill(postmaster)
+    until_back(cluster, before, "postgres")
+    assert rows_in_postgres(cluster) == count
+    until(lambda: visits(cluster) == count, what="the application answers again")
+    assert visit(cluster) == count + 1
+
+
+def test_redis_is_back_after_kill(cluster: Sandbox) -> None:
+    before = column(cluster, "instance")
+    client = redis.Redis.from_url(secret(cluster, "redis-url"))
+    client.set("kept", "yes")
+    client.close()
+    kill(cluster.services()["redis"]["pid"])
+    until_back(cluster, before, "redis")
+    client = redis.Redis.from_url(secret(cluster, "redis-url"))
+    assert client.ping()
+    client.close()
+
+
+def test_the_app_tier_comes_back_after_the_gcs_was_killed(cluster: Sandbox) -> None:
+    before, pids, count = column(cluster, "instance"), column(cluster, "pid"), visit(cluster)
+    kill(cluster.pid_of("head", "gcs_server"))
+    until_back(cluster, before, *APP_TIER)
+    assert only(DATABASES, column(cluster, "pid")) == only(DATABASES, pids)
+    assert visits(cluster) == count
+    assert visit(cluster) == count + 1
+
+
+@pytest.mark.slow
+def test_the_app_tier_comes_back_after_the_heads_main_process_was_killed(cluster: Sandbox) -> None:
+    before, pids, count = column(cluster, "instance"), column(cluster, "pid"), visit(cluster)
+    kill(pids["head"])
+    until_back(cluster, before, *APP_TIER)
+    assert only(DATABASES, column(cluster, "pid")) == only(DATABASES, pids)
+    assert visits(cluster) == count
+
+
+@pytest.mark.slow
+def test_a_head_that_died_while_no_keeper_was_there_is_brought_back(cluster: Sandbox) -> None:
+    before, count = column(cluster, "instance"), visits(cluster)
+    gcs = cluster.pid_of("head", "gcs_server")
+    kill_keeper(cluster)
+    kill(gcs)
+    # The status answers at once, while the recovery is going on.
+    assert cluster.status()["state"] in ("starting", "degraded", "ready")
+    until_back(cluster, before, *APP_TIER)
+    assert visits(cluster) == count
+
+
+def test_restart_and_up_after_crashes_leave_the_databases_alone(cluster: Sandbox) -> None:
+    before, count = column(cluster, "instance"), visits(cluster)
+    cluster.run("up")
+    assert column(cluster, "instance") == before
+    cluster.run("restart", "--in-place")
+    after = column(cluster, "instance")
+    assert only(DATABASES, after) == only(DATABASES, before)
+    assert all(after[name] != before[name] for name in APP_TIER)
+    assert visits(cluster) == count
+
+
+def test_an_up_while_something_is_being_recovered_waits_and_ends_ready(cluster: Sandbox) -> None:
+    before = column(cluster, "instance")
+    kill(cluster.services()["redis"]["pid"])
+    cluster.run("up")
+    until_back(cluster, before, "redis")
+
+
+def test_a_service_that_always_ends_is_backed_off_and_one_that_never_restarts_is_left_alone(cluster: Sandbox) -> None:
+    before = column(cluster, "instance")
+    services = """
+services:
+  looping: {command: [/bin/sh, -c, "echo looping; exit 3"]}
+  single: {command: [/bin/sh, -c, "echo single >> single.txt; exit 1"], restart: never}
+"""
+    cluster.write(SPEC + services)
+    cluster.run("up")
+    seen: dict[str, int] = {}
+
+    def backs_off() -> bool:
+        row = cluster.services()["looping"]
+        seen[row["state"]] = max(seen.get(row["state"], 0), int(row["restarts"]))
+        return max(seen.values()) >= 3 and bool({"backing-off", "crashed"} & seen.keys())
+
+    until(backs_off, what="the back-off is visible")
+    rows = cluster.services()
+    assert rows["single"]["state"] == "crashed"
+    assert rows["single"]["restarts"] == 0
+    assert cluster.status()["state"] == "degraded"
+    assert cluster.get("/health")
+    assert only(before, column(cluster, "instance")) == before
+    # A new keeper does not start it either.
+    kill_keeper(cluster)
+    restarts = cluster.services()["looping"]["restarts"]
+    until(lambda: cluster.services()["looping"]["restarts"] > restarts, what="the new keeper restarts the other one")
+    assert (cluster.folder / "single.txt").read_text() == "single\n"
+    cluster.write(SPEC)
+    cluster.run("up")
+    assert column(cluster, "instance") == before
+
+
+def test_every_recovery_was_measured(cluster: Sandbox) -> None:
+    found = recoveries(cluster)
+    assert len(found) >= 5
+    assert any(run["outcome"] == "ok" for run in found)
+    before = column(cluster, "instance")
+    kill(cluster.pid_of("worker-1", "raylet"))
+    until_back(cluster, before, "worker-1")
+    # One crash is one run: nothing is recorded for looking and finding nothing to do.
+    until(lambda: len(recoveries(cluster)) > len(found), what="the recovery is in the history")
+    assert len(recoveries(cluster)) == len(found) + 1
+
+
+def test_no_process_is_left_after_down(cluster: Sandbox) -> None:
+    cluster.run("down")
+    assert cluster.processes() == []
+
+
+def test_a_keeper_killed_in_the_middle_of_up_loses_nothing(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=STARTER.read_text())
+    command = sandbox.popen("up")
+    until(lambda: list(sandbox.root.glob("services/head.*.json")), what="the head is starting")
+    os.kill(int((sandbox.root / "keeper.lock").read_text()), signal.SIGKILL)
+    _, errors = command.communicate(timeout=RECOVERY_S)
+    assert command.returncode == 1, errors
+    assert "keeper went away" in errors
+    assert "daybreak" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert sandbox.processes()
+    sandbox.run("up")
+    status = sandbox.status()
+    assert status["state"] == "ready"
+    assert visit(sandbox) == 1
+    names = {
+        procfs.environment(process.pid, ("DAYBREAK_SERVICE",)).get("DAYBREAK_SERVICE")
+        for process in sandbox.processes()
+    }
+    assert names >= set(RAY) | set(DATABASES)
+    sandbox.run("down")
+    assert sandbox.processes() == []

@@ -1,0 +1,126 @@
+"""The Python interface on real Ray: a `with` block, every function, typed results, errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import daybreak
+from daybreak.backends import procfs
+from daybreak.errors import KeeperError, SpecError
+from tests.integration.conftest import APP, free_offset
+
+pytestmark = pytest.mark.ray
+
+NAME = "api-test"
+
+
+@pytest.fixture(scope="module")
+def state() -> Iterator[Path]:
+    """State and runtime folders for all tests of the module."""
+    folder = Path(tempfile.mkdtemp(prefix="dba", dir="/tmp"))
+    yield folder
+    assert procfs.marked(str(folder / "home" / NAME)) == {}
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an application; the interface works in the module's state folder."""
+    monkeypatch.setenv("DAYBREAK_HOME", str(state / "home"))
+    monkeypatch.setenv("DAYBREAK_RUNTIME", str(state / "run"))
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+def get(url: str) -> object:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def instances(cluster: daybreak.Cluster) -> dict[str, str]:
+    return {row["name"]: row["instance"] for row in cluster.services}
+
+
+def test_a_cluster_for_the_length_of_a_with_block(folder: Path) -> None:
+    offset = free_offset()
+    with daybreak.cluster(workers=1, app="app:main", folder=folder, name=NAME, port_offset=offset) as cluster:
+        assert isinstance(cluster, daybreak.Cluster)
+        assert (cluster.name, cluster.state, cluster.workers) == (NAME, "ready", 1)
+        assert cluster.urls["serve"] == f"http://127.0.0.1:{8000 + offset}"
+        assert get(cluster.urls["serve"] + "/health") == {"ok": True}
+        assert cluster.env()["RAY_ADDRESS"].endswith(f":{6380 + offset}")
+        assert instances(daybreak.status(NAME)) == instances(cluster)
+    assert daybreak.status(NAME).state == "stopped"
+    assert procfs.marked(str(folder)) == {}
+
+
+def test_the_block_ends_the_cluster_after_an_error_too_but_not_one_that_ran_before(folder: Path) -> None:
+    spec = daybreak.load(folder=folder, name=NAME, workers=0, port_offset=free_offset())
+    offset = spec.spec.ports.offset
+
+    def block() -> None:
+        with daybreak.cluster(workers=0, folder=folder, name=NAME, port_offset=offset):
+            raise LookupError("the user's own")
+
+    with pytest.raises(LookupError):
+        block()
+    assert daybreak.status(NAME).state == "stopped"
+    before = daybreak.up(spec)
+    with pytest.raises(LookupError):
+        block()
+    after = daybreak.status(NAME)
+    assert (after.state, instances(after)) == ("ready", instances(before))
+    daybreak.down(NAME)
+
+
+def test_up_scale_restart_down(folder: Path) -> None:
+    spec = daybreak.load(folder=folder, name=NAME, app="app:main", workers=0, port_offset=free_offset())
+    assert isinstance(spec, daybreak.LoadedSpec)
+    messages: list[Mapping[str, object]] = []
+    first = daybreak.up(spec, on_message=messages.append)
+    assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["head", "serve"])
+    assert any("event" in message for message in messages)
+    assert instances(daybreak.up(spec)) == instances(first)
+
+    scaled = daybreak.scale(1, name=NAME)
+    assert (scaled.workers, list(instances(scaled))) == (1, ["head", "worker-1", "serve"])
+    assert {**instances(scaled), **instances(first)} == instances(scaled)
+
+    restarted = daybreak.restart(name=NAME)
+    assert (restarted.state, restarted.workers) == ("ready", 1)
+    assert not set(instances(restarted).values()) & set(instances(scaled).values())
+    assert get(restarted.urls["serve"] + "/health") == {"ok": True}
+
+    done = daybreak.down(NAME)
+    assert float(done["duration_s"]) > 0
+    assert daybreak.status(NAME).state == "stopped"
+    assert daybreak.down(NAME) == {} or daybreak.status(NAME).state == "stopped"
+
+
+def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path) -> None:
+    (folder / "daybreak.yaml").write_text("workers: {count: many}\nservce: {}\nports: {serve: 99999}\n")
+    with pytest.raises(SpecError) as caught:
+        daybreak.load(folder=folder)
+    assert {problem.key for problem in caught.value.problems} >= {"workers.count", "servce", "ports.serve"}
+    assert all(problem.line for problem in caught.value.problems)
+    assert isinstance(caught.value, daybreak.DaybreakError)
+    with pytest.raises(KeeperError, match="not running"):
+        daybreak.scale(2, name="nobody")
+    assert daybreak.status("nobody").state == "stopped"
+    assert daybreak.down("nobody") == {}
+
+
+def test_a_failed_start_raises_and_leaves_nothing(folder: Path, state: Path) -> None:
+    spec = daybreak.load(folder=folder, name=NAME, app="app:nothing", workers=0, port_offset=free_offset())
+    with pytest.raises(daybreak.DaybreakError, match="nothing") as caught:
+        daybreak.up(spec)
+    assert caught.value.exit_code == 1
+    assert daybreak.status(NAME).state == "stopped"
+    assert procfs.marked(str(state / "home" / NAME)) == {}
