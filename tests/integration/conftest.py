@@ -26,7 +26,7 @@ COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
 PUBLIC_PORTS = (8000, 8265, 6380)
-APP = '''
+APP = """
 import os
 from fastapi import FastAPI
 from ray import serve
@@ -47,7 +47,7 @@ class App:
 
 
 main = App.bind()
-'''
+"""
 
 
 def free_offset() -> int:

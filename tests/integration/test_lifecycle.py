@@ -83,7 +83,7 @@ def test_the_environment_reaches_ray_and_the_databases(shared: Sandbox) -> None:
     assert token not in printed
     script = "import ray; ray.init(log_to_driver=False); print('sum', ray.get(ray.remote(lambda: 40 + 2).remote()))"
     assert "sum 42" in shared.run("run", "--", "python", "-c", script).stdout
-    shell = f'{printed}\npython3 -c "import os; print(os.environ[\'DATABASE_URL\'])"'
+    shell = f"{printed}\npython3 -c \"import os; print(os.environ['DATABASE_URL'])\""
     found = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
     assert found.stdout.startswith("postgresql://daybreak:")
     assert token in found.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -28,8 +29,9 @@ def after(delay_s: float, end: Exit) -> object:
     return ended
 
 
-def waiting(verdicts: list[Verdict], **rest: object) -> Waited:
+def waiting(scripted: Sequence[Verdict], **rest: object) -> Waited:
     """Wait with scripted verdicts; the last one repeats."""
+    verdicts = list(scripted)
 
     async def attempt() -> Verdict:
         return verdicts.pop(0) if len(verdicts) > 1 else verdicts[0]

@@ -210,7 +210,7 @@ class ProcessBackend:
         return inherited
 
     def _members(self, handle: Handle) -> list[procfs.Process]:
-        return procfs.members(handle.instance, handle.pid, handle.started_ticks)
+        return procfs.members(handle.instance, handle.pid, handle.started_ticks, handle.stop.working_folder)
 
     @staticmethod
     def _comes_afterwards(pid: int, handle: Handle) -> bool:

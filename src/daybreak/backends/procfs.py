@@ -97,8 +97,16 @@ def command_line(pid: int) -> str:
     return raw.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def members(instance: str, main: int, main_ticks: int) -> list[Process]:
-    """Every live process of one instance: those with its marker, in its session, or below one of them."""
+def working_folder(pid: int) -> str:
+    """The folder a process works in, or an empty text where it cannot be read."""
+    try:
+        return os.readlink(PROC / str(pid) / "cwd")
+    except OSError:
+        return ""
+
+
+def members(instance: str, main: int, main_ticks: int, folder: str = "") -> list[Process]:
+    """Every live process of one instance: with its marker, in its session, working in `folder`, or below one such."""
     rows = {process.pid: process for process in processes()}
     leader = rows.get(main)
     # A session's number is not given away while anyone is in it; a leader with another start time is a stranger.
@@ -106,7 +114,9 @@ def members(instance: str, main: int, main_ticks: int) -> list[Process]:
     found = {
         pid
         for pid, process in rows.items()
-        if (ours and process.session == main) or environment(pid, (MARKER,)).get(MARKER) == instance
+        if (ours and process.session == main)
+        or environment(pid, (MARKER,)).get(MARKER) == instance
+        or (folder and working_folder(pid) == folder)
     }
     children: dict[int, list[int]] = {}
     for process in rows.values():

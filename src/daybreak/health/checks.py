@@ -105,14 +105,14 @@ async def _redis(check: RedisCheck) -> Verdict:
     except (FileNotFoundError, ConnectionRefusedError):
         return NotYet("the socket does not accept connections")
     try:
+        if check.password:
+            writer.write(f"AUTH {Path(check.password.path).read_text().strip()}\r\n".encode())
+            await reader.readline()
         writer.write(b"PING\r\n")
         line = (await reader.readline()).decode(errors="replace").strip()
     finally:
         await http.close(writer)
-    # A server that asks for a password is up; one that is LOADING is not.
-    if line.startswith(("+PONG", "-NOAUTH")):
-        return Ready()
-    return NotYet(line.lstrip("-") or "the connection was closed")
+    return Ready() if line == "+PONG" else NotYet(line.lstrip("-") or "the connection was closed")
 
 
 def _deploy(check: DeployCheck, instance: str) -> Verdict:

@@ -18,7 +18,7 @@ def preflight(steps: Plan) -> None:
         if step.service.name in leaving:
             continue
         for claim in step.service.ports:
-            owner = owner_of(claim.port)
+            owner = owner_of(claim.port, claim.host)
             if owner:
                 problems.append(f"port {claim.port} ({claim.purpose}) is in use by {owner}")
     if problems:

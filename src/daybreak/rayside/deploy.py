@@ -161,12 +161,17 @@ def wait_until_running(names: List[str], status: Status, deadline: float) -> Non
         states = {name: found[name] for name in names if name in found}
         for name, state in states.items():
             if str(_value(state.status)) in ("DEPLOY_FAILED", "UNHEALTHY"):
-                raise DeployFailed(f"application {name}: {_value(state.status)}: {state.message}")
+                raise DeployFailed(f"application {name}: {_value(state.status)}: {state.message}\n{_reasons(state)}")
         if len(states) == len(names) and all(_value(s.status) == "RUNNING" for s in states.values()):
             return
         waiting = [f"{name}: {_describe(states.get(name))}" for name in names if _not_running(states.get(name))]
         status.write("submitted", "; ".join(waiting))
         time.sleep(nap)
+
+
+def _reasons(state: Any) -> str:
+    """What each deployment says of itself: the replica's traceback is there."""
+    return "\n".join(f"{name}: {d.message}" for name, d in state.deployments.items() if d.message)
 
 
 def _value(status: Any) -> str:

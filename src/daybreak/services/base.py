@@ -69,9 +69,13 @@ class CommandCheck:
 
 @dataclass(frozen=True)
 class RedisCheck:
-    """Ready when the server at a Unix socket answers PING; one that is still loading its data is not."""
+    """Ready when the server at a Unix socket answers PING; one that is still loading its data is not.
+
+    Without its password a loading server cannot be told from a ready one.
+    """
 
     socket_path: str
+    password: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,15 @@ class StopPolicy:
 
     `main_only` sends the signal to the main process alone, which ends its own children (a database).
     Processes whose command line holds one of `afterwards` are not asked: they have nothing to save, and are killed
-    as soon as the others have gone.
+    as soon as the others have gone. `working_folder` finds further processes that belong to the service: PostgreSQL's
+    children leave its session and overwrite their environment.
     """
 
     signal: str = "SIGTERM"
     grace_s: float = 5.0
     main_only: bool = False
     afterwards: tuple[str, ...] = ()
+    working_folder: str = ""
 
 
 @dataclass(frozen=True)

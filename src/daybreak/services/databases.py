@@ -91,7 +91,7 @@ def postgres(spec: Spec, site: Site) -> Service:
         health=_health(spec, ready),
         start_timeout_s=spec.start_timeout,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
-        stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True),
+        stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_folder=data),
         ports=(PortClaim(LOOPBACK, port, "PostgreSQL"),),
         files=(
             # The marker makes a changed database or password a reason to replace the server, which runs the setup.
@@ -113,7 +113,7 @@ def redis(spec: Spec, site: Site) -> Service:
     config = f"{site.root}/config/redis.conf"
     own = redis_settings(port, data, socket, site.secrets[REDIS], titles=_release(server.version) >= TITLES_SINCE)
     settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
-    ready = RedisCheck(socket)
+    ready = RedisCheck(socket, Secret(f"{site.secrets_folder}/{REDIS}"))
     return Service(
         name=REDIS,
         tier=Tier.DATA,

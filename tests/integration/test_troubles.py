@@ -1,0 +1,221 @@
+"""Bad input and trouble: one clear message, the right exit code, and nothing half-started is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from daybreak.backends import procfs
+from tests.integration.conftest import APP, Sandbox, make_sandbox, until
+
+pytestmark = pytest.mark.ray
+
+HEAD_ONLY = "workers: {count: 0}\n"
+WITH_APP = HEAD_ONLY + 'serve: {applications: [{import: "app:main"}], start_timeout: 60s}\n'
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+
+
+@contextmanager
+def listening(port: int) -> Iterator[None]:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        yield
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(("base", "purpose"), [(8000, "Serve"), (8265, "dashboard"), (6380, "GCS")])
+def test_a_port_in_use_is_named_with_its_owner_before_anything_starts(
+    sandbox: Sandbox, base: int, purpose: str
+) -> None:
+    sandbox.write(WITH_APP, app_py=APP)
+    port = base + sandbox.offset
+    with listening(port):
+        error = sandbox.run("up", code=1).stderr
+    assert f"port {port} ({purpose}) is in use by" in error
+    assert f"(pid {os.getpid()})" in error
+    assert "--port-offset" in error
+    assert "starting" not in error
+    assert sandbox.processes() == []
+
+
+def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_start_down(sandbox: Sandbox) -> None:
+    sandbox.write(WITH_APP, app_py="import no_such_module_anywhere\n")
+    error = sandbox.run("up", code=1).stderr
+    assert "serve failed: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in error
+    assert "app.py" in error
+    assert "import no_such_module_anywhere" in error
+    assert sandbox.processes() == []
+    # With --keep the rest stays, and the corrected application needs nothing but another `up`.
+    sandbox.run("up", "--keep", code=1)
+    services = sandbox.services()
+    assert services["head"]["state"] == "ready"
+    assert services["serve"]["state"] in ("failed", "backing-off", "crashed", "starting")
+    head = services["head"]["instance"]
+    (sandbox.folder / "app.py").write_text(APP)
+    sandbox.run("up")
+    assert sandbox.services()["head"]["instance"] == head
+    assert "pid" in sandbox.get("/")
+
+
+def test_a_replica_that_cannot_be_constructed_is_told_with_its_reason(sandbox: Sandbox) -> None:
+    broken = APP.replace(
+        "class App:", "class App:\n    def __init__(self):\n        raise RuntimeError('no weights')\n"
+    )
+    sandbox.write(WITH_APP.replace("60s", "45s"), app_py=broken)
+    starting = sandbox.popen("up")
+    _, error = starting.communicate(timeout=120)
+    assert starting.returncode in (1, 3)
+    assert "no weights" in error
+    assert sandbox.processes() == []
+
+
+def test_more_memory_than_the_machine_has_is_refused(sandbox: Sandbox) -> None:
+    sandbox.write("workers: {count: 1, memory: 900TiB}\n")
+    error = sandbox.run("up", code=2).stderr
+    assert "workers" in error
+    assert "the machine has" in error
+    assert sandbox.processes() == []
+
+
+def test_no_ray_and_the_wrong_ray_are_told_apart(sandbox: Sandbox, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    sandbox.write(HEAD_ONLY + f"ray: {{python: {bare}/bin/python}}\n")
+    error = sandbox.run("up", code=1).stderr
+    assert "Ray is not installed" in error
+    assert "pip install" in error
+    sandbox.write(HEAD_ONLY + 'ray: {version: "<2"}\n')
+    assert "<2 is expected, but Ray 2." in sandbox.run("up", code=2).stderr
+    assert sandbox.processes() == []
+
+
+def test_an_invalid_spec_lists_every_problem_with_its_line(sandbox: Sandbox) -> None:
+    sandbox.write("workers: {cuont: 3}\nhealth: {interval: fast}\nserve: {config: nowhere.yaml}\n")
+    error = sandbox.run("up", code=2).stderr
+    assert "3 problems" in error
+    assert "daybreak.yaml:3: workers.cuont: unknown key (did you mean 'count'?)" in error
+    assert "daybreak.yaml:4: health.interval" in error
+    assert "daybreak.yaml:5: serve.config" in error
+    assert sandbox.processes() == []
+
+
+@as_root
+def test_a_full_and_a_read_only_state_folder_are_one_clear_message_each(sandbox: Sandbox) -> None:
+    sandbox.write(HEAD_ONLY)
+    with mounted(sandbox.home, "size=64k"):
+        with pytest.raises(OSError, match="No space left"):
+            (sandbox.home / "filler").write_bytes(b"x" * 1024 * 1024)
+        error = sandbox.run("up", code=1).stderr
+        assert "cannot be written to: No space left on device" in error
+        assert "DAYBREAK_HOME" in error
+    with mounted(sandbox.home, "ro,size=64k"):
+        error = sandbox.run("up", code=1).stderr
+        assert "cannot be written to: Read-only file system" in error
+    assert sandbox.processes() == []
+
+
+def test_ctrl_c_in_the_middle_of_up_leaves_nothing(sandbox: Sandbox) -> None:
+    sandbox.write(WITH_APP, app_py=APP)
+    starting = sandbox.popen("up")
+    until(lambda: sandbox.services()["head"]["state"] == "starting", what="the head is starting")
+    starting.send_signal(signal.SIGINT)
+    _, error = starting.communicate(timeout=60)
+    assert starting.returncode == 130, error
+    assert "interrupted" in error
+    assert sandbox.processes() == []
+
+
+def test_ctrl_c_in_the_middle_of_a_restart_leaves_the_database_alone(sandbox: Sandbox) -> None:
+    sandbox.write(HEAD_ONLY + "databases: {postgres: {}}\n")
+    sandbox.run("up")
+    before = sandbox.services()["postgres"]["pid"]
+    restarting = sandbox.popen("restart")
+    until(lambda: sandbox.services()["head"]["state"] == "starting", what="the head is starting again")
+    restarting.send_signal(signal.SIGINT)
+    restarting.communicate(timeout=60)
+    assert restarting.returncode == 130
+    assert sandbox.services()["postgres"]["pid"] == before
+    assert sandbox.services()["postgres"]["state"] == "ready"
+    sandbox.run("up")
+    assert sandbox.services()["postgres"]["pid"] == before
+
+
+def test_two_ups_at_once_make_one_cluster_and_the_second_says_that_it_waits(sandbox: Sandbox) -> None:
+    sandbox.write(HEAD_ONLY)
+    first = sandbox.popen("up")
+    until(lambda: sandbox.services()["head"]["state"] == "starting", what="the first one is at work")
+    second = sandbox.popen("up")
+    first.communicate(timeout=120)
+    _, error = second.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert f"waiting for another startup by pid {first.pid}" in error
+    mains = [p for p in sandbox.processes() if p.pid == p.session]
+    assert len(mains) == 1
+
+
+def test_state_from_before_a_reboot_or_with_a_strangers_pid_is_not_believed(sandbox: Sandbox) -> None:
+    sandbox.write(HEAD_ONLY + "databases: {redis: {}}\n")
+    sandbox.run("up")
+    os.kill(sandbox.status()["keeper_pid"], signal.SIGKILL)
+    for process in sandbox.processes():
+        os.kill(process.pid, signal.SIGKILL)
+    until(lambda: sandbox.processes() == [], what="everything has ended, as after a power cut")
+    stranger = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    try:
+        for record in (sandbox.root / "services").glob("*.json"):
+            raw = json.loads(record.read_text())
+            if raw["service"] == "head":
+                raw["pid"] = stranger.pid  # its number was given to somebody else
+            else:
+                raw["boot_id"] = "an-earlier-boot"
+            record.write_text(json.dumps(raw))
+        sandbox.run("up")
+        assert sandbox.status()["state"] == "ready"
+        sandbox.run("down")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_two_clusters_run_side_by_side_and_the_end_of_one_leaves_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.write(WITH_APP, app_py=APP)
+    sandbox.run("up")
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = make_sandbox(folder, "other")
+    other.home = sandbox.home
+    try:
+        other.write(WITH_APP, app_py=APP)
+        other.run("up")
+        before = {process.pid for process in sandbox.processes()}
+        assert sandbox.get("/")["pid"] != other.get("/")["pid"]
+        other.run("down")
+        assert other.processes() == []
+        left = {process.pid for process in procfs.processes()}
+        mains = {row["pid"] for row in sandbox.services().values() if row["pid"]}
+        assert mains <= before & left
+        assert "pid" in sandbox.get("/")
+    finally:
+        if other.root.exists():
+            other.run("down")
