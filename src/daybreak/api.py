@@ -162,7 +162,9 @@ def plan(spec: LoadedSpec | None = None, *, workers: int | None = None, restart:
     """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`. Changes nothing."""
     spec = spec or load()
     paths = ClusterPaths.of(spec.spec.name)
-    with client.request(paths, "plan", **_payload(spec), workers=workers, restart=restart) as connection:
+    with client.request(
+        paths, "plan", **_payload(spec), workers=workers, restart=restart, keep_workers=restart
+    ) as connection:
         found: dict[str, Any] = connection.result()
         return found
 

@@ -99,7 +99,7 @@ def rows_in_postgres(sandbox: Sandbox) -> int:
 
 def recoveries(sandbox: Sandbox) -> list[dict[str, Any]]:
     history = json.loads(sandbox.run("perf", "history", "--limit", "100", "--json").stdout)
-    return [run for run in history if run["kind"] == "recovery"]
+    return [run for run in history["runs"] if run["kind"] == "recovery"]
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ services:
     rows = cluster.services()
     assert rows["single"]["state"] == "crashed"
     assert rows["single"]["restarts"] == 0
-    assert cluster.status()["state"] == "degraded"
+    until(lambda: cluster.status()["state"] == "degraded", what="the cluster counts as degraded")
     assert cluster.get("/health")
     assert only(before, column(cluster, "instance")) == before
     # A new keeper does not start it either.

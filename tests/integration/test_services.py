@@ -82,6 +82,7 @@ applications:
         num_replicas: 1
         ray_actor_options: {num_cpus: 0.1}
 """
+BARE = "head: {cpus: 4}\nworkers: {count: 0}\ndatabases: {postgres: {}}\n"
 LOOK = """
 import json, os
 import ray
@@ -134,6 +135,7 @@ def status_of(sandbox: Sandbox, path: str) -> int:
 
 def web_spec(sandbox: Sandbox, port: int, own: str = "first") -> str:
     return f"""
+head: {{cpus: 4}}
 workers: {{count: 0}}
 serve: {{applications: [{{import: "app:main"}}], health: /health}}
 databases: {{postgres: {{}}}}
@@ -186,27 +188,26 @@ def test_serve_by_rays_own_config_file(shared: Sandbox) -> None:
     head = shared.services()["head"]["instance"]
     config = shared.folder / "serve_config.yaml"
     config.write_text(SERVE_CONFIG)
-    shared.write("workers: {count: 0}\nserve: {config: serve_config.yaml}\n")
+    shared.write(BARE + "serve: {config: serve_config.yaml}\n")
     shared.run("up")
     assert (shared.get("/one"), shared.get("/two")) == ({"word": "one"}, {"word": "two"})
     assert status_of(shared, "/") == 404
     assert config.read_text() == SERVE_CONFIG
     services = shared.services()
-    assert list(services) == ["head", "serve"]
+    assert list(services) == ["postgres", "head", "serve"]
     assert services["head"]["instance"] == head
 
 
 def test_two_applications_by_import_path_and_one_by_a_builder(shared: Sandbox) -> None:
     head = shared.services()["head"]["instance"]
     applications = """
-workers: {count: 0}
 serve:
   applications:
     - {import: "app:main"}
     - {import: "says:two", name: second, route: /second}
     - {import: "says:build", name: built, route: /built, args: {word: hello}}
 """
-    shared.write(applications)
+    shared.write(BARE + applications)
     shared.run("up")
     assert shared.get("/health") == {"ok": True}
     assert shared.get("/second") == {"word": "two"}
@@ -215,18 +216,18 @@ serve:
 
 
 def test_an_application_that_is_no_longer_wanted_is_gone(shared: Sandbox) -> None:
-    shared.write('workers: {count: 0}\nserve: {applications: [{import: "says:one", name: only, route: /built}]}\n')
+    shared.write(BARE + 'serve: {applications: [{import: "says:one", name: only, route: /built}]}\n')
     shared.run("up")
     assert shared.get("/built") == {"word": "one"}
     assert (status_of(shared, "/health"), status_of(shared, "/second")) == (404, 404)
 
 
 def test_an_application_that_cannot_be_imported_fails_with_its_own_words(shared: Sandbox) -> None:
-    shared.write('workers: {count: 0}\nserve: {applications: [{import: "says:missing"}]}\n')
+    shared.write(BARE + 'serve: {applications: [{import: "says:missing"}]}\n')
     done = shared.run("up", code=1)
     assert "missing" in done.stderr
     assert "says" in done.stderr
-    shared.write('workers: {count: 0}\nserve: {applications: [{import: "says:two", route: /built}]}\n')
+    shared.write(BARE + 'serve: {applications: [{import: "says:two", route: /built}]}\n')
     shared.run("up")
     assert shared.get("/built") == {"word": "two"}
 
@@ -235,7 +236,7 @@ def test_a_cluster_without_serve_and_what_its_nodes_offer(sandbox: Sandbox) -> N
     labels = "labels: {zone: north}, " if HAS_LABELS else ""
     spec = f"""
 head: {{cpus: 500m, resources: {{lever: 2}}, env: {{COLOUR: green}}}}
-workers: {{cpus: 250m, resources: {{gadget: 1.5}}, {labels}env: {{COLOUR: blue}}}}
+workers: {{cpus: 1500m, resources: {{gadget: 3}}, {labels}env: {{COLOUR: blue}}}}
 """
     sandbox.write(spec, look_py=f"HAS_LABELS = {HAS_LABELS}\n{LOOK}")
     sandbox.run("up", "1")
@@ -245,8 +246,9 @@ workers: {{cpus: 250m, resources: {{gadget: 1.5}}, {labels}env: {{COLOUR: blue}}
         sandbox.run("wait", target, "--timeout", "30s")
     found = answer_of(sandbox, "python", str(sandbox.folder / "look.py"))
     resources = found["resources"]
-    assert resources["CPU"] == pytest.approx(0.75)
-    assert (resources["lever"], resources["gadget"]) == (2.0, 1.5)
+    # A Ray node has whole CPUs only.
+    assert resources["CPU"] == 1 + 2
+    assert (resources["lever"], resources["gadget"]) == (2.0, 3.0)
     assert (found["on_head"], found["on_worker"]) == ("green", "blue")
     if HAS_LABELS:
         assert any(labels.get("zone") == "north" for labels in found["labels"])

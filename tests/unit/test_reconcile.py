@@ -181,3 +181,38 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
         assert backend.log == []
 
     run(story())
+
+
+def test_what_runs_but_was_never_seen_ready_is_waited_for(tmp_path: Path) -> None:
+    head = service("head", Tier.APP, "gcs", "raylet")
+    worker = service("worker-1", needs=(Need("head", "gcs"),))
+    backend, recording = FakeBackend(), Recording()
+
+    async def story() -> None:
+        await reconcile(Wanted((head,)), backend, Recording().recorder, tmp_path)
+        backend.log.clear()
+        wanted = Wanted((head, worker), unproven=frozenset({"head"}))
+        await reconcile(wanted, backend, recording.recorder, tmp_path)
+
+    run(story())
+    assert "start head" not in backend.log
+    assert backend.log.index("run head: gcs") < backend.log.index("start worker-1")
+    assert sorted(str(name) for name in recording.of(Kind.READY)) == ["head", "worker-1"]
+
+
+def test_what_runs_but_never_becomes_ready_is_taken_down_like_the_rest(tmp_path: Path) -> None:
+    head = service("head", Tier.APP, "gcs", start_timeout_s=2)
+    worker = service("worker-1", needs=(Need("head", "gcs"),))
+    backend = FakeBackend()
+
+    async def story() -> None:
+        await reconcile(Wanted((head,)), backend, Recording().recorder, tmp_path)
+        backend.scripts["head"] = Script(commands={"gcs": NOT_YET})
+        with pytest.raises(StepFailed) as caught:
+            wanted = Wanted((head, worker), unproven=frozenset({"head"}))
+            await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        assert caught.value.exit_code == 3
+        assert not await backend.observe()
+
+    run(story())
+    assert "start worker-1" not in backend.log

@@ -133,11 +133,13 @@ class ProcessBackend:
             if process.comm in handle.vital:
                 watched[process.pid] = process.comm
         ended = handle.pid
-        if procfs.alive(handle.pid, handle.started_ticks):
+        child = self._children.get(handle.pid)
+        # A child whose first thread has ended looks dead while its other threads still end: its exit code comes later.
+        if procfs.alive(handle.pid, handle.started_ticks) or (child is not None and child.poll() is None):
             ended = await wait_all(list(watched), any_one=True)
         role = watched[ended]
         if ended != handle.pid:
-            return Exit(None, f"its {role} process (pid {ended}) ended")
+            return Exit(None, f"lost its {role} process (pid {ended})")
         code = self._reap(handle.pid)
         if handle.one_shot and code == 0:
             self._records.save(handle.in_state(State.COMPLETED))

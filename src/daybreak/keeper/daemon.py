@@ -7,6 +7,7 @@ be killed at any moment: services are found again by their records and markers, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -26,7 +27,7 @@ from daybreak.keeper.runs import Runs
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
-from daybreak.plan import Goal, plan
+from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
 from daybreak.services.base import Restart, Secret, Service, Tier
 from daybreak.services.build import build
@@ -203,7 +204,9 @@ class Keeper:
             self._watchers.add(client)
         outcome = Outcome.OK
         error: DaybreakError | None = None
-        task = asyncio.ensure_future(reconcile(wanted, self._backend, record, self._paths.logs, preflight=preflight))
+        task = asyncio.ensure_future(
+            reconcile(wanted, self._backend, record, self._paths.logs, preflight=self._preflight)
+        )
         self._current = Current(kind, task, time.time(), client_pid)
         record.emit(Kind.RUN_BEGAN, None, run_kind=str(kind), workers=cluster.spec.workers.count, **details.to_json())
         try:
@@ -259,6 +262,9 @@ class Keeper:
         again = {service.name for service in services if service.one_shot and service.name in unready}
         return frozenset(unready - again), frozenset(again)
 
+    def _preflight(self, steps: Plan) -> None:
+        preflight(steps, self._paths.root)
+
     async def _turn(self, client: Client) -> None:
         """Wait for the lock; the client is told whom it waits for."""
         if self._lock.locked() and self._current:
@@ -289,7 +295,7 @@ class Keeper:
             wanted = Wanted(
                 cluster.services, goal, keep_on_failure=keep, generation=state.generation, unproven=unproven
             )
-            preflight(plan(wanted.services, observed, goal))
+            self._preflight(plan(wanted.services, observed, goal))
             previous = (self._wanted, self._cluster)
             self._take_over(state, cluster)
             try:
@@ -359,12 +365,12 @@ class Keeper:
             if self._wanted:
                 self._wanted = self._wanted.with_changes(settled=False)
                 self._wanted.save(self._paths.wanted)
-                self._cluster = self._cluster or self._derive(self._wanted)
+            if self._wanted and not self._cluster:
+                with contextlib.suppress(DaybreakError):
+                    self._cluster = self._derive(self._wanted)
             done: dict[str, Any] = {}
-            if self._cluster and await self._backend.observe():
-                done = await self._run(
-                    RunKind.STOP, Wanted(()), self._cluster, client=client, client_pid=request.get("pid")
-                )
+            if await self._backend.observe():
+                done = await self._stop_everything(request, client)
             if request.get("volumes"):
                 names = [folder.name for folder in self._paths.data.iterdir()]
                 await self._backend.purge(names)
@@ -374,6 +380,19 @@ class Keeper:
             return done
         finally:
             self._lock.release()
+
+    async def _stop_everything(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """A measured run; where the stored spec cannot be used any more, everything is stopped all the same."""
+        if self._cluster:
+            return await self._run(
+                RunKind.STOP, Wanted(()), self._cluster, client=client, client_pid=request.get("pid")
+            )
+        self._watchers.add(client)
+        try:
+            await reconcile(Wanted(()), self._backend, self._record, self._paths.logs)
+        finally:
+            self._watchers.discard(client)
+        return {}
 
     async def _plan(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """What `up` (or `restart`) would do; changes nothing."""

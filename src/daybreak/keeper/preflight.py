@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from daybreak.errors import PreflightError
 from daybreak.plan import Plan
+from daybreak.survey.listeners import belongs_to, listeners
 from daybreak.survey.ports import owner_of
 
 
-def preflight(steps: Plan) -> None:
+def preflight(steps: Plan, root: Path) -> None:
     """Raise PreflightError where a port that will be needed is held by somebody else.
 
-    A port of a service that this very run stops first is free by then.
+    A port of a service that this very run stops first is free by then. What a one-shot sets up listens in another
+    service of the cluster in the folder `root`, which may go on: Serve's proxies live in the head.
     """
     leaving = {step.handle.service for step in steps.stop}
     problems = []
@@ -19,9 +23,14 @@ def preflight(steps: Plan) -> None:
             continue
         for claim in step.service.ports:
             owner = owner_of(claim.port, claim.host)
-            if owner:
+            if owner and not (step.service.one_shot and _is_ours(claim.port, root)):
                 problems.append(f"port {claim.port} ({claim.purpose}) is in use by {owner}")
     if problems:
         raise PreflightError(
             problems, hint="stop it, or move this cluster's ports with --port-offset 100 (ports.offset in the spec)"
         )
+
+
+def _is_ours(port: int, root: Path) -> bool:
+    holder = listeners().get(port)
+    return holder is not None and belongs_to(root)(holder)

@@ -122,6 +122,7 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any]) -> None:
 
     serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
     entries = job["applications"]
+    forget_others([entry["name"] for entry in entries])
     run_many = getattr(serve, "run_many", None)
     target_type = getattr(serve, "RunTarget", None)
     if run_many and target_type:
@@ -132,7 +133,26 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any]) -> None:
         )
     else:  # Ray before `run_many`: one after another, each waiting with Serve's own one-second poll
         for target, entry in zip(targets, entries):
-            serve.run(target, name=entry["name"], route_prefix=entry["route"])
+            _run_one(target, entry)
+
+
+def forget_others(names: List[str]) -> None:
+    """Delete what an earlier deployment on this head has left and nobody wants any more: it may hold a route."""
+    from ray import serve
+
+    for name in set(serve.status().applications) - set(names):
+        serve.delete(name)
+
+
+def _run_one(target: Any, entry: Dict[str, Any]) -> None:
+    """Run one application; where Serve gives up on it, say what its deployments say."""
+    from ray import serve
+
+    try:
+        serve.run(target, name=entry["name"], route_prefix=entry["route"])
+    except RuntimeError as error:
+        state = serve.status().applications.get(entry["name"])
+        raise DeployFailed(f"{error}\n{_reasons(state) if state else ''}") from error
 
 
 def deploy_config(job: Dict[str, Any], deadline: float) -> None:

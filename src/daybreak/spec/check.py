@@ -59,15 +59,20 @@ def _ray_version(spec: Spec) -> Iterator[Finding]:
 def _resources(spec: Spec) -> Iterator[Finding]:
     nodes: dict[str, Node] = {"head": spec.head, "workers": spec.workers}
     for place, node in nodes.items():
-        for name in node.resources:
+        for name, amount in node.resources.items():
             if name in _RAY_RESOURCES:
                 hint = f"write {place}: {{{_RAY_RESOURCES[name]}: ...}}"
                 yield Finding((place, "resources", name), "is not a custom resource", hint, at_key=True)
+            elif not amount.is_integer():
+                hint = "tasks may ask for parts of it"
+                yield Finding((place, "resources", name), f"Ray nodes have whole amounts only, not {amount:g}", hint)
 
 
 def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
     if spec.serve.config is None:
         return
+    if not spec.dashboard:
+        yield Finding(("dashboard",), "must be true for serve.config, which goes through its REST API", "remove it")
     file = base / spec.serve.config
     try:
         parse_document(read_text(file), str(file))

@@ -49,7 +49,7 @@ class Node(Model):
     """What one Ray node offers to Ray's scheduler."""
 
     cpus: Cpus | None = Field(
-        default=None, description="CPUs such as 2 or 500m; for workers 1, for the head 1 if absent."
+        default=None, description="CPUs such as 2 or 500m; Ray counts whole ones, rounded up; 1 if absent."
     )
     gpus: int | None = Field(default=None, ge=0, strict=True, description="GPUs; found by Ray if absent.")
     memory: Bytes | None = Field(default=None, description="Memory for tasks and actors, such as 2GiB.")

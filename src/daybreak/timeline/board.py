@@ -9,6 +9,9 @@ from daybreak.backends.base import Handle, State
 from daybreak.services.base import Service
 from daybreak.timeline.event import Event, Kind
 
+NOTHING_RUNS = ("stopped", "crashed", "backing-off")
+AFTER_THE_END = (Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
+
 
 @dataclass
 class Row:
@@ -46,7 +49,7 @@ class Board:
             row.tier = str(service.tier)
             row.urls = dict(service.urls)
             self.rows[service.name] = row
-        self._unwanted = {name for name, row in old.items() if row.state != "stopped"}
+        self._unwanted = {name for name, row in old.items() if row.state not in NOTHING_RUNS}
         self.rows.update({name: old[name] for name in self._unwanted})
 
     def observe(self, handles: list[Handle]) -> None:
@@ -62,6 +65,8 @@ class Board:
         """Move one row according to an event."""
         if event.service is None:
             return
+        if event.kind in AFTER_THE_END and event.service not in self.rows:
+            return  # it was told to stop meanwhile, and nobody wants it any more
         row = self.rows.setdefault(event.service, Row(event.service, ""))
         data = event.data
         before = row.state
@@ -93,7 +98,7 @@ class Board:
             case Kind.FAILED:
                 row.state, row.reason = "failed", str(data.get("reason", ""))
             case Kind.EXITED:
-                row.state, row.reason, row.health = "crashed", str(data.get("reason", "")), ""
+                row.state, row.reason, row.health, row.pid = "crashed", str(data.get("reason", "")), "", None
             case Kind.BACKING_OFF:
                 row.state, row.restarts = "backing-off", int(data.get("restarts", 0))
             case Kind.HEALTH:

@@ -157,6 +157,12 @@ def test_rays_own_resources_have_keys_of_their_own(tmp_path: Path) -> None:
     ]
 
 
+def test_rays_nodes_have_whole_amounts_of_custom_resources(tmp_path: Path) -> None:
+    written = {"head": {"resources": {"lever": 2.0, "gadget": 1.5}}}
+    message = "Ray nodes have whole amounts only, not 1.5"
+    assert found(tmp_path, **written) == [("head.resources.gadget", message, "tasks may ask for parts of it")]
+
+
 def test_nothing_is_concluded_from_what_is_unsure(tmp_path: Path) -> None:
     written = {"services": {"api": service(needs=["postgres", "serve", "web"], ports=[8265])}}
     spec = Spec.model_validate({"name": "a", **written})

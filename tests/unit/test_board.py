@@ -1,0 +1,50 @@
+"""What `status` shows after events that come late, or for services that nobody wants any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daybreak.timeline.board import Board
+from daybreak.timeline.event import Event, Kind
+from tests.unit.helpers import service
+
+
+def tell(board: Board, kind: Kind, name: str, **data: Any) -> None:
+    board.apply(Event(kind, 0.0, 0.0, name, None, data))
+
+
+def states(board: Board) -> dict[str, str]:
+    return {name: row.state for name, row in board.rows.items()}
+
+
+def test_a_service_that_only_came_to_run_is_not_ready_until_somebody_saw_it() -> None:
+    board = Board()
+    board.want((service("head"), service("postgres")))
+    tell(board, Kind.ADOPTED, "head", ready=False)
+    tell(board, Kind.ADOPTED, "postgres")
+    assert states(board) == {"head": "starting", "postgres": "ready"}
+    tell(board, Kind.READY, "head", after_s=1.0)
+    assert states(board) == {"head": "ready", "postgres": "ready"}
+
+
+@pytest.mark.parametrize("kind", [Kind.EXITED, Kind.BACKING_OFF])
+def test_what_had_crashed_and_is_not_wanted_any_more_leaves_no_row(kind: Kind) -> None:
+    board = Board()
+    board.want((service("head"), service("looping")))
+    tell(board, kind, "looping")
+    board.want((service("head"),))
+    assert list(board.rows) == ["head"]
+    tell(board, Kind.BACKING_OFF, "looping", restarts=3)
+    assert list(board.rows) == ["head"]
+
+
+def test_what_still_runs_keeps_its_row_until_it_has_stopped() -> None:
+    board = Board()
+    board.want((service("head"), service("old")))
+    tell(board, Kind.READY, "old")
+    board.want((service("head"),))
+    assert states(board) == {"head": "stopped", "old": "ready"}
+    tell(board, Kind.STOPPED, "old")
+    assert list(board.rows) == ["head"]

@@ -1,0 +1,43 @@
+"""Ports are looked at before a run: strangers are named, the cluster's own proxies are no obstacle to a deployment."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daybreak.errors import PreflightError
+from daybreak.keeper.preflight import preflight
+from daybreak.plan import plan
+from daybreak.services.base import PortClaim
+from tests.unit.helpers import service
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that this very process listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield int(listening.getsockname()[1])
+
+
+def test_a_taken_port_is_refused_with_its_owner(taken: int, tmp_path: Path) -> None:
+    steps = plan([service("head", ports=(PortClaim("127.0.0.1", taken, "GCS"),))], [])
+    with pytest.raises(PreflightError) as caught:
+        preflight(steps, tmp_path)
+    assert f"port {taken} (GCS) is in use by" in caught.value.problems[0]
+    assert f"(pid {os.getpid()})" in caught.value.problems[0]
+
+
+def test_a_deployment_may_find_the_proxies_of_its_own_head(
+    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = plan([service("serve", one_shot=True, ports=(PortClaim("127.0.0.1", taken, "Serve"),))], [])
+    with pytest.raises(PreflightError):
+        preflight(steps, tmp_path)
+    monkeypatch.chdir(tmp_path)  # a process in the cluster's folder is the cluster's
+    preflight(steps, tmp_path)

@@ -1,0 +1,112 @@
+"""The supervisor on the fake backend and a clock that jumps: what ends is brought back, each end once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from daybreak.backends.base import Handle
+from daybreak.backends.fake import FakeBackend
+from daybreak.keeper.supervise import BACKOFF_S, STEADY_S, Supervisor
+from daybreak.services.base import Restart, Service
+from daybreak.testing.clock import run
+from daybreak.timeline.event import Kind
+from tests.unit.helpers import Recording, service
+
+
+class Watched:
+    """A supervisor whose recoveries are written down with their time; each starts the service anew if told to."""
+
+    def __init__(self, wanted: Service, *, revive: bool = True) -> None:
+        self.wanted = wanted
+        self.backend = FakeBackend()
+        self.recording = Recording()
+        self.recovered: list[tuple[float, str, bool]] = []
+        self.given_up = 0
+        self._revive = revive
+        self.supervisor = Supervisor(self.backend, self.recording.recorder, self._recover, self._gave_up)
+
+    async def start(self) -> Handle:
+        name = f"i{self.backend._next_pid}"
+        handle = await self.backend.start(self.wanted, instance=name, generation=1, bound={})
+        self.supervisor.sync([self.wanted], [handle])
+        return handle
+
+    async def _recover(self, name: str, replace: bool) -> None:
+        self.recovered.append((asyncio.get_running_loop().time(), name, replace))
+        if self._revive:
+            self.backend.end(await self.start(), 1)
+
+    def _gave_up(self) -> None:
+        self.given_up += 1
+
+    @property
+    def times(self) -> list[float]:
+        return [at for at, _, _ in self.recovered]
+
+
+def test_a_service_that_ends_at_once_is_started_again_after_longer_and_longer() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("loop"))
+        watched.backend.end(await watched.start(), 1)
+        await asyncio.sleep(sum(BACKOFF_S) + 0.5)
+        watched.supervisor.close()
+        return watched
+
+    watched = run(story())
+    expected = [sum(BACKOFF_S[: count + 1]) for count in range(len(BACKOFF_S))]
+    assert watched.times == expected
+    events = [event for event in watched.recording.events if event.kind is Kind.BACKING_OFF]
+    assert [event.data["restarts"] for event in events] == list(range(1, len(BACKOFF_S) + 2))
+
+
+def test_an_end_and_a_failed_recovery_together_make_one_restart() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("head"), revive=False)
+        watched.backend.end(await watched.start(), 1)
+        watched.supervisor.retry("head")
+        await asyncio.sleep(STEADY_S)
+        return watched
+
+    watched = run(story())
+    assert len(watched.recovered) == 1
+    assert watched.recording.of(Kind.BACKING_OFF) == ["head"]
+
+
+def test_what_ran_steadily_is_started_again_at_once() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("head"), revive=False)
+        for _ in range(3):
+            handle = await watched.start()
+            await asyncio.sleep(STEADY_S + 1)
+            watched.backend.end(handle, 1)
+            await asyncio.sleep(0.1)
+        return watched
+
+    assert [round(at) for at in run(story()).times] == [61, 122, 183]
+
+
+def test_what_is_not_to_be_restarted_is_given_up_once_and_told() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("once", restart=Restart.NEVER))
+        watched.backend.end(await watched.start(), 1)
+        await asyncio.sleep(STEADY_S)
+        watched.supervisor.retry("once")
+        await asyncio.sleep(STEADY_S)
+        return watched
+
+    watched = run(story())
+    assert (watched.recovered, watched.given_up, watched.supervisor.given_up) == ([], 1, {"once"})
+
+
+def test_a_command_of_the_user_ends_the_back_off() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("head"), revive=False)
+        watched.supervisor.retry("head")
+        watched.supervisor.forgive()
+        await asyncio.sleep(STEADY_S)
+        assert watched.recovered == []
+        watched.supervisor.retry("head")
+        await asyncio.sleep(0.1)
+        return watched
+
+    assert len(run(story()).recovered) == 1
