@@ -127,11 +127,8 @@ def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessag
 def status(name: str | None = None) -> Cluster:
     """What runs now. A keeper that was killed is started again, and adopts what it finds."""
     paths = ClusterPaths.of(_name(name))
-    connected = client.connect(paths)
-    if connected is None and not client.anything_recorded(paths):
+    if not client.answers(paths) and not client.anything_recorded(paths):
         return Cluster(paths.name, "stopped", raw=stopped_snapshot(paths))
-    if connected:
-        connected.close()
     with client.request(paths, "status") as connection:
         return Cluster.from_snapshot(connection.result())
 
@@ -203,7 +200,7 @@ def _payload(spec: LoadedSpec) -> dict[str, Any]:
 
 def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, start: bool = True) -> Cluster:
     paths = ClusterPaths.of(name)
-    if not start and client.connect(paths) is None and not client.anything_recorded(paths):
+    if not start and not client.answers(paths) and not client.anything_recorded(paths):
         raise KeeperError(f"cluster {name} is not running", hint="start it with `daybreak up`")
     done = _request(paths, "apply", fields, on_message)
     return Cluster.from_snapshot(done["status"])

@@ -91,9 +91,12 @@ class ClusterPaths:
         try:
             for folder in (self.root, self.records, self.logs, self.data, self.secrets):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            probe = self.root / ".probe"
-            probe.write_bytes(b"x" * 4096)
-            probe.unlink()
+            # A name of its own: a command and the keeper that it starts look at the same moment.
+            probe = self.root / f".probe-{os.getpid()}"
+            try:
+                probe.write_bytes(b"x" * 4096)
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise PreflightError(
                 [f"the state folder {self.root} cannot be written to: {error.strerror or error}"],

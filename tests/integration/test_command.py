@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from daybreak.cli.app import app, perf
-from tests.integration.conftest import Sandbox
+from tests.integration.conftest import COMMAND, Sandbox
 
 COMMANDS = [[name] for name in app.commands if name != "perf"] + [["perf", name] for name in perf.commands]
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -74,3 +77,82 @@ def test_status_and_help_import_neither_pydantic_nor_ray(sandbox: Sandbox) -> No
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+@pytest.mark.parametrize("words", [["logs"], ["wait", "stopped"], ["down"], ["env"], ["scale", "1"]], ids=" ".join)
+def test_what_needs_no_spec_waits_for_no_heavy_import(sandbox: Sandbox, words: list[str]) -> None:
+    sandbox.write("")
+    code = (
+        f"import sys; sys.argv = ['daybreak', *{words!r}]\n"
+        "from daybreak.cli.app import run\n"
+        "run()\n"
+        "print(sorted({'pydantic', 'ray', 'rich', 'asyncio', 'psutil', 'sqlite3'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=sandbox.folder,
+        env=sandbox.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_option_is_in_the_docs() -> None:
+    text = DOCS.read_text()
+    for command in (*app.commands.values(), *perf.commands.values()):
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert all(flag in text for flag in option.opts), (command.name, option.opts)
+
+
+def test_json_can_be_read_by_programs(sandbox: Sandbox) -> None:
+    sandbox.write("workers: {count: 0}\n")
+    for words in (["status"], ["down"], ["plan"], ["perf", "stats"], ["perf", "history"]):
+        json.loads(sandbox.run(*words, "--json").stdout)
+    assert json.loads(sandbox.run("schema").stdout)["properties"]
+
+
+def on_a_terminal(sandbox: Sandbox, env: dict[str, str]) -> str:
+    """What `up` with an invalid spec prints on a terminal."""
+    ours, theirs = os.openpty()
+    environment = {key: value for key, value in sandbox.environment().items() if key != "NO_COLOR"}
+    process = subprocess.Popen(
+        [*COMMAND, "up"],
+        cwd=sandbox.folder,
+        env=environment | {"TERM": "xterm"} | env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    text = b""
+    with contextlib.suppress(OSError):  # how the other side of a terminal ends
+        while chunk := os.read(ours, 4096):
+            text += chunk
+    os.close(ours)
+    assert process.wait() == 2
+    return text.decode()
+
+
+def test_colours_on_a_terminal_unless_they_are_not_wanted(sandbox: Sandbox) -> None:
+    sandbox.write("workers: {count: -1}\n")
+    assert "\033[" in on_a_terminal(sandbox, {})
+    assert "\033" not in on_a_terminal(sandbox, {"NO_COLOR": "1"})
+    assert "\033" not in on_a_terminal(sandbox, {"TERM": "dumb"})
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(sandbox: Sandbox) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as closed:
+        done = subprocess.run(
+            [*COMMAND, "schema"],
+            cwd=sandbox.folder,
+            env=sandbox.environment(),
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -93,10 +93,12 @@ def test_a_driver_without_the_token_is_refused(shared: Sandbox) -> None:
 
 
 def test_state_secrets_and_sockets_are_private(shared: Sandbox) -> None:
-    for folder in (shared.root, shared.root / "secrets", shared.root / "logs", shared.runtime):
+    folders = [shared.root / name for name in ("secrets", "logs", "services", "data")]
+    for folder in (shared.root, shared.runtime, *shared.runtime.glob("????????"), *folders):
         assert stat.S_IMODE(folder.stat().st_mode) == PRIVATE_FOLDER, folder
     files = [*(shared.root / "secrets").iterdir(), *(shared.root / "services").glob("*.json")]
-    files += [shared.root / "wanted.json", shared.root / "timeline.db", *shared.root.glob("config/*")]
+    files += [shared.root / name for name in ("wanted.json", "ports.json", "keeper.lock")]
+    files += [*shared.root.glob("timeline.db*"), *shared.root.glob("config/*"), *shared.runtime.glob("*/serve-*.json")]
     files += [*(shared.root / "logs").glob("*.log")]
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -119,6 +121,27 @@ def test_no_secret_in_logs_output_or_history(shared: Sandbox) -> None:
     assert len(files) > 10
     for where, text in texts.items():
         assert not any(token in text for token in tokens(shared)), where
+
+
+def test_the_keeper_has_no_door_but_its_socket_and_no_secret_in_sight(shared: Sandbox) -> None:
+    keeper = psutil.Process(shared.status()["keeper_pid"])
+    assert [c for c in keeper.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN] == []
+    shown = " ".join([*keeper.cmdline(), *keeper.environ().values()])
+    shown += shared.run("logs", "keeper").stdout + shared.run("env", "--json").stdout
+    assert not any(token in shown for token in tokens(shared))
+
+
+def test_the_chosen_ports_are_private_like_the_rest(shared: Sandbox) -> None:
+    for path in shared.root.rglob("*"):
+        if path.is_file() and not path.is_relative_to(shared.root / "data"):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@has_tokens
+def test_a_wrong_token_is_refused(shared: Sandbox) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        shared.get("/api/jobs/", base=shared.dashboard, headers={"Authorization": f"Bearer {'0' * 64}"})
+    assert refused.value.code == 403
 
 
 def test_a_runtime_folder_that_is_somebody_elses_link_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -35,6 +35,23 @@ class ProcessBackend:
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         """Start the service's process in a session of its own; its output goes to the service's log file."""
+        log = log_path(self._paths.logs, service.name)
+        try:
+            child = self._spawn(service, instance, log)
+        except OSError as error:
+            raise _not_started(service, log, error) from error
+        self._children[child.pid] = child
+        handle = self._handle(service, child.pid, instance, generation, bound)
+        try:
+            self._records.save(handle)
+        except OSError as error:
+            # Without a record nobody would end it.
+            _kill_group(child.pid)
+            child.wait()
+            raise _not_started(service, log, error) from error
+        return handle
+
+    def _spawn(self, service: Service, instance: str, log: Path) -> subprocess.Popen[bytes]:
         for folder in service.folders:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in service.discard:
@@ -46,29 +63,18 @@ class ProcessBackend:
             procfs.CLUSTER_MARKER: str(self._paths.root),
             "DAYBREAK_SERVICE": service.name,
         }
-        log = log_path(self._paths.logs, service.name)
-        try:
-            with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as output:
-                stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-                output.write(f"{stamp} daybreak: starting {service.name} (instance {instance})\n".encode())
-                child = subprocess.Popen(
-                    service.argv,
-                    cwd=service.cwd,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            what = error.filename or service.argv[0]
-            raise ServiceDied(
-                f"{service.name} could not be started: {what}: {error.strerror}", service=service.name, log=str(log)
-            ) from error
-        self._children[child.pid] = child
-        handle = self._handle(service, child.pid, instance, generation, bound)
-        self._records.save(handle)
-        return handle
+        with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as output:
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+            output.write(f"{stamp} daybreak: starting {service.name} (instance {instance})\n".encode())
+            return subprocess.Popen(
+                service.argv,
+                cwd=service.cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def _handle(self, service: Service, pid: int, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         found = procfs.read(pid)
@@ -232,6 +238,11 @@ class ProcessBackend:
         """
         child = self._children.get(pid)
         return child.poll() if child is not None else None
+
+
+def _not_started(service: Service, log: Path, error: OSError) -> ServiceDied:
+    why = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    return ServiceDied(f"{service.name} could not be started: {why}", service=service.name, log=str(log))
 
 
 def _exit_reason(code: int | None) -> str:

@@ -316,8 +316,7 @@ def run() -> int:
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python would complain once more while it ends.
-        sys.stderr.close()
+    except SystemExit:
+        # All that click ends itself: the reader of a pipe (head, less) has seen enough.
         return EXIT_OK
     return code if isinstance(code, int) else EXIT_OK

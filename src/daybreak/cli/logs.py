@@ -13,7 +13,7 @@ from pathlib import Path
 from daybreak import api
 from daybreak.errors import UsageError
 from daybreak.paths import ClusterPaths
-from daybreak.spec.units import parse_seconds
+from daybreak.spec import parse_seconds
 
 FOLLOW_NAP_S = 0.1
 STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})")

@@ -12,7 +12,7 @@ from daybreak.cli.output import styled
 from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDied, UsageError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
-from daybreak.spec.units import parse_seconds
+from daybreak.spec import parse_seconds
 
 FIRST_NAP_S = 0.02
 LONGEST_NAP_S = 0.5

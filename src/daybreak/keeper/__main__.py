@@ -8,8 +8,31 @@ import logging
 import os
 import signal
 import sys
+import time
+from typing import IO
 
+from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+
+NAP_S = 0.02
+# As long as the command that started this one waits.
+LOCK_DEADLINE_S = client.START_DEADLINE_S
+
+
+def take(lock: IO[str], paths: ClusterPaths) -> bool:
+    """Take the lock; False where another keeper answers. One that is just leaving is waited for."""
+    deadline = time.monotonic() + LOCK_DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            answering = client.connect(paths)
+            if answering:
+                answering.close()
+                return False
+        time.sleep(NAP_S)
+    return False
 
 
 def main() -> int:
@@ -18,9 +41,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # The lock lives as long as the process: it cannot be stale, whatever the file says.
     lock = open(os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not take(lock, paths):
         return 0
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")

@@ -1,6 +1,7 @@
 """Talking to a keeper from a command: plain sockets and JSON lines, so that `status` answers in an instant.
 
-One connection carries one request and the lines that answer it: events, then one `result` or `error`.
+One connection carries one request and the lines that answer it: first that it was heard, then events, then one
+`result` or `error`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -31,8 +33,27 @@ class Connection:
     def __init__(self, connected: socket.socket, request: dict[str, Any]) -> None:
         self._socket = connected
         self._socket.settimeout(None)
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
         self._lines = self._socket.makefile("r", encoding="utf-8")
+        self._request = json.dumps(request).encode() + b"\n"
+
+    def heard(self) -> bool:
+        """Send the request; False where the keeper was about to leave and has not read it.
+
+        Raises KeeperError where nothing at all comes back.
+        """
+        self._socket.settimeout(START_DEADLINE_S)
+        try:
+            self._socket.sendall(self._request)
+            return bool(self._lines.readline())
+        except TimeoutError:
+            raise KeeperError(
+                f"the keeper has not answered for {START_DEADLINE_S:g} s",
+                hint="it may be stopped or overloaded: see its state with `ps`; killing it leaves your services alone",
+            ) from None
+        except ConnectionError:
+            return False
+        finally:
+            self._socket.settimeout(None)
 
     def deadline(self, at: float) -> None:
         """From now on, reading past that moment (monotonic seconds) raises TimeoutError."""
@@ -73,7 +94,10 @@ class Connection:
 
 
 def connect(paths: ClusterPaths) -> socket.socket | None:
-    """A connection to the running keeper, None where there is none."""
+    """A connection to the running keeper, None where there is none.
+
+    Raises KeeperError where another user answers: the socket's folder may be one that everybody can write to.
+    """
     made = socket.socket(socket.AF_UNIX)
     made.settimeout(CONNECT_TIMEOUT_S)
     try:
@@ -81,7 +105,30 @@ def connect(paths: ClusterPaths) -> socket.socket | None:
     except OSError:
         made.close()
         return None
+    uid = _other_side(made)
+    if uid != os.geteuid():
+        made.close()
+        raise KeeperError(
+            f"{paths.socket} is served by user {uid}, not by you",
+            hint="choose another place for sockets with DAYBREAK_RUNTIME=/short/path",
+        )
     return made
+
+
+def _other_side(connected: socket.socket) -> int:
+    """The user who listens at the other end of a Unix socket, as the kernel knows it; ourselves where it does not."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return os.geteuid()
+    _, uid, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(uid)
+
+
+def answers(paths: ClusterPaths) -> bool:
+    """Whether there is a keeper."""
+    connected = connect(paths)
+    if connected:
+        connected.close()
+    return connected is not None
 
 
 def keeper_pid(paths: ClusterPaths) -> int | None:
@@ -149,11 +196,27 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
 @contextlib.contextmanager
 def request(paths: ClusterPaths, op: str, *, start: bool = True, **fields: Any) -> Iterator[Connection]:
     """Open one request. With `start` a missing keeper is started, else KeeperError is raised."""
-    connected = ensure(paths) if start else connect(paths)
-    if connected is None:
-        raise KeeperError(f"cluster {paths.name} is not running", hint="start it with `daybreak up`")
-    connection = Connection(connected, {"op": op, **fields})
+    connection = _heard(paths, {"op": op, **fields}, start)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _heard(paths: ClusterPaths, request: dict[str, Any], start: bool) -> Connection:
+    """A request that a keeper has read; one that was just leaving is replaced."""
+    deadline = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < deadline:
+        connected = ensure(paths) if start else connect(paths)
+        if connected is None:
+            raise KeeperError(f"cluster {paths.name} is not running", hint="start it with `daybreak up`")
+        connection = Connection(connected, request)
+        try:
+            if connection.heard():
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        time.sleep(FIRST_NAP_S)
+    raise KeeperError("the keeper leaves again and again", hint=f"see {paths.keeper_log}")

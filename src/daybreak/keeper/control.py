@@ -1,7 +1,8 @@
 """The control API: JSON lines on a Unix socket that only its owner can open.
 
-A request is one line, `{"op": ..., ...}`. The answer is any number of `{"event": ...}` and `{"note": ...}` lines and
-then one `{"result": ...}` or `{"error": ...}`. A client that goes away does not stop what it asked for.
+A request is one line, `{"op": ..., ...}`. The answer is `{"heard": true}` at once, then any number of `{"event": ...}`
+and `{"note": ...}` lines, then one `{"result": ...}` or `{"error": ...}`. A client that goes away does not stop what it
+asked for; one that was not heard may ask another keeper.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ class ControlServer:
         self._open += 1
         client = Client(reader, writer)
         try:
-            request = json.loads(await reader.readline() or b"{}")
+            line = await reader.readline()
+            if not line:
+                return  # somebody only looked whether anyone is here
+            request = json.loads(line)
+            client.send({"heard": True})
             try:
                 client.send({"result": await self._run(request, client)})
             except DaybreakError as error:

@@ -18,7 +18,7 @@ from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
-from daybreak.errors import DaybreakError, Interrupted, KeeperError, UsageError
+from daybreak.errors import DaybreakError, Interrupted, KeeperError, PreflightError, UsageError
 from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer
 from daybreak.keeper.preflight import preflight
@@ -75,6 +75,7 @@ class Keeper:
         self._supervisor = Supervisor(self._backend, self._record, self._recover, self._remember_given_up)
         self._lock = asyncio.Lock()
         self._current: Current | None = None
+        self._queue: dict[asyncio.Future[Any], int | None] = {}
         self._wanted = WantedState.load(paths.wanted)
         self._cluster: Cluster | None = None
         self._recovery: asyncio.Task[None] | None = None
@@ -110,12 +111,15 @@ class Keeper:
     async def _adopt(self) -> None:
         """Take over what an earlier keeper left running; what died meanwhile is brought back in the background."""
         handles = await self._backend.observe()
-        if self._wanted is None or not handles:
+        if not handles:
+            return
+        if self._wanted is None:
+            self._show_unknown(handles, "no stored spec")
             return
         try:
             self._cluster = self._derive(self._wanted)
         except DaybreakError as error:
-            self._record.emit(Kind.NOTE, text=f"the stored spec cannot be used: {error.message}", level="error")
+            self._show_unknown(handles, f"the stored spec cannot be used: {error.message}")
             return
         self._board.want(self._cluster.services)
         self._supervisor.given_up |= set(self._wanted.given_up)
@@ -132,6 +136,13 @@ class Keeper:
             # The command that started this keeper is not kept waiting for it.
             self._recovery = asyncio.create_task(self._recover(sorted(missing)[0], replace=False), name="recovery")
 
+    def _show_unknown(self, handles: Sequence[Handle], why: str) -> None:
+        """What runs without a usable spec is not looked after, but it is there, and `down` ends it."""
+        self._record.emit(Kind.NOTE, text=why, level="error")
+        for handle in handles:
+            self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance, ready=False)
+        self._board.observe(list(handles))
+
     def _give_up_ended(self, handles: Sequence[Handle]) -> None:
         """A service that is never to be restarted stays as it ended, also where nobody saw it end."""
         broken = {handle.service for handle in handles if handle.state is State.BROKEN}
@@ -147,7 +158,7 @@ class Keeper:
         """Keep what is not to be restarted, so that a new keeper leaves it alone as well."""
         if self._wanted and set(self._wanted.given_up) != self._supervisor.given_up:
             self._wanted = self._wanted.with_changes(given_up=tuple(sorted(self._supervisor.given_up)))
-            self._wanted.save(self._paths.wanted)
+            self._save_wanted()
 
     def _derive(self, wanted: WantedState) -> Cluster:
         spec = Spec.model_validate(wanted.spec)
@@ -265,19 +276,24 @@ class Keeper:
     def _preflight(self, steps: Plan) -> None:
         preflight(steps, self._paths.root)
 
-    async def _turn(self, client: Client) -> None:
-        """Wait for the lock; the client is told whom it waits for."""
+    async def _turn(self, request: dict[str, Any], client: Client) -> None:
+        """Wait for the lock; the client is told whom it waits for, and may change its mind."""
         if self._lock.locked() and self._current:
             by = f" by pid {self._current.client_pid}" if self._current.client_pid else ""
             since_s = time.time() - self._current.since_wall
             client.send({"note": f"waiting for another {self._current.kind}{by}, running for {since_s:.0f} s"})
-        await self._lock.acquire()
+        turn = asyncio.ensure_future(self._lock.acquire())
+        self._queue[turn] = request.get("pid")
+        await asyncio.wait({turn})
+        del self._queue[turn]
+        if turn.cancelled():
+            raise Interrupted("interrupted while it waited; nothing was changed")
 
     # --- operations -----------------------------------------------------------------------------------------------
 
     async def _apply(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """`up`, `scale` and `restart`: take over a spec, then make it so."""
-        await self._turn(client)
+        await self._turn(request, client)
         try:
             state = self._asked_for(request)
             cluster = self._derive(state)
@@ -330,9 +346,25 @@ class Keeper:
             spec = {**spec, "workers": {**spec.get("workers", {}), "count": workers}}
         return state.with_changes(spec=spec, workers=workers, settled=False, given_up=())
 
+    def _save_wanted(self) -> None:
+        """Store what is wanted; on a full disk everything goes on, only a later keeper would know an older state."""
+        try:
+            if self._wanted:
+                self._wanted.save(self._paths.wanted)
+        except OSError as error:
+            self._record.emit(
+                Kind.NOTE, text=f"{self._paths.wanted} cannot be written: {error.strerror}", level="error"
+            )
+
     def _take_over(self, state: WantedState, cluster: Cluster) -> None:
+        try:
+            state.save(self._paths.wanted)
+        except OSError as error:
+            raise PreflightError(
+                [f"{self._paths.wanted} cannot be written: {error.strerror}"],
+                hint="free some space, or make it writable",
+            ) from error
         self._wanted, self._cluster = state, cluster
-        state.save(self._paths.wanted)
         self._supervisor.forgive()
         self._board.want(cluster.services)
 
@@ -340,11 +372,14 @@ class Keeper:
         """The run succeeded: from now on what crashes is brought back."""
         if self._wanted:
             self._wanted = self._wanted.with_changes(settled=True)
-            self._wanted.save(self._paths.wanted)
+            self._save_wanted()
 
     def _unsettle(self, previous: tuple[WantedState | None, Cluster | None], keep: bool) -> None:
         """The run failed: with `keep` what came up is looked after, else only what ran before."""
         if keep:
+            # What never came up is not tried again and again, but with the next command.
+            self._supervisor.give_up({name for name, row in self._board.rows.items() if row.state == "failed"})
+            self._remember_given_up()
             self._settle()
             return
         state, cluster = previous
@@ -359,12 +394,12 @@ class Keeper:
 
     async def _down(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Stop everything; with `volumes` delete the databases' data too."""
-        await self._turn(client)
+        await self._turn(request, client)
         try:
             self._supervisor.forgive()
             if self._wanted:
                 self._wanted = self._wanted.with_changes(settled=False)
-                self._wanted.save(self._paths.wanted)
+                self._save_wanted()
             if self._wanted and not self._cluster:
                 with contextlib.suppress(DaybreakError):
                     self._cluster = self._derive(self._wanted)
@@ -414,9 +449,12 @@ class Keeper:
         return {}
 
     async def _cancel(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
-        """End the current run as Ctrl-C does; only a run of the client that asks, where it names itself."""
-        current = self._current
-        if current is None or current.client_pid != request.get("pid"):
+        """End the current run as Ctrl-C does, or the wait for it: only what the client that asks has begun."""
+        current, pid = self._current, request.get("pid")
+        for turn in [turn for turn, waiting in self._queue.items() if waiting == pid]:
+            turn.cancel()
+            return {"cancelled": True}
+        if current is None or current.client_pid != pid:
             return {"cancelled": False}
         current.task.cancel()
         return {"cancelled": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from daybreak.backends.base import Backend, Exit, Handle, State
@@ -64,6 +65,12 @@ class Supervisor:
         for instance, (handle, _) in list(self._watchers.items()):
             if handle.service == service:
                 self._forget_instance(instance)
+
+    def give_up(self, services: AbstractSet[str]) -> None:
+        """Leave these as they are until the user's next command."""
+        self.given_up |= services
+        for service in services:
+            self.forget(service)
 
     def forgive(self) -> None:
         """A command of the user starts over: no back-off, nothing given up."""

@@ -17,6 +17,7 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 # Waits begin with short naps and double up to the longest.
@@ -43,7 +44,9 @@ class Status:
         if state == self._last:
             return
         temporary = f"{self._path}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8") as file:
+        # Errors may quote what the application was given: nobody else's business.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(state, file)
         os.replace(temporary, self._path)
         self._last = state
@@ -122,7 +125,6 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any]) -> None:
 
     serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
     entries = job["applications"]
-    forget_others([entry["name"] for entry in entries])
     run_many = getattr(serve, "run_many", None)
     target_type = getattr(serve, "RunTarget", None)
     if run_many and target_type:
@@ -140,8 +142,10 @@ def forget_others(names: List[str]) -> None:
     """Delete what an earlier deployment on this head has left and nobody wants any more: it may hold a route."""
     from ray import serve
 
-    for name in set(serve.status().applications) - set(names):
-        serve.delete(name)
+    others = set(serve.status().applications) - set(names)
+    if others:
+        with ThreadPoolExecutor(len(others)) as pool:
+            list(pool.map(serve.delete, others))
 
 
 def _run_one(target: Any, entry: Dict[str, Any]) -> None:
@@ -224,13 +228,17 @@ def run(job: Dict[str, Any], status: Status) -> None:
     wait_for_http(job["raylet_health"], deadline, "the head's raylet is not healthy", job["token_file"])
     status.write("connecting", f"to {job['address']}")
     ray.init(address=job["address"], log_to_driver=False, namespace="daybreak")
+    config = job["config"]
+    if config is not None:
+        names = [app.get("name", "default") for app in config.get("applications", [])]
+    else:
+        names = [entry["name"] for entry in job["applications"]]
+    forget_others(names)
     status.write("starting", "Serve's controller and proxy")
-    if job["config"] is not None:
+    if config is not None:
         deploy_config(job, deadline)
-        names = [app.get("name", "default") for app in job["config"].get("applications", [])]
     else:
         deploy_imported(job, targets)
-        names = [entry["name"] for entry in job["applications"]]
     status.write("submitted", "waiting for replicas")
     wait_until_running(names, status, deadline)
     status.write("running")

@@ -157,7 +157,8 @@ def _read(path: Path) -> dict[str, int]:
 def _write(path: Path, book: dict[str, int]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(book, indent=1, sort_keys=True) + "\n")
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps(book, indent=1, sort_keys=True) + "\n")
         os.replace(temporary, path)
     except OSError as error:
         raise PreflightError([f"the ports cannot be kept in {path}: {error.strerror or error}"]) from error
