@@ -130,8 +130,12 @@ class Sandbox:
     def get(self, path: str = "/", *, base: str | None = None, headers: dict[str, str] | None = None) -> Any:
         """GET below Serve's address (or `base`), parsed as JSON where it is; HTTPError for an error status."""
         request = urllib.request.Request((base or self.url) + path, headers=headers or {})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                text = answer.read().decode()
+        except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
+            raise
         try:
             return json.loads(text)
         except ValueError:

@@ -104,7 +104,7 @@ def test_every_option_is_in_the_docs() -> None:
     for command in (*app.commands.values(), *perf.commands.values()):
         for option in command.params:
             if isinstance(option, click.Option):
-                assert all(flag in text for flag in option.opts), (command.name, option.opts)
+                assert any(flag in text for flag in option.opts), (command.name, option.opts)
 
 
 def test_json_can_be_read_by_programs(sandbox: Sandbox) -> None:
