@@ -242,8 +242,12 @@ def _place(site: Site, name: str) -> list[str]:
 
 
 def _sockets(site: Site, name: str) -> tuple[str, ...]:
-    """The sockets that are named for older versions: a raylet does not start over those of one that was killed."""
-    return (f"{site.runtime}/{name}.plasma", f"{site.runtime}/{name}.raylet") if site.ray.takes_socket_names else ()
+    """The sockets that are named for older versions: a raylet does not start over those of one that was killed.
+
+    They have a folder of their own, since Ray opens the folder they are in to everybody.
+    """
+    folder = f"{site.runtime}/sockets"
+    return (f"{folder}/{name}.plasma", f"{folder}/{name}.raylet") if site.ray.takes_socket_names else ()
 
 
 def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
