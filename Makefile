@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/ray-2.60.0.txt
 OLD_VENV := .venv-ray-2.20.0
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
-OLD_TESTS := $(addprefix tests/integration/test_,lifecycle.py troubles.py safety.py)
+OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes)
 
 .PHONY: help setup setup-old demo demo-down test test-unit test-old bench check format clean
 
@@ -41,13 +41,13 @@ demo-down: ## Stop the example cluster
 
 test: setup setup-old ## Run all tests, with Ray 2.60.0 and then the integration tests with Ray 2.20.0
 	$(BIN)/python -m pytest tests
-	$(OLD_VENV)/bin/python -m pytest $(OLD_TESTS)
+	$(OLD_VENV)/bin/python -m pytest -m 'not slow' $(OLD_TESTS)
 
 test-unit: setup ## Run the tests that start no real Ray
 	$(BIN)/python -m pytest tests/unit tests/contract
 
 test-old: setup-old ## Run the integration tests with Ray 2.20.0
-	$(OLD_VENV)/bin/python -m pytest $(OLD_TESTS)
+	$(OLD_VENV)/bin/python -m pytest -m 'not slow' $(OLD_TESTS)
 
 bench: setup ## Measure daybreak and Ray's own command side by side (nothing else may run)
 	$(BIN)/python -m bench.startup

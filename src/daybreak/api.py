@@ -50,6 +50,11 @@ class Cluster:
         return {**found["values"], **{key: Path(path).read_text().strip() for key, path in found["files"].items()}}
 
 
+def resolve_name(name: str | None) -> str:
+    """The name that was given, else that of the current folder's cluster."""
+    return name or cluster_name(Path.cwd(), find_spec(Path.cwd()))
+
+
 def load(
     file: str | Path | None = None,
     *,
@@ -97,6 +102,17 @@ def up(
     return _apply(spec.spec.name, _payload(spec) | {"workers": workers, "keep": keep}, on_message)
 
 
+def up_again(
+    name: str | None = None,
+    *,
+    workers: int | None = None,
+    keep: bool = False,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """`up` with the spec of the last `up`, for a cluster without a file."""
+    return _apply(resolve_name(name), {"workers": workers, "keep": keep}, on_message)
+
+
 def restart(
     spec: LoadedSpec | None = None,
     *,
@@ -108,17 +124,24 @@ def restart(
     fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep}
     if spec:
         fields |= _payload(spec)
-    return _apply(spec.spec.name if spec else _name(name), fields, on_message)
+    return _apply(spec.spec.name if spec else resolve_name(name), fields, on_message)
 
 
 def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
     """Change the number of workers of a running cluster."""
-    return _apply(_name(name), {"workers": workers, "only_running": True}, on_message, start=False)
+    return _apply(resolve_name(name), {"workers": workers, "only_running": True}, on_message, start=False)
+
+
+def prewarm(spec: LoadedSpec | None = None, *, on_message: OnMessage | None = None) -> Cluster:
+    """Start the warm template and nothing else: a later `up` finds its imports done. Nothing where the cluster runs."""
+    spec = spec or load()
+    done = _request(ClusterPaths.of(spec.spec.name), "prewarm", _payload(spec), on_message)
+    return Cluster.from_snapshot(done["status"])
 
 
 def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None) -> Mapping[str, Any]:
     """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error."""
-    paths = ClusterPaths.of(_name(name))
+    paths = ClusterPaths.of(resolve_name(name))
     if not paths.root.exists():
         return {}
     return _request(paths, "down", {"volumes": volumes}, on_message)
@@ -126,7 +149,7 @@ def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessag
 
 def status(name: str | None = None) -> Cluster:
     """What runs now. A keeper that was killed is started again, and adopts what it finds."""
-    paths = ClusterPaths.of(_name(name))
+    paths = ClusterPaths.of(resolve_name(name))
     if not client.answers(paths) and not client.anything_recorded(paths):
         return Cluster(paths.name, "stopped", raw=stopped_snapshot(paths))
     with client.request(paths, "status") as connection:
@@ -148,7 +171,7 @@ def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
 
 def environment(name: str | None = None) -> dict[str, Any]:
     """`values` and `files` (paths of secrets) by variable name, for reaching a running cluster."""
-    paths = ClusterPaths.of(_name(name))
+    paths = ClusterPaths.of(resolve_name(name))
     start = client.anything_recorded(paths)
     with client.request(paths, "env", start=start) as connection:
         found: dict[str, Any] = connection.result()
@@ -184,10 +207,6 @@ def cluster(
     finally:
         if before == "stopped":
             down(spec.spec.name)
-
-
-def _name(name: str | None) -> str:
-    return name or cluster_name(Path.cwd(), find_spec(Path.cwd()))
 
 
 def _payload(spec: LoadedSpec) -> dict[str, Any]:

@@ -79,6 +79,21 @@ class ClusterPaths:
     def timeline(self) -> Path:
         return self.root / "timeline.db"
 
+    @property
+    def warm(self) -> Path:
+        """The warm template's socket and files."""
+        return self.runtime / "warm"
+
+    @property
+    def forks(self) -> Path:
+        """One file for each process that the template has forked."""
+        return self.warm / "forks"
+
+    @property
+    def learned(self) -> Path:
+        """What the application has been seen to import."""
+        return self.root / "warm" / "learned.json"
+
     def ray_temp(self, node: str) -> Path:
         """Ray's `--temp-dir` of one node; each needs its own."""
         return self.runtime / node

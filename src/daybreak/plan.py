@@ -147,11 +147,14 @@ def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Servic
 
     ordered = []
     for handle, why in stops:
-        if handle.service in wanted:
+        if handle.tier == Tier.WARM:
+            # It sees to it that no fork outlives its launcher.
+            after = frozenset(other.service for other, _ in stops if other.tier != Tier.WARM)
+        elif handle.service in wanted:
             after = dependents(handle.service)
         elif handle.tier == Tier.DATA:
             # What is not wanted any more has no known needs: databases end last.
-            after = frozenset(other.service for other, _ in stops if other.tier != Tier.DATA)
+            after = frozenset(other.service for other, _ in stops if other.tier not in (Tier.DATA, Tier.WARM))
         else:
             after = frozenset()
         ordered.append(Stop(handle, why, after))

@@ -173,6 +173,8 @@ class _Execution:
                 self._record.emit(Kind.FAILED, service.name, reason=error.message, exit_code=None, log=None, tail=[])
                 return
             self._report(service, error)
+            if service.optional:
+                return
             self.result.failures.append(error)
             if not self._wanted.keep_on_failure:
                 raise

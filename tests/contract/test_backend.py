@@ -40,9 +40,14 @@ def _service(name: str, code: str, cwd: Path, **rest: object) -> Service:
     return Service(name=name, tier=Tier.APP, argv=(sys.executable, "-c", code), cwd=str(cwd), **rest)  # type: ignore[arg-type]
 
 
+def cluster_paths(tmp_path: Path) -> ClusterPaths:
+    made = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
+    made.ensure()
+    return made
+
+
 def process_bench(tmp_path: Path) -> Bench:
-    paths = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
-    paths.ensure()
+    paths = cluster_paths(tmp_path)
     codes = {"runs": RUNS_ON, "ends-0": "pass", "ends-3": "raise SystemExit(3)"}
 
     def service(name: str) -> Service:
@@ -158,8 +163,7 @@ def test_commands_answer_with_their_code_and_never_outlive_their_deadline(bench:
 
 
 def test_a_process_that_ignores_its_signal_is_killed_after_the_grace(tmp_path: Path) -> None:
-    paths = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
-    paths.ensure()
+    paths = cluster_paths(tmp_path)
     backend = ProcessBackend(paths)
     # It has a child in a session of its own, which only its marker tells.
     child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {RUNS_ON!r}], start_new_session=True)"
@@ -179,8 +183,7 @@ def test_a_process_that_ignores_its_signal_is_killed_after_the_grace(tmp_path: P
 
 
 def test_processes_whose_start_was_never_recorded_are_found_by_their_marker(tmp_path: Path) -> None:
-    paths = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
-    paths.ensure()
+    paths = cluster_paths(tmp_path)
     backend = ProcessBackend(paths)
 
     async def story() -> None:
@@ -197,8 +200,7 @@ def test_processes_whose_start_was_never_recorded_are_found_by_their_marker(tmp_
 
 
 def test_a_record_from_before_a_reboot_or_for_another_process_is_not_believed(tmp_path: Path) -> None:
-    paths = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
-    paths.ensure()
+    paths = cluster_paths(tmp_path)
     backend = ProcessBackend(paths)
 
     async def story() -> None:

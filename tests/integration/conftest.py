@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
 PUBLIC_PORTS = (8000, 8265, 6380)
+RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
 APP = """
 import os
 from fastapi import FastAPI
@@ -127,6 +129,10 @@ class Sandbox:
     def services(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in self.status()["services"]}
 
+    def column(self, key: str) -> dict[str, Any]:
+        """One column of the status (such as `pid` or `instance`) by service."""
+        return {name: row[key] for name, row in self.services().items()}
+
     def get(self, path: str = "/", *, base: str | None = None, headers: dict[str, str] | None = None) -> Any:
         """GET below Serve's address (or `base`), parsed as JSON where it is; HTTPError for an error status."""
         request = urllib.request.Request((base or self.url) + path, headers=headers or {})
@@ -143,13 +149,19 @@ class Sandbox:
 
     def processes(self) -> list[procfs.Process]:
         """Every live process of the cluster but its keeper."""
-        return [process for rows in procfs.marked(str(self.root)).values() for process in rows]
+        marked = [process for rows in procfs.marked(str(self.root)).values() for process in rows]
+        return [*marked, *(fork.process for fork in self.forks().values())]
+
+    def forks(self) -> dict[int, procfs.Fork]:
+        """Every live process that was forked from the warm template."""
+        return {pid: fork for folder in self.runtime.glob("*/warm/forks") for pid, fork in procfs.forks(folder).items()}
 
     def instance_processes(self, service: str) -> list[procfs.Process]:
         """Every live process of one service."""
         record = next(iter(self.root.glob(f"services/{service}.*.json")))
         raw = json.loads(record.read_text())
-        return procfs.members(raw["instance"], raw["pid"], raw["started_ticks"])
+        forks = [pid for pid, fork in self.forks().items() if fork.instance == raw["instance"]]
+        return procfs.members(raw["instance"], raw["pid"], raw["started_ticks"], forks=forks)
 
     def pid_of(self, service: str, comm: str) -> int:
         """The process of a service with this name, such as `raylet` of `worker-1`."""

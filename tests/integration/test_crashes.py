@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import urllib.request
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,18 +15,11 @@ import redis
 
 from daybreak.backends import procfs
 from tests.integration.conftest import Sandbox, until
+from tests.integration.starter import DATABASES, STARTER, starter_spec, visit, visits
 
 pytestmark = pytest.mark.ray
 
-STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
-SPEC = """
-workers: {count: 1}
-serve:
-  applications: [{import: "app:main"}]
-  health: /health
-databases: {postgres: {}, redis: {}}
-"""
-DATABASES = ("postgres", "redis")
+SPEC = starter_spec(workers=1)
 RAY = ("head", "worker-1")
 APP_TIER = (*RAY, "serve")
 RECOVERY_S = 180.0
@@ -45,11 +36,6 @@ def kill_keeper(sandbox: Sandbox) -> int:
     pid = int(sandbox.status()["keeper_pid"])
     kill(pid)
     return pid
-
-
-def column(sandbox: Sandbox, key: str) -> dict[str, Any]:
-    """One column of the status by service."""
-    return {name: row[key] for name, row in sandbox.services().items()}
 
 
 def only(names: Iterable[str], values: dict[str, Any]) -> dict[str, Any]:
@@ -69,20 +55,9 @@ def until_back(sandbox: Sandbox, before: dict[str, Any], *replaced: str) -> None
         until(lambda: is_back(sandbox, before, replaced), what=f"{replaced} are back", timeout_s=RECOVERY_S)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{sandbox.run('status').stdout}\n{sandbox.run('logs').stdout[-6000:]}") from None
-    after = column(sandbox, "instance")
+    after = sandbox.column("instance")
     untouched = [name for name in before if name not in replaced]
     assert only(untouched, after) == only(untouched, before)
-
-
-def visits(sandbox: Sandbox) -> int:
-    return int(sandbox.get("/visits")["visits"])
-
-
-def visit(sandbox: Sandbox) -> int:
-    """Write a row; returns how many there are."""
-    request = urllib.request.Request(f"{sandbox.url}/visits", method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return int(json.load(answer)["visits"])
 
 
 def secret(sandbox: Sandbox, name: str) -> str:
@@ -120,21 +95,21 @@ def whole(request: pytest.FixtureRequest) -> None:
 
 
 def test_services_go_on_without_a_keeper_and_the_next_command_starts_one(cluster: Sandbox) -> None:
-    before, pids = column(cluster, "instance"), column(cluster, "pid")
+    before, pids = cluster.column("instance"), cluster.column("pid")
     keeper = kill_keeper(cluster)
     assert all(psutil.pid_exists(pid) for pid in pids.values() if pid)
     assert visits(cluster) == 1
     status = cluster.status()
     assert status["keeper_pid"] != keeper
     assert status["state"] == "ready"
-    assert (column(cluster, "instance"), column(cluster, "pid")) == (before, pids)
+    assert (cluster.column("instance"), cluster.column("pid")) == (before, pids)
     assert status["urls"]["serve"] == cluster.url
     plan = json.loads(cluster.run("plan", "--json").stdout)
     assert (plan["stop"], plan["start"]) == ([], [])
 
 
 def test_what_died_while_no_keeper_was_there_is_brought_back_by_the_next(cluster: Sandbox) -> None:
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     redis_pid = cluster.services()["redis"]["pid"]
     kill_keeper(cluster)
     kill(redis_pid)
@@ -145,13 +120,13 @@ def test_what_died_while_no_keeper_was_there_is_brought_back_by_the_next(cluster
 
 def test_an_adopted_service_is_supervised_like_any_other(cluster: Sandbox) -> None:
     kill_keeper(cluster)
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     kill(cluster.services()["redis"]["pid"])
     until_back(cluster, before, "redis")
 
 
 def test_a_worker_whose_raylet_is_killed_is_started_again(cluster: Sandbox) -> None:
-    before, restarts = column(cluster, "instance"), cluster.services()["worker-1"]["restarts"]
+    before, restarts = cluster.column("instance"), cluster.services()["worker-1"]["restarts"]
     pid = cluster.services()["worker-1"]["pid"]
     kill(cluster.pid_of("worker-1", "raylet"))
     assert visits(cluster) == 1
@@ -167,7 +142,7 @@ def test_a_worker_whose_raylet_is_killed_is_started_again(cluster: Sandbox) -> N
 
 
 def test_postgres_is_back_after_kill_with_its_rows(cluster: Sandbox) -> None:
-    before, count = column(cluster, "instance"), visit(cluster)
+    before, count = cluster.column("instance"), visit(cluster)
     # The service's main process may be a helper that dropped root's rights: the postmaster is found by its file.
     postmaster = int((cluster.root / "data/postgres/postmaster.pid").read_text().split()[0])
     kill(postmaster)
@@ -178,7 +153,7 @@ def test_postgres_is_back_after_kill_with_its_rows(cluster: Sandbox) -> None:
 
 
 def test_redis_is_back_after_kill(cluster: Sandbox) -> None:
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     client = redis.Redis.from_url(secret(cluster, "redis-url"))
     client.set("kept", "yes")
     client.close()
@@ -190,26 +165,26 @@ def test_redis_is_back_after_kill(cluster: Sandbox) -> None:
 
 
 def test_the_app_tier_comes_back_after_the_gcs_was_killed(cluster: Sandbox) -> None:
-    before, pids, count = column(cluster, "instance"), column(cluster, "pid"), visit(cluster)
+    before, pids, count = cluster.column("instance"), cluster.column("pid"), visit(cluster)
     kill(cluster.pid_of("head", "gcs_server"))
     until_back(cluster, before, *APP_TIER)
-    assert only(DATABASES, column(cluster, "pid")) == only(DATABASES, pids)
+    assert only(DATABASES, cluster.column("pid")) == only(DATABASES, pids)
     assert visits(cluster) == count
     assert visit(cluster) == count + 1
 
 
 @pytest.mark.slow
 def test_the_app_tier_comes_back_after_the_heads_main_process_was_killed(cluster: Sandbox) -> None:
-    before, pids, count = column(cluster, "instance"), column(cluster, "pid"), visit(cluster)
+    before, pids, count = cluster.column("instance"), cluster.column("pid"), visit(cluster)
     kill(pids["head"])
     until_back(cluster, before, *APP_TIER)
-    assert only(DATABASES, column(cluster, "pid")) == only(DATABASES, pids)
+    assert only(DATABASES, cluster.column("pid")) == only(DATABASES, pids)
     assert visits(cluster) == count
 
 
 @pytest.mark.slow
 def test_a_head_that_died_while_no_keeper_was_there_is_brought_back(cluster: Sandbox) -> None:
-    before, count = column(cluster, "instance"), visits(cluster)
+    before, count = cluster.column("instance"), visits(cluster)
     gcs = cluster.pid_of("head", "gcs_server")
     kill_keeper(cluster)
     kill(gcs)
@@ -220,25 +195,25 @@ def test_a_head_that_died_while_no_keeper_was_there_is_brought_back(cluster: San
 
 
 def test_restart_and_up_after_crashes_leave_the_databases_alone(cluster: Sandbox) -> None:
-    before, count = column(cluster, "instance"), visits(cluster)
+    before, count = cluster.column("instance"), visits(cluster)
     cluster.run("up")
-    assert column(cluster, "instance") == before
+    assert cluster.column("instance") == before
     cluster.run("restart", "--in-place")
-    after = column(cluster, "instance")
+    after = cluster.column("instance")
     assert only(DATABASES, after) == only(DATABASES, before)
     assert all(after[name] != before[name] for name in APP_TIER)
     assert visits(cluster) == count
 
 
 def test_an_up_while_something_is_being_recovered_waits_and_ends_ready(cluster: Sandbox) -> None:
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     kill(cluster.services()["redis"]["pid"])
     cluster.run("up")
     until_back(cluster, before, "redis")
 
 
 def test_a_service_that_always_ends_is_backed_off_and_one_that_never_restarts_is_left_alone(cluster: Sandbox) -> None:
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     services = """
 services:
   looping: {command: [/bin/sh, -c, "echo looping; exit 3"]}
@@ -259,7 +234,7 @@ services:
     assert rows["single"]["restarts"] == 0
     until(lambda: cluster.status()["state"] == "degraded", what="the cluster counts as degraded")
     assert cluster.get("/health")
-    assert only(before, column(cluster, "instance")) == before
+    assert only(before, cluster.column("instance")) == before
     # A new keeper does not start it either.
     kill_keeper(cluster)
     restarts = cluster.services()["looping"]["restarts"]
@@ -267,14 +242,14 @@ services:
     assert (cluster.folder / "single.txt").read_text() == "single\n"
     cluster.write(SPEC)
     cluster.run("up")
-    assert column(cluster, "instance") == before
+    assert cluster.column("instance") == before
 
 
 def test_every_recovery_was_measured(cluster: Sandbox) -> None:
     found = recoveries(cluster)
     assert len(found) >= 5
     assert any(run["outcome"] == "ok" for run in found)
-    before = column(cluster, "instance")
+    before = cluster.column("instance")
     kill(cluster.pid_of("worker-1", "raylet"))
     until_back(cluster, before, "worker-1")
     # One crash is one run: nothing is recorded for looking and finding nothing to do.

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,20 +29,13 @@ from daybreak.survey import accounts
 from daybreak.survey.databases import find_postgres, find_redis
 from daybreak.survey.ports import free_ports
 from daybreak.survey.secrets import ensure_secrets
+from tests.integration.conftest import until
 
 pytestmark = pytest.mark.database
 
 NOBODY = 65534
 DEADLINE_S = 20.0
 BUSY = "DO $$ BEGIN LOOP END LOOP; END $$"
-
-
-def until(done: Callable[[], object], what: str) -> None:
-    """Wait for a condition, which is asked often."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not done():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
-        time.sleep(0.005)
 
 
 @dataclass
@@ -103,6 +96,12 @@ class Runner:
         self._give_away()
         return self._popen(service, service.argv)
 
+    def start_ready(self, service: Service) -> subprocess.Popen[bytes]:
+        """Start, and wait until the service's check passes; returns the main process."""
+        process = self.start(service)
+        until(lambda: self.ready(service), what=f"{service.name} is ready")
+        return process
+
     def ready(self, service: Service) -> bool:
         check = service.gates[-1].check
         assert isinstance(check, CommandCheck)
@@ -132,7 +131,7 @@ class Runner:
             process.kill()
         for child in self.running:
             child.wait(DEADLINE_S)
-        until(lambda: not self.processes(), "all processes gone")
+        until(lambda: not self.processes(), what="all processes gone")
 
     def close(self) -> None:
         for child in self.running:
@@ -235,15 +234,13 @@ def test_postgres_keeps_its_rows_through_kill_and_stop(case: tuple[Runner, Postg
     runner, server = case
     spec, site = runner.spec(), runner.site(server)
     service = postgres(spec, site)
-    process = runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    process = runner.start_ready(service)
     write_row(url(spec, site), 1)
     secret = site.secrets["postgres"]
     assert not [p for p in psutil.process_iter(["cmdline"]) if secret in " ".join(p.info["cmdline"] or ())]
     runner.kill_everything()
 
-    process = runner.start(service)
-    until(lambda: runner.ready(service), "ready after kill -9")
+    process = runner.start_ready(service)
     write_row(url(spec, site), 2)
     assert rows(url(spec, site)) == [1, 2]
     assert process.pid == psutil.Process(process.pid).pid
@@ -257,8 +254,7 @@ def test_postgres_keeps_its_rows_through_kill_and_stop(case: tuple[Runner, Postg
 def test_a_wrong_password_is_refused_on_both_ways(runner: Runner) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     right = site.secrets["postgres"]
     for host in ("127.0.0.1", site.runtime):
         place = f"host={host} port={site.ports['postgres']} user=daybreak dbname=daybreak connect_timeout=5"
@@ -272,8 +268,7 @@ def test_a_wrong_password_is_refused_on_both_ways(runner: Runner) -> None:
 def test_the_passfile_and_the_database_s_character_set(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     passfile = runner.folder / "pgpass"
     passfile.write_text(connection_files(spec, site)["pgpass"])
     passfile.chmod(0o600)
@@ -289,8 +284,7 @@ def test_settings_of_the_user_are_in_force(runner: Runner) -> None:
     spec = runner.spec(work_mem="17MB", jit=False, max_connections=33, application_name="it's \\ here")
     site = runner.site(found_postgres())
     service = postgres(spec, site)
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     with psycopg.connect(url(spec, site)) as connection:
         for name, value in (("work_mem", "17MB"), ("jit", "off"), ("max_connections", "33"), ("timezone", "UTC")):
             assert connection.execute(f"SHOW {name}").fetchone() == (value,)
@@ -306,8 +300,7 @@ def test_a_setup_that_was_killed_can_be_repeated(runner: Runner, after_s: float)
     time.sleep(after_s)  # where exactly the kill strikes is up to chance; that is the point
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     write_row(url(spec, site), 1)
     assert [path.name for path in Path(site.data).iterdir()] == ["postgres"]
 
@@ -315,8 +308,7 @@ def test_a_setup_that_was_killed_can_be_repeated(runner: Runner, after_s: float)
 def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
-    process = runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    process = runner.start_ready(service)
 
     def busy() -> None:
         try:
@@ -327,14 +319,13 @@ def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner)
 
     thread = threading.Thread(target=busy)
     thread.start()
-    until(lambda: any("DO" in " ".join(p.cmdline()) for p in runner.processes()), "the query runs")
+    until(lambda: any("DO" in " ".join(p.cmdline()) for p in runner.processes()), what="the query runs")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    until(lambda: len(runner.processes()) == 1, "only the busy one is left")
+    until(lambda: len(runner.processes()) == 1, what="only the busy one is left")
     (orphan,) = runner.processes()
 
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
     thread.join(DEADLINE_S)
     assert "ending processes of a server that was killed" in runner.log(service)
@@ -344,8 +335,7 @@ def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner)
 def test_a_lock_file_of_nobody_does_not_stop_the_server(runner: Runner, content: str) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
-    process = runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    process = runner.start_ready(service)
     lock = Path(site.data) / "postgres/postmaster.pid"
     text = lock.read_text()
     runner.stop(process, service.stop)
@@ -353,15 +343,13 @@ def test_a_lock_file_of_nobody_does_not_stop_the_server(runner: Runner, content:
     lock.write_text(
         {"stranger": text.replace(str(process.pid), str(os.getpid()), 1), "empty": "", "gone": text}[content]
     )
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
 
 
 def test_a_second_server_on_the_same_data_is_refused_and_harms_nothing(runner: Runner) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
-    runner.start(service)
-    until(lambda: runner.ready(service), "ready")
+    runner.start_ready(service)
     write_row(url(spec, site), 1)
     second = runner.start(service)
     assert second.wait(DEADLINE_S) == 1
@@ -371,8 +359,7 @@ def test_a_second_server_on_the_same_data_is_refused_and_harms_nothing(runner: R
 def test_another_database_and_another_password_are_set_up_in_the_same_data(runner: Runner) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     first = postgres(spec, site)
-    process = runner.start(first)
-    until(lambda: runner.ready(first), "ready")
+    process = runner.start_ready(first)
     write_row(url(spec, site), 1)
     runner.stop(process, first.stop)
 
@@ -380,8 +367,7 @@ def test_another_database_and_another_password_are_set_up_in_the_same_data(runne
     changed, site = runner.spec("other"), runner.site(found_postgres())
     second = postgres(changed, site)
     assert second.fingerprint() != first.fingerprint()
-    runner.start(second)
-    until(lambda: runner.ready(second), "ready")
+    runner.start_ready(second)
     write_row(url(changed, site), 2)
     assert rows(url(changed, site)) == [2]
     assert rows(url(spec, site)) == [1]
@@ -405,7 +391,7 @@ def test_redis_keeps_its_keys_through_kill_and_stop(runner: Runner) -> None:
     socket_path = f"{site.runtime}/redis.sock"
     client = redis_client.Redis.from_url(connection_files(runner.spec(), site)["redis-url"])
     process = runner.start(service)
-    until(lambda: pings(socket_path), "ready")
+    until(lambda: pings(socket_path), what="ready")
     client.set("one", "1")
     assert b"DAYBREAK_INSTANCE=i-1" in Path(f"/proc/{process.pid}/environ").read_bytes(), "found again by its marker"
     assert site.secrets["redis"] not in " ".join(psutil.Process(process.pid).cmdline())
@@ -414,7 +400,7 @@ def test_redis_keeps_its_keys_through_kill_and_stop(runner: Runner) -> None:
     runner.kill_everything()
 
     process = runner.start(service)
-    until(lambda: pings(socket_path), "ready after kill -9")
+    until(lambda: pings(socket_path), what="ready after kill -9")
     assert client.get("one") == b"1"
     port = site.ports["redis"]
     for password in ("nonsense", None):

@@ -4,61 +4,39 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import Sandbox, until
+from tests.integration.starter import DATABASES, STARTER, starter_spec, visit, visits
 
 pytestmark = pytest.mark.ray
 
-STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
-SPEC = """
-workers: {count: 2}
-serve:
-  applications: [{import: "app:main"}]
-  health: /health
-databases: {postgres: {}, redis: {}}
-"""
-DATABASES = ("postgres", "redis")
-
-
-def visits(sandbox: Sandbox) -> int:
-    return int(sandbox.get("/visits")["visits"])
-
-
-def visit(sandbox: Sandbox) -> None:
-    subprocess.run(["curl", "-sf", "-X", "POST", f"{sandbox.url}/visits"], check=True, capture_output=True)
-
-
-def pids(sandbox: Sandbox) -> dict[str, int]:
-    return {name: row["pid"] for name, row in sandbox.services().items()}
-
 
 def test_up_brings_everything_up(shared: Sandbox) -> None:
-    shared.write(SPEC, app_py=STARTER.read_text())
+    shared.write(starter_spec(workers=2), app_py=STARTER.read_text())
     done = shared.run("up")
     assert f"serve        {shared.url}" in done.stdout
     status = shared.status()
     assert status["state"] == "ready"
     assert list(shared.services()) == ["postgres", "redis", "head", "worker-1", "worker-2", "serve"]
     assert shared.get("/health")
-    visit(shared)
+    assert visit(shared) == 1
     assert visits(shared) == 1
 
 
 def test_a_second_up_touches_nothing(shared: Sandbox) -> None:
-    before = pids(shared)
+    before = shared.column("pid")
     shared.run("up")
-    assert pids(shared) == before
+    assert shared.column("pid") == before
     plan = json.loads(shared.run("plan", "--json").stdout)
     assert (plan["stop"], plan["start"]) == ([], [])
 
 
 def test_restart_replaces_the_app_tier_and_keeps_databases_and_rows(shared: Sandbox) -> None:
-    before, generation = pids(shared), shared.status()["generation"]
+    before, generation = shared.column("pid"), shared.status()["generation"]
     shared.run("restart", "--in-place")
-    after = pids(shared)
+    after = shared.column("pid")
     assert {name: after[name] for name in DATABASES} == {name: before[name] for name in DATABASES}
     assert after["head"] != before["head"]
     assert after["worker-1"] != before["worker-1"]
@@ -67,9 +45,9 @@ def test_restart_replaces_the_app_tier_and_keeps_databases_and_rows(shared: Sand
 
 
 def test_scale_changes_only_the_workers(shared: Sandbox) -> None:
-    before = pids(shared)
+    before = shared.column("pid")
     shared.run("scale", "3")
-    after = pids(shared)
+    after = shared.column("pid")
     assert {**before, "worker-3": after["worker-3"]} == after
     shared.run("scale", "1")
     assert set(shared.services()) == {"postgres", "redis", "head", "worker-1", "serve"}

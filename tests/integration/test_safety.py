@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 import ipaddress
 import os
 import stat
@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from daybreak.backends import procfs
-from tests.integration.conftest import APP, Sandbox
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox
 
 pytestmark = pytest.mark.ray
 
@@ -22,7 +22,6 @@ workers: {count: 1}
 serve: {applications: [{import: "app:main"}]}
 databases: {postgres: {}, redis: {}}
 """
-RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
 has_tokens = pytest.mark.skipif(RAY_RELEASE < (2, 52), reason="this Ray has no token authentication")
 # Ray binds these to all interfaces whatever address it is given: gRPC of GCS, raylet, agents, workers and drivers
 # (they ask for the token where Ray has tokens), and read-only metrics of monitor, dashboard and agents.
@@ -142,6 +141,25 @@ def test_a_wrong_token_is_refused(shared: Sandbox) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         shared.get("/api/jobs/", base=shared.dashboard, headers={"Authorization": f"Bearer {'0' * 64}"})
     assert refused.value.code == 403
+
+
+def temporary_folders(sandbox: Sandbox) -> set[Path]:
+    """The folders of Python's multiprocessing (`pymp-*`) in which processes of the cluster have a socket now."""
+    found = set()
+    for process in sandbox.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {Path(str(one.laddr)).parent for one in psutil.Process(process.pid).net_connections(kind="unix")}
+    return {folder for folder in found if folder.name.startswith("pymp-")}
+
+
+def test_down_leaves_no_temporary_folder_behind(shared: Sandbox) -> None:
+    # Told by their sockets: other clusters on this machine come and go meanwhile.
+    begun = temporary_folders(shared)
+    shared.run("restart", "--in-place")
+    begun |= temporary_folders(shared)
+    shared.run("down")
+    own = (shared.root, shared.runtime)
+    assert [folder for folder in begun if folder.exists() and not any(map(folder.is_relative_to, own))] == []
 
 
 def test_a_runtime_folder_that_is_somebody_elses_link_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:

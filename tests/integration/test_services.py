@@ -6,17 +6,15 @@ import json
 import socket
 import urllib.error
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import APP, Sandbox, make_sandbox
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, make_sandbox
 
 pytestmark = pytest.mark.ray
 
-RAY_RELEASE = tuple(int(part) for part in version("ray").split(".")[:2])
 HAS_LABELS = RAY_RELEASE >= (2, 49)
 
 # Looks at what it needs the moment it starts, and tells afterwards.
@@ -168,18 +166,18 @@ def test_an_own_service_starts_after_what_it_needs_and_gets_its_environment(shar
 
 
 def test_a_change_of_an_own_service_replaces_only_that(shared: Sandbox, web_port: int) -> None:
-    before = {name: row["instance"] for name, row in shared.services().items()}
+    before = shared.column("instance")
     shared.write(web_spec(shared, web_port, own="second"))
     shared.run("up")
-    after = {name: row["instance"] for name, row in shared.services().items()}
+    after = shared.column("instance")
     assert shared.get(base=f"http://127.0.0.1:{web_port}")["own"] == "second"
     assert {name for name in after if after[name] != before[name]} == {"web"}
 
 
 def test_restart_replaces_own_services_with_the_app_tier(shared: Sandbox, web_port: int) -> None:
-    before = {name: row["instance"] for name, row in shared.services().items()}
+    before = shared.column("instance")
     shared.run("restart", "--in-place")
-    after = {name: row["instance"] for name, row in shared.services().items()}
+    after = shared.column("instance")
     assert {name for name in after if after[name] == before[name]} == {"postgres"}
     assert shared.get(base=f"http://127.0.0.1:{web_port}")["serve_at_start"] == 200
 
@@ -270,10 +268,10 @@ def test_without_any_spec_file(plain: Sandbox) -> None:
     done = plain.run("up", "1", "--app", "app:main", "--port-offset", str(plain.offset))
     assert plain.url in done.stdout
     assert plain.get("/health") == {"ok": True}
-    before = {name: row["instance"] for name, row in plain.services().items()}
+    before = plain.column("instance")
     assert list(before) == ["head", "worker-1", "serve"]
     # What was given before counts from now on.
     plain.run("up", "1")
-    assert {name: row["instance"] for name, row in plain.services().items()} == before
+    assert plain.column("instance") == before
     plain.run("restart", "--in-place")
     assert plain.get("/health") == {"ok": True}

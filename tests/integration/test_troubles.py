@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -206,20 +207,22 @@ def test_two_clusters_run_side_by_side_and_the_end_of_one_leaves_the_other(sandb
     folder = tmp_path / "other"
     folder.mkdir()
     other = make_sandbox(folder, "other")
+    other.home.rmdir()
     other.home = sandbox.home
     try:
         other.write(WITH_APP, app_py=APP)
         other.run("up")
-        before = {name: row["instance"] for name, row in sandbox.services().items()}
+        before = sandbox.column("instance")
         pids = {process.pid for process in sandbox.processes()}
         assert sandbox.get("/")["pid"] != other.get("/")["pid"]
         other.run("down")
         assert other.processes() == []
         left = {process.pid for process in procfs.processes()}
-        assert {name: row["instance"] for name, row in sandbox.services().items()} == before
+        assert sandbox.column("instance") == before
         mains = {row["pid"] for row in sandbox.services().values() if row["pid"] and row["name"] != "serve"}
         assert mains <= pids & left
         assert "pid" in sandbox.get("/")
     finally:
         if other.root.exists():
             other.run("down")
+        shutil.rmtree(other.runtime, ignore_errors=True)

@@ -130,3 +130,18 @@ def test_the_plan_as_json_says_why() -> None:
     shown = plan(ALL, everything(), RESTART).to_json()
     assert {step["why"] for step in shown["stop"]} == {"restart"}
     assert {"service": "worker-1", "tier": "app", "why": "restart", "needs": ["head.gcs"]} in shown["start"]
+
+
+def test_the_template_ends_last_whatever_is_known_of_the_others() -> None:
+    warm = service("warm", Tier.WARM)
+    handles = [*everything(), running(warm)]
+    for wanted in ((), (*ALL, warm)):
+        steps = plan(wanted, handles, Goal(frozenset(Tier)))
+        after = {step.handle.service: step.after for step in steps.stop}
+        assert after["warm"] == {one.name for one in ALL}
+        assert "warm" not in after["postgres"]
+
+
+def test_a_restart_leaves_the_template() -> None:
+    warm = service("warm", Tier.WARM)
+    assert "warm" in names(plan((*ALL, warm), [*everything(), running(warm)], RESTART))[2]

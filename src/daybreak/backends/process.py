@@ -57,7 +57,7 @@ class ProcessBackend:
         for stale in service.discard:
             Path(stale).unlink(missing_ok=True)
         for file in service.files:
-            write_private(Path(file.path), file.text.replace("@INSTANCE@", instance))
+            write_private(Path(file.path), file.text.replace("@INSTANCE@", instance), file.mode)
         environment = self._environment(service) | {
             procfs.MARKER: instance,
             procfs.CLUSTER_MARKER: str(self._paths.root),
@@ -124,7 +124,10 @@ class ProcessBackend:
                 self._signal(left, signal.SIGKILL)
                 await wait_all([p.pid for p in left], timeout_s=1.0)
                 continue
-            asking = [p for p in ordinary if p.pid not in asked]
+            # A fork is signalled through its launcher; one that has lost it must go, as the template sees to, too.
+            forks = self._forks()
+            self._signal([p for p in left if p.pid in forks and not forks[p.pid].has_launcher], signal.SIGKILL)
+            asking = [p for p in ordinary if p.pid not in asked and p.pid not in forks]
             if policy.main_only and procfs.alive(handle.pid, handle.started_ticks):
                 asking = [p for p in asking if p.pid == handle.pid]
             self._signal(asking, signal.Signals[policy.signal])
@@ -218,7 +221,20 @@ class ProcessBackend:
         return inherited
 
     def _members(self, handle: Handle) -> list[procfs.Process]:
-        return procfs.members(handle.instance, handle.pid, handle.started_ticks, handle.stop.working_folder)
+        if handle.stop.alone:
+            main = procfs.read(handle.pid)
+            return [main] if main and procfs.alive(handle.pid, handle.started_ticks) else []
+        return procfs.members(
+            handle.instance,
+            handle.pid,
+            handle.started_ticks,
+            handle.stop.working_folder,
+            forks=[pid for pid, fork in self._forks().items() if fork.instance == handle.instance],
+        )
+
+    def _forks(self) -> dict[int, procfs.Fork]:
+        """Processes forked from the template: neither session nor environment shows whose they are."""
+        return procfs.forks(self._paths.forks)
 
     @staticmethod
     def _comes_afterwards(pid: int, handle: Handle) -> bool:

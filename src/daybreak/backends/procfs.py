@@ -7,7 +7,7 @@ single sign finds them all: the environment marker, the session and the tree of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -105,8 +105,37 @@ def working_folder(pid: int) -> str:
         return ""
 
 
-def members(instance: str, main: int, main_ticks: int, folder: str = "") -> list[Process]:
-    """Every live process of one instance: with its marker, in its session, working in `folder`, or below one such."""
+@dataclass(frozen=True)
+class Fork:
+    """A process that a warm template has forked, the instance it belongs to, and whether its launcher lives."""
+
+    process: Process
+    instance: str
+    has_launcher: bool
+
+
+def forks(folder: Path) -> dict[int, Fork]:
+    """The live forks by pid; see daybreak.warm.registry."""
+    found = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return {}
+    for name in names:
+        try:
+            ticks, launcher, launcher_ticks, instance, *_ = (folder / name).read_text().split("\n")
+            process = read(int(name))
+            has_launcher = alive(int(launcher), int(launcher_ticks))
+        except (OSError, ValueError):
+            continue
+        if process and process.started_ticks == int(ticks) and not process.zombie:
+            found[process.pid] = Fork(process, instance, has_launcher)
+    return found
+
+
+def members(instance: str, main: int, main_ticks: int, folder: str = "", forks: Collection[int] = ()) -> list[Process]:
+    """Every live process of one instance: with its marker, in its session, working in `folder`, among `forks`, or
+    below one such."""
     rows = {process.pid: process for process in processes()}
     leader = rows.get(main)
     # A session's number is not given away while anyone is in it; a leader with another start time is a stranger.
@@ -115,6 +144,7 @@ def members(instance: str, main: int, main_ticks: int, folder: str = "") -> list
         pid
         for pid, process in rows.items()
         if (ours and process.session == main)
+        or pid in forks
         or environment(pid, (MARKER,)).get(MARKER) == instance
         or (folder and working_folder(pid) == folder)
     }

@@ -9,11 +9,11 @@ from pathlib import Path
 from daybreak.backends.base import Handle
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600 so that a reader sees the old or the new text, never a part."""
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file of ours alone so that a reader sees the old or the new text, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

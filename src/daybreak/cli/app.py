@@ -122,6 +122,21 @@ def scale(**given: Any) -> None:
 
 
 @app.command()
+@spec_options
+@as_json
+def prewarm(**given: Any) -> None:
+    """Do the imports of a later `up` now: starts the warm template and nothing else. `down` ends it.
+
+    \b
+    Example:
+      daybreak prewarm && daybreak up
+    """
+    from daybreak.cli import lifecycle
+
+    lifecycle.prewarm(**given)
+
+
+@app.command()
 @click.option("--volumes", is_flag=True, help="Also delete the databases' data, after asking.")
 @yes
 @name

@@ -36,7 +36,7 @@ def up(
         lambda on_message: (
             api.up(spec, workers=workers, keep=keep, on_message=on_message)
             if spec
-            else api._apply(api._name(name), {"workers": workers, "keep": keep}, on_message)
+            else api.up_again(name, workers=workers, keep=keep, on_message=on_message)
         ),
         as_json,
     )
@@ -56,9 +56,21 @@ def scale(workers: int, name: str | None, as_json: bool) -> None:
     _follow(lambda on_message: api.scale(workers, name=name, on_message=on_message), as_json)
 
 
+def prewarm(app: str | None, name: str | None, file: str | None, port_offset: int | None, as_json: bool) -> None:
+    """Start the template alone."""
+    spec = api.load(file, name=name, app=app, port_offset=port_offset)
+    began = time.monotonic()
+    with progress(live=styled() and not as_json) as shown:
+        cluster = api.prewarm(spec, on_message=shown.message)
+    if as_json:
+        print_json({**cluster.raw, "duration_s": round(time.monotonic() - began, 3)})
+    else:
+        print(f"{cluster.name} is warm after {seconds(time.monotonic() - began)}", file=sys.stderr)
+
+
 def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:
     """Stop everything, and delete the data where asked twice."""
-    wanted = api._name(name)
+    wanted = api.resolve_name(name)
     if volumes:
         confirm(f"Delete all database data of cluster {wanted}?", yes=yes)
     began = time.monotonic()
@@ -117,7 +129,7 @@ def _spec_or_stored(
 ) -> LoadedSpec | None:
     """The spec of the folder or the options; None where a cluster without a file is to go on as it was."""
     nothing_given = app is None and file is None and port_offset is None
-    if nothing_given and find_spec(Path.cwd()) is None and ClusterPaths.of(api._name(name)).wanted.exists():
+    if nothing_given and find_spec(Path.cwd()) is None and ClusterPaths.of(api.resolve_name(name)).wanted.exists():
         return None
     return api.load(file, name=name, app=app, workers=workers, port_offset=port_offset)
 

@@ -26,7 +26,7 @@ RAY_LOGS = {
 
 def logs(name: str | None, services: tuple[str, ...], follow: bool, since: str | None, lines: int) -> None:
     """Print the last lines of each log with the service's name in front, then go on where asked."""
-    paths = ClusterPaths.of(api._name(name))
+    paths = ClusterPaths.of(api.resolve_name(name))
     try:
         oldest = time.time() - parse_seconds(since) if since else None
     except ValueError as error:

@@ -14,7 +14,7 @@ from daybreak.paths import ClusterPaths
 def status(name: str | None, as_json: bool, watch: bool) -> None:
     """Show what runs now, or go on showing it."""
     if watch:
-        _watch(api._name(name), as_json)
+        _watch(api.resolve_name(name), as_json)
         return
     cluster = api.status(name)
     if as_json:

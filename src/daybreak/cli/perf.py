@@ -49,7 +49,7 @@ def startup(
 
 def restart(runs: int, name: str | None, as_json: bool) -> None:
     """Restart a running cluster `runs` times."""
-    cluster = api._name(name)
+    cluster = api.resolve_name(name)
     if api.status(cluster).state == "stopped":
         raise UsageError(f"cluster {cluster} is not running", hint="start it with `daybreak up`")
     measured: list[Run] = []
@@ -99,7 +99,7 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
 
 def clear(name: str | None, yes: bool) -> None:
     """Delete the measurements."""
-    cluster = api._name(name)
+    cluster = api.resolve_name(name)
     confirm(f"Delete the history of cluster {cluster}?", yes=yes)
     path = ClusterPaths.of(cluster).timeline
     count = 0
@@ -111,7 +111,7 @@ def clear(name: str | None, yes: bool) -> None:
 
 def _store(name: str | None) -> Store:
     """The history, for reading: also while no keeper runs, or from a folder that cannot be written to."""
-    return Store(ClusterPaths.of(api._name(name)).timeline, read_only=True)
+    return Store(ClusterPaths.of(api.resolve_name(name)).timeline, read_only=True)
 
 
 def _last_run(cluster: str) -> Run:

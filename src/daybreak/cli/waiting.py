@@ -31,7 +31,7 @@ def wait(name: str | None, target: str, timeout: str, stopped: bool) -> None:
         timeout_s = parse_seconds(timeout)
     except ValueError as error:
         raise UsageError(f"--timeout: {error}") from error
-    paths = ClusterPaths.of(api._name(name))
+    paths = ClusterPaths.of(api.resolve_name(name))
     stopped = stopped or target == "stopped"
     judge = _judge("all" if target == "stopped" else target, stopped)
     began = time.monotonic()

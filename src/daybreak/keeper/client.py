@@ -131,14 +131,6 @@ def answers(paths: ClusterPaths) -> bool:
     return connected is not None
 
 
-def keeper_pid(paths: ClusterPaths) -> int | None:
-    """The pid in the lock file, where a keeper has ever been."""
-    try:
-        return int(paths.lock.read_text().strip())
-    except (OSError, ValueError):
-        return None
-
-
 def anything_recorded(paths: ClusterPaths) -> bool:
     """Whether a keeper would find something to look after."""
     return any(paths.records.glob("*.json"))

@@ -26,12 +26,13 @@ from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.warmth import Warmth
 from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
 from daybreak.services.base import Restart, Secret, Service, Tier
 from daybreak.services.build import build
-from daybreak.services.ray import client_env
+from daybreak.services.ray import SERVE, client_env
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.survey.site import survey
@@ -72,6 +73,7 @@ class Keeper:
         self._watchers: set[Client] = set()
         self._runs = Runs(paths.timeline)
         self._record = Recorder([self._publish])
+        self._warmth = Warmth(paths, self._record)
         self._supervisor = Supervisor(self._backend, self._record, self._recover, self._remember_given_up)
         self._lock = asyncio.Lock()
         self._current: Current | None = None
@@ -85,6 +87,7 @@ class Keeper:
             {
                 "apply": self._apply,
                 "down": self._down,
+                "prewarm": self._prewarm,
                 "plan": self._plan,
                 "status": self._status,
                 "watch": self._watch,
@@ -103,6 +106,7 @@ class Keeper:
         await self._done.wait()
         rotation.cancel()
         self._supervisor.close()
+        self._warmth.close()
         await self._server.close()
         self._runs.close()
 
@@ -173,6 +177,10 @@ class Keeper:
     def _publish(self, event: Event) -> None:
         self._board.apply(event)
         self._runs.add(event)
+        if self._cluster and self._cluster.spec.warm.enabled:
+            # A Serve config goes through the dashboard, which cannot wait then.
+            alone = bool(self._cluster.spec.serve.applications) and self._cluster.site.ray.serves_without_agents
+            self._warmth.follow(event, SERVE if alone else None)
         if event.kind is Kind.STOPPING and event.service:
             self._supervisor.forget(event.service)
         for client in list(self._watchers):
@@ -185,6 +193,8 @@ class Keeper:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
             await asyncio.to_thread(prune_sessions, self._paths.runtime)
+            self._warmth.tell_fallbacks()
+            await self._warmth.learn()
 
     def _maybe_leave(self) -> None:
         """Leave when nothing runs and nobody asks; a moment later, so that the next command of a script finds it."""
@@ -208,7 +218,8 @@ class Keeper:
         client_pid: int | None = None,
     ) -> dict[str, Any]:
         """Carry out one run; the caller holds the lock. Returns a summary."""
-        details = self._runs.describe(cluster.spec, cluster.site)
+        warm = cluster.spec.warm.enabled and self._warmth.is_warm()
+        details = self._runs.describe(cluster.spec, cluster.site, warm=warm)
         run = self._runs.begin(kind, details)
         record = Recorder([self._publish], run)
         if client:
@@ -321,6 +332,23 @@ class Keeper:
                 raise
             self._settle()
             return done
+        finally:
+            self._lock.release()
+
+    async def _prewarm(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Start the warm template and nothing else; where the cluster runs it has one already."""
+        await self._turn(request, client)
+        try:
+            state = self._asked_for(request)
+            cluster = self._derive(state)
+            if not cluster.spec.warm.enabled:
+                raise UsageError("the warm start is switched off in the spec", hint="remove `warm: false`")
+            if any(handle.tier != Tier.WARM for handle in await self._backend.observe()):
+                return {"status": self._snapshot()}
+            services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
+            self._take_over(state, Cluster(cluster.spec, cluster.site, services))
+            wanted = Wanted(services, generation=state.generation)
+            return await self._run(RunKind.PREWARM, wanted, cluster, client=client, client_pid=request.get("pid"))
         finally:
             self._lock.release()
 

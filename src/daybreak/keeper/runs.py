@@ -18,7 +18,7 @@ from daybreak.timeline.store import Store
 
 @dataclass(frozen=True)
 class Details:
-    """What stands beside every measurement."""
+    """What stands beside every measurement. `warm`: a template had its imports done when the run began."""
 
     workers: int
     warm: bool
@@ -41,7 +41,7 @@ class Runs:
         self._ready_after_s: dict[int, float] = {}
         self._first_response_s: dict[int, float] = {}
 
-    def describe(self, spec: Spec, site: Site) -> Details:
+    def describe(self, spec: Spec, site: Site, *, warm: bool) -> Details:
         import hashlib
 
         versions = {"daybreak": __version__, "ray": site.ray.version, "python": platform.python_version()}
@@ -50,7 +50,7 @@ class Runs:
         if site.redis and spec.databases.redis:
             versions[site.redis.flavour] = site.redis.version
         digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:12]
-        return Details(spec.workers.count, False, versions, machine().to_json(), digest)
+        return Details(spec.workers.count, warm, versions, machine().to_json(), digest)
 
     def begin(self, kind: RunKind, details: Details) -> int:
         return self._store.begin_run(

@@ -12,6 +12,7 @@ The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `appl
 import importlib
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -25,6 +26,8 @@ SHORTEST_NAP_S = 0.01
 LONGEST_NAP_S = 0.25
 PROBE_TIMEOUT_S = 5.0
 DEPLOY_TIMEOUT_S = 60.0
+CONTROLLER = "SERVE_CONTROLLER_ACTOR"
+ALIVE = 0  # GcsNodeInfo.GcsNodeState
 
 
 class DeployFailed(Exception):
@@ -88,6 +91,30 @@ def wait_for_http(url: str, deadline: float, what: str, token_file: Optional[str
             time.sleep(nap)
 
 
+def wait_for_raylet(job: Dict[str, Any], deadline: float) -> None:
+    """Wait until the GCS knows a living node. Where this Ray's client cannot be asked so, the head's agent is: it
+    starts later than the raylet."""
+    import ray._raylet
+
+    what = "the head's raylet is not registered"
+    host, _, port = job["address"].rpartition(":")
+    for nap in naps(deadline, "the GCS does not answer"):
+        try:
+            socket.create_connection((host, int(port)), timeout=PROBE_TIMEOUT_S).close()
+            break
+        except OSError:
+            time.sleep(nap)
+    try:
+        client = ray._raylet.GcsClient(address=job["address"])
+        for nap in naps(deadline, what):
+            if any(info.state == ALIVE for info in client.get_all_node_info(timeout=PROBE_TIMEOUT_S).values()):
+                return
+            time.sleep(nap)
+    except (AttributeError, TypeError):
+        # Ray 2.20's agents answer without a token, and ignore it where given.
+        wait_for_http(job["raylet_health"], deadline, what, job["token_file"])
+
+
 def load_application(entry: Dict[str, Any]) -> Any:
     """Import `module:attribute`; a builder function is called with its arguments, as `serve run` does."""
     from ray import serve
@@ -119,21 +146,47 @@ def _builder_argument(builder: Callable[..., Any], args: Dict[str, Any]) -> Any:
     return validate(args) if validate else args
 
 
-def deploy_imported(job: Dict[str, Any], targets: List[Any]) -> None:
+def wait_for_controller(started: Any, deadline: float) -> None:
+    """Wait until Serve's controller is there, or `started` (the future of Serve's start) has ended without it."""
+    import ray
+
+    for nap in naps(deadline, "Serve's controller does not start"):
+        if started.done():
+            started.result()
+            return
+        try:
+            ray.get_actor(CONTROLLER, namespace="serve")
+            return
+        except ValueError:
+            time.sleep(nap)
+
+
+def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, deadline: float) -> None:
     """Submit applications given by import path."""
     from ray import serve
 
-    serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
+    def start() -> None:
+        serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
+
     entries = job["applications"]
     run_many = getattr(serve, "run_many", None)
     target_type = getattr(serve, "RunTarget", None)
     if run_many and target_type:
-        run_many(
-            [target_type(t, name=e["name"], route_prefix=e["route"]) for t, e in zip(targets, entries)],
-            wait_for_applications_running=False,
-            wait_for_ingress_deployment_creation=False,
-        )
+        with ThreadPoolExecutor(1) as pool:
+            # Serve's own start waits for its proxy; replicas need the controller alone.
+            started = pool.submit(start)
+            wait_for_controller(started, deadline)
+            run_many(
+                [target_type(t, name=e["name"], route_prefix=e["route"]) for t, e in zip(targets, entries)],
+                wait_for_applications_running=False,
+                wait_for_ingress_deployment_creation=False,
+            )
+            status.write("submitted", "waiting for Serve's proxy")
+            started.result()
     else:  # Ray before `run_many`: one after another, each waiting with Serve's own one-second poll
+        start()
+        # Said before it is true of all: workers wait for it, and a replica may need a worker's resources.
+        status.write("submitted", "waiting for replicas")
         for target, entry in zip(targets, entries):
             _run_one(target, entry)
 
@@ -224,8 +277,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     sys.path.insert(0, os.getcwd())
     targets = [load_application(entry) for entry in job["applications"]]
     status.write("waiting", "for the head's raylet")
-    # Ray 2.20's agents answer without a token, and ignore it where given.
-    wait_for_http(job["raylet_health"], deadline, "the head's raylet is not healthy", job["token_file"])
+    wait_for_raylet(job, deadline)
     status.write("connecting", f"to {job['address']}")
     ray.init(address=job["address"], log_to_driver=False, namespace="daybreak")
     config = job["config"]
@@ -238,7 +290,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     if config is not None:
         deploy_config(job, deadline)
     else:
-        deploy_imported(job, targets)
+        deploy_imported(job, targets, status, deadline)
     status.write("submitted", "waiting for replicas")
     wait_until_running(names, status, deadline)
     status.write("running")

@@ -9,7 +9,6 @@ ABSENT = "-"
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86400
-_BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def seconds(value_s: float | None) -> str:
@@ -47,20 +46,6 @@ def ago(wall: float, now: float) -> str:
     if passed < 15 * DAY_S:
         return f"{int(passed // DAY_S)} days ago"
     return time.strftime("%Y-%m-%d", time.localtime(wall))
-
-
-def bytes_(count: float | None) -> str:
-    """A size in powers of 1024: `512 B`, `1.5 KiB`, `20 MiB`; `-` for None."""
-    if count is None:
-        return ABSENT
-    if abs(count) < 1024:
-        return f"{count:.0f} B"
-    size = float(count)
-    for unit in _BYTE_UNITS:
-        size /= 1024
-        if abs(size) < 1023.5 or unit == _BYTE_UNITS[-1]:
-            break
-    return f"{size:.1f} {unit}" if abs(size) < 9.95 else f"{size:.0f} {unit}"
 
 
 def plural(count: int, noun: str) -> str:

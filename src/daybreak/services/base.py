@@ -16,12 +16,13 @@ from typing import Any
 
 
 class Tier(StrEnum):
-    """What a service belongs to. `restart` replaces `app`."""
+    """What a service belongs to. `restart` replaces `app`; `warm` is the template that its processes come from."""
 
     DATA = "data"
     APP = "app"
     EDGE = "edge"
     OBSERVE = "observe"
+    WARM = "warm"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class RedisCheck:
 
 @dataclass(frozen=True)
 class DeployCheck:
-    """Ready when the Serve deployment's status file has reached `stage` (`submitted`, then `running`)."""
+    """Ready when a service's status file has reached `stage` (`submitted`, then `running`)."""
 
     status_file: str
     stage: str
@@ -148,7 +149,8 @@ class StopPolicy:
 
     `main_only` sends the signal to the main process alone, which ends its own children (a database).
     Processes whose command line holds one of `afterwards` are not asked: they have nothing to save, and are killed
-    as soon as the others have gone. `working_folder` finds further processes that belong to the service: PostgreSQL's
+    as soon as the others have gone. `alone` leaves out every process but the main one: what it has started belongs to
+    others. `working_folder` finds further processes that belong to the service: PostgreSQL's
     children leave its session and overwrite their environment.
     """
 
@@ -157,6 +159,7 @@ class StopPolicy:
     main_only: bool = False
     afterwards: tuple[str, ...] = ()
     working_folder: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,10 +173,11 @@ class PortClaim:
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file written (mode 0600) just before the service starts. The text may hold secrets: it is never shown."""
+    """A file written just before the service starts. The text may hold secrets: it is never shown."""
 
     path: str
     text: str = field(repr=False)
+    mode: int = 0o600
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,8 @@ class Service:
     """One thing that runs.
 
     `folders` are made before it starts and `discard` (stale sockets) is removed; `vital` names processes without which
-    it counts as dead; `logs` are patterns of log files besides its own output; `urls` is where it answers.
+    it counts as dead; `logs` are patterns of log files besides its own output; `urls` is where it answers. Without an
+    `optional` one everything else still comes up: its failure is told, and fails nothing.
     """
 
     name: str
@@ -208,6 +213,7 @@ class Service:
     stop: StopPolicy = StopPolicy()
     restart: Restart = Restart.ALWAYS
     one_shot: bool = False
+    optional: bool = False
     vital: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     ports: tuple[PortClaim, ...] = ()

@@ -8,12 +8,13 @@ from daybreak.services.ray import head, worker
 from daybreak.services.serve import serve
 from daybreak.services.site import Site
 from daybreak.services.user import user_service
+from daybreak.services.warm import template
 from daybreak.spec.model import Spec
 
 
 def build(spec: Spec, site: Site) -> tuple[Service, ...]:
-    """The wanted services: databases, head, workers, Serve applications, the user's own."""
-    services: list[Service] = []
+    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own."""
+    services: list[Service] = [template(spec, site)] if spec.warm.enabled else []
     if spec.databases.postgres:
         services.append(postgres(spec, site))
     if spec.databases.redis:

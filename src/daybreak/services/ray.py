@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import math
 import os.path
+from pathlib import Path
 
+from daybreak.services import ingress, warm
 from daybreak.services.base import (
     EnvValue,
     Gate,
@@ -28,11 +30,12 @@ from daybreak.services.databases import connection_env
 from daybreak.services.site import Site
 from daybreak.spec.model import Node, Spec
 
+START_PROGRAM = Path(__file__).parent.parent / "rayside" / "start.py"
 HEAD = "head"
 SERVE = "serve"
 WORKERS = "workers"
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
-HEAD_PORTS = (*NODE_PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
+HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 
 # Ray's own helpers hold nothing that a graceful end would save: they are killed once raylet and workers have gone.
 # The raylet's two agents are not among them: a raylet that is asked to end does so when its agents have.
@@ -46,6 +49,7 @@ RAY_HELPERS = (
     "multiprocessing.forkserver",
     "multiprocessing.resource_tracker",
     "ray start",
+    "rayside/start.py",
 )
 STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS)
 LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
@@ -122,12 +126,34 @@ def search_paths(site: Site) -> dict[str, EnvValue]:
     return {"PYTHONPATH": Joined(site.base, ":"), "PATH": Joined(os.path.dirname(site.ray.python), ":")}
 
 
+def ray_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """What Ray's own processes get: the search paths, and where `python` is looked for first when forks are on.
+
+    An agent that was forked has the template for its parent: it must watch the raylet by its pipe.
+    """
+    env: dict[str, EnvValue] = {**search_paths(site), **ingress.env(spec, site)}
+    if spec.warm.enabled:
+        folders = (os.path.dirname(warm.launcher(site)), os.path.dirname(site.ray.python))
+        env |= {"PATH": Joined(":".join(folders), ":"), "RAY_enable_pipe_based_agent_to_parent_health_check": "1"}
+    return env
+
+
+def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
+    """`ray start`, or the program that starts it from the template and without waiting for what nobody waits for."""
+    if not spec.warm.enabled:
+        return (site.ray.command, "start", *flags)
+    options = {
+        "launcher": warm.launcher(site),
+        "client_server": spec.ray.client_server,
+        "dashboard_modules": "all" if spec.ray.dashboard_modules == "all" else list(spec.ray.dashboard_modules),
+    }
+    return (warm.launcher(site), str(START_PROGRAM), json.dumps(options), "start", *flags)
+
+
 def head(spec: Spec, site: Site) -> Service:
     """The head node: GCS, raylet, dashboard."""
     ports = {purpose: site.ports[f"{HEAD}.{purpose}"] for purpose in HEAD_PORTS}
-    argv = [
-        site.ray.command,
-        "start",
+    flags = [
         "--head",
         f"--port={spec.port('gcs')}",
         f"--ray-client-server-port={ports['client']}",
@@ -136,8 +162,10 @@ def head(spec: Spec, site: Site) -> Service:
         f"--dashboard-port={spec.port('dashboard')}",
         *_node_flags(spec.head, site, HEAD),
     ]
+    if not spec.ray.autoscaler_monitor:
+        flags.append("--no-monitor")
     if site.ray.release < (2, 41):
-        argv.append(f"--dashboard-grpc-port={ports['dashboard_grpc']}")
+        flags.append(f"--dashboard-grpc-port={ports['dashboard_grpc']}")
     gates = [
         Gate("gcs", TcpCheck(site.node_ip, spec.port("gcs"))),
         Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success")),
@@ -151,13 +179,14 @@ def head(spec: Spec, site: Site) -> Service:
     return Service(
         name=HEAD,
         tier=Tier.APP,
-        argv=tuple(argv),
+        argv=_start_command(spec, site, *flags),
         cwd=site.base,
         env=_node_env(spec, spec.head, site)
         | {
             "AUTOSCALER_METRIC_PORT": str(ports["autoscaler_metrics"]),
             "DASHBOARD_METRIC_PORT": str(ports["dashboard_metrics"]),
         },
+        needs=warm.needs(spec),
         gates=tuple(gates),
         health=health(spec, HttpCheck(raylet_health_url(site, HEAD), contains="success")),
         start_timeout_s=spec.start_timeout,
@@ -166,6 +195,8 @@ def head(spec: Spec, site: Site) -> Service:
         logs=_logs(site, HEAD, ("gcs_server.*", "raylet.*", "dashboard.log", "monitor.*")),
         ports=tuple(claims),
         discard=_sockets(site, HEAD),
+        files=ingress.files(spec, site),
+        folders=(ingress.folder(site),) if ingress.wanted(spec, site) else (),
         urls=urls,
     )
 
@@ -175,13 +206,13 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
     response needs has the processors for itself."""
     name = worker_name(number)
     check = HttpCheck(raylet_health_url(site, name), contains="success")
-    needs = [Need(HEAD, "gcs", bind=True)]
+    needs = [Need(HEAD, "gcs", bind=True), *warm.needs(spec)]
     if spec.serve.wanted:
         needs.append(Need(SERVE, "submitted", order_only=True))
     return Service(
         name=name,
         tier=Tier.APP,
-        argv=(site.ray.command, "start", f"--address={address(spec, site)}", *_node_flags(spec.workers, site, name)),
+        argv=_start_command(spec, site, f"--address={address(spec, site)}", *_node_flags(spec.workers, site, name)),
         cwd=site.base,
         env=_node_env(spec, spec.workers, site),
         needs=tuple(needs),
@@ -253,7 +284,7 @@ def _sockets(site: Site, name: str) -> tuple[str, ...]:
 def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {
         "RAY_USAGE_STATS_ENABLED": "0",
-        **search_paths(site),
+        **ray_env(spec, site),
         "NO_PROXY": Joined(LOOPBACK_NAMES, ","),
         "no_proxy": Joined(LOOPBACK_NAMES, ","),
     }

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from daybreak.services import warm
 from daybreak.services.base import (
     STARTED,
     ConfigFile,
@@ -26,8 +27,8 @@ from daybreak.services.ray import (
     client_env,
     dashboard_url,
     health,
+    ray_env,
     raylet_health_url,
-    search_paths,
     serve_url,
     token,
 )
@@ -55,10 +56,10 @@ def serve(spec: Spec, site: Site) -> Service:
     return Service(
         name=SERVE,
         tier=Tier.APP,
-        argv=(site.ray.python, str(PROGRAM), request),
+        argv=(warm.python(spec, site), str(PROGRAM), request),
         cwd=site.base,
-        env={**client_env(spec, site), **search_paths(site)},
-        needs=(Need(HEAD, STARTED, bind=True),),
+        env={**client_env(spec, site), **ray_env(spec, site)},
+        needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
         gates=tuple(gates),
         health=health(spec, answers or HttpCheck(url + "/-/healthz")),
         start_timeout_s=spec.serve.start_timeout,

@@ -15,13 +15,17 @@ class RayInstall:
     """Where Ray is: its version, its interpreter and its `ray` command.
 
     `takes_socket_names` marks older versions, where workers share the head's folder for temporary files and only
-    named sockets keep nodes on one machine apart.
+    named sockets keep nodes on one machine apart. `vendored` are folders that Ray puts in front of its search path;
+    `packages` changes when a package is installed, removed or replaced. `haproxy` is the binary that came with Ray.
     """
 
     version: str
     python: str
     command: str
     takes_socket_names: bool = False
+    vendored: tuple[str, ...] = ()
+    packages: str = ""
+    haproxy: str = ""
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -35,6 +39,11 @@ class RayInstall:
     @property
     def has_token_auth(self) -> bool:
         return self.release >= (2, 52)
+
+    @property
+    def serves_without_agents(self) -> bool:
+        """Can an application run before the node's agents do? Older drivers ask an agent whether the node is there."""
+        return self.release >= (2, 55)
 
     @property
     def has_labels(self) -> bool:
@@ -72,7 +81,7 @@ class Site:
     `ports` holds every chosen port by purpose (`postgres`, `redis`, `head.node_manager`, `worker-1.agent_http`, ...);
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
-    spec names one.
+    spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
     """
 
     base: str
@@ -88,3 +97,4 @@ class Site:
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
     serve_config: Mapping[str, Any] | None = None
+    own_modules: Mapping[str, int] = field(default_factory=dict)

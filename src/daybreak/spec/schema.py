@@ -41,6 +41,11 @@ def json_schema() -> Schema:
     if not made["required"]:
         del made["required"]
     models["ServiceCheck"]["oneOf"] = [{"required": [way]} for way in ("tcp", "http", "command")]
+    warm = made["properties"]["warm"]
+    made["properties"]["warm"] = {
+        "anyOf": [{"type": "boolean"}, *warm.pop("anyOf")],  # the model, or nothing
+        **warm,
+    }
     return {"$schema": DIALECT, **made, "title": TITLE, "$defs": models}
 
 

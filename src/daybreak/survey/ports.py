@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,13 +77,11 @@ class PortBook:
     """The ports that a cluster has chosen, kept in `<root>/<cluster>/ports.json` so that they outlive restarts.
 
     A kept port that a stranger holds is given up and another one is chosen; one that the cluster itself holds stays.
-    What tells them apart is `belongs_to` the cluster's folder, or `ours` by pid: taking one of our own servers for a
-    stranger's would have it replaced, so either is enough. Ports in the other clusters' books are never taken.
+    `belongs_to` the cluster's folder tells them apart. Ports in the other clusters' books are never taken.
     """
 
-    def __init__(self, path: Path, *, ours: Callable[[int], bool] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._ours_too = ours or (lambda _pid: False)
 
     def port(self, name: str, *, taken: Collection[int] = ()) -> int:
         """The port kept under this name, or a new one."""
@@ -112,11 +110,8 @@ class PortBook:
             return kept
         holders = listeners()
         ours = belongs_to(self._path.parent)
-        strangers = set()
         # A server that ended between the two looks holds nothing any more.
-        for port, holder in ((port, holders[port]) for port in busy if port in holders):
-            if not ours(holder) and not (holder.pid is not None and self._ours_too(holder.pid)):
-                strangers.add(port)
+        strangers = {port for port in busy if port in holders and not ours(holders[port])}
         return {name: port for name, port in kept.items() if port not in strangers}
 
     def _others(self) -> set[int]:

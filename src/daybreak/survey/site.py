@@ -55,11 +55,23 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         postgres=postgres,
         redis=redis,
         serve_config=_serve_config(spec, base),
+        own_modules=_own_modules(spec.warm.modules, base),
     )
     # The databases' URLs hold passwords, so they live in files like the passwords themselves.
     for name, text in connection_files(spec, site).items():
         write_secret(paths.secrets, name, text)
     return site
+
+
+def _own_modules(modules: tuple[str, ...], base: Path) -> dict[str, int]:
+    """When those of the modules that lie in the spec's folder were changed."""
+    found = {}
+    for name in modules:
+        place = base.joinpath(*name.split("."))
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                found[name] = file.stat().st_mtime_ns
+    return found
 
 
 def _check_memory(spec: Spec) -> None:

@@ -46,10 +46,6 @@ class Link:
     attempts: int = 0
 
     @property
-    def reached_s(self) -> float:
-        return self.released_s + self.took_s
-
-    @property
     def label(self) -> str:
         return f"{self.service}.{self.gate}" if self.gate else self.service
 

@@ -37,6 +37,7 @@ class RunKind(StrEnum):
     CHANGE = "change"  # `up` or `scale` on a running cluster
     RESTART = "restart"
     STOP = "stop"
+    PREWARM = "prewarm"  # the template alone
     RECOVERY = "recovery"  # the keeper restarting what crashed
 
 

@@ -34,13 +34,12 @@ class Store:
 
     A missing file reads as empty. Nothing here stops a cluster: what cannot be written is kept in memory and written
     later, a broken file is set aside as `<name>.corrupt-<n>` and a new one begun. `notes` says, once each, what of
-    this happened; `dropped` counts the events that were lost. To be used from one thread.
+    this happened. To be used from one thread.
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.read_only = read_only
-        self.dropped = 0
         self._disk = Disk(self.path, read_only)
         self._pending: deque[_Write] = deque()
         self._began: dict[int, _Write] = {}
@@ -65,11 +64,6 @@ class Store:
     def notes(self) -> list[str]:
         """What went wrong with the file so far, in words for people; empty where nothing did."""
         return list(self._disk.notes)
-
-    @property
-    def pending(self) -> int:
-        """How many writes are kept in memory because the disk did not take them."""
-        return len(self._pending)
 
     def begin_run(
         self,
@@ -196,7 +190,6 @@ class Store:
             # How runs began and ended is worth more than what happened in them.
             oldest = next((kept for kept in self._pending if kept.event), self._pending[0])
             self._pending.remove(oldest)
-            self.dropped += 1
         return False
 
     def _flush(self) -> bool:
@@ -229,5 +222,4 @@ class Store:
     def _drop_first(self, error: Exception) -> None:
         """Give up on a write that no disk would take, so that it does not hold up those behind it."""
         self._pending.popleft()
-        self.dropped += 1
         self._disk.note(f"an event could not be recorded: {error}")

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import scale, startup, work
 from bench.commands import environment
 from bench.measure import alive_nodes, pid_of
-from bench.scenarios import NAMES, SCENARIOS, agent_ports
+from bench.scenarios import Suite
+from bench.systems import agent_ports
 
 
 def nodes(*states: str) -> dict[str, Any]:
-    return {"result": True, "data": {"summary": [{"raylet": {"state": state}} for state in states]}}
+    return {"result": True, "data": {"result": {"result": [{"state": state} for state in states]}}}
 
 
 def test_only_living_nodes_count() -> None:
@@ -21,7 +23,7 @@ def test_only_living_nodes_count() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], "x", {}, {"data": None}, {"data": {"summary": {}}}, {"data": {"summary": [None, {}, {"raylet": 1}]}}],
+    [None, [], "x", {}, {"data": None}, {"data": {"result": 1}}, {"data": {"result": {"result": [None, {}, [1]]}}}],
 )
 def test_any_other_shape_counts_no_node(answer: Any) -> None:
     assert alive_nodes(answer) == 0
@@ -32,13 +34,13 @@ def test_only_the_application_has_a_pid(answer: Any, pid: int | None) -> None:
     assert pid_of(answer) == pid
 
 
-def test_every_baseline_is_a_scenario_and_its_own_baseline() -> None:
-    by_name = {scenario.name: scenario for scenario in SCENARIOS}
-    assert len(by_name) == len(NAMES) == len(SCENARIOS)
-    for scenario in SCENARIOS:
-        baseline = by_name[scenario.baseline]
+@pytest.mark.parametrize("suite", [startup.SUITE, work.SUITE, scale.SUITE], ids=lambda suite: suite.name)
+def test_every_baseline_is_a_scenario_and_its_own_baseline(suite: Suite) -> None:
+    assert len(set(suite.names)) == len(suite.names)
+    for scenario in suite.scenarios:
+        baseline = suite.scenario(scenario.baseline)
         assert baseline.baseline == baseline.name
-        assert (baseline.prepare is None) == (scenario.prepare is None)
+    assert {goal.scenario for goal in suite.goals} <= set(suite.names)
 
 
 def test_no_two_nodes_share_an_agent_port() -> None:

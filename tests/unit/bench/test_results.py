@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.results import Measure, Report, Summary, load, rotated, save
+from bench.records import Goal, Summary
+from bench.results import Report, load, rotated, save
 
 from tests.unit.bench.samples import failed, report, sample, whole
 
 
-def summary_of(found: Report, scenario: str, measure: Measure = "first_200_s") -> Summary:
+def summary_of(found: Report, scenario: str, measure: str = "first_200_s") -> Summary:
     return next(s for s in found.summaries() if s.scenario == scenario and s.measure == measure)
 
 
 def test_median_and_range() -> None:
     found = summary_of(whole(), "stock")
-    assert (found.median_s, found.min_s, found.max_s, found.runs, found.failed) == (28.0, 27.0, 30.0, 3, 0)
+    assert (found.median, found.min, found.max, found.runs, found.failed) == (28.0, 27.0, 30.0, 3, 0)
 
 
 def test_each_measure_has_its_own_summary() -> None:
-    assert summary_of(whole(), "daybreak", "all_nodes_s").median_s == 10.0
+    assert summary_of(whole(), "daybreak", "all_nodes_s").median == 10.0
 
 
 def test_a_start_is_compared_with_stock_and_a_restart_with_its_restart() -> None:
     found = whole()
-    assert summary_of(found, "stock").times_as_fast == 1.0
-    assert summary_of(found, "daybreak").times_as_fast == 4.0
-    assert summary_of(found, "daybreak", "all_nodes_s").times_as_fast == 2.2
-    assert summary_of(found, "daybreak-restart").times_as_fast == 5.0
+    assert summary_of(found, "stock").factor == 1.0
+    assert summary_of(found, "daybreak").factor == 4.0
+    assert summary_of(found, "daybreak", "all_nodes_s").factor == 2.2
+    assert summary_of(found, "daybreak-restart").factor == 5.0
 
 
 def test_failed_runs_are_counted_but_in_no_median() -> None:
     late = sample("stock", 180.0, error="the deadline passed")
     found = summary_of(report(sample("stock", 20.0), late, failed("stock"), sample("stock", 30.0)), "stock")
-    assert (found.median_s, found.max_s, found.runs, found.failed) == (25.0, 30.0, 4, 2)
+    assert (found.median, found.max, found.runs, found.failed) == (25.0, 30.0, 4, 2)
 
 
 def test_without_a_good_run_there_is_no_median_and_no_ratio() -> None:
     found = report(failed("stock"), sample("daybreak", 7.0))
-    assert summary_of(found, "stock").median_s is None
-    assert summary_of(found, "stock").times_as_fast is None
-    assert summary_of(found, "daybreak").times_as_fast is None
+    assert summary_of(found, "stock").median is None
+    assert summary_of(found, "stock").factor is None
+    assert summary_of(found, "daybreak").factor is None
 
 
 def test_a_measure_that_was_not_taken_is_absent() -> None:
     found = summary_of(whole(), "stock-restart", "all_nodes_s")
-    assert (found.median_s, found.min_s, found.times_as_fast) == (None, None, None)
+    assert (found.median, found.min, found.factor) == (None, None, None)
+
+
+def test_goals_are_held_against_what_was_measured() -> None:
+    goals = (
+        Goal("start", "daybreak", "first_200_s", 6.0),
+        Goal("share", "daybreak", "all_nodes_s", 0.5, share=True),
+        Goal("never", "daybreak", "cpu_s", 0.4, share=True),
+    )
+    found = replace(whole(), goals=goals).verdicts()
+    assert [(verdict.measured, verdict.met) for verdict in found] == [(4.0, False), (0.455, True), (None, None)]
 
 
 def test_only_scenarios_that_ran_are_summarised() -> None:
@@ -85,7 +97,7 @@ def test_what_was_saved_reads_back_equal_and_keeps_the_raw_samples(tmp_path: Pat
     assert load(path) == made
     raw = json.loads(path.read_text())
     assert [s["ok"] for s in raw["samples"]] == [True, False]
-    assert raw["summaries"][0]["median_s"] == 28.0
+    assert raw["summaries"][0]["median"] == 28.0
     assert raw["warnings"]
     assert [file.name for file in path.parent.iterdir()] == ["startup.json"]
 

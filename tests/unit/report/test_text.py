@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.report.text import ago, bytes_, plural, seconds
+from daybreak.report.text import ago, plural, seconds
 
 NOW = 1_760_000_000.0
 
@@ -68,25 +68,6 @@ def test_ago(passed: float, written: str) -> None:
 def test_long_ago_is_a_date() -> None:
     wall = NOW - 90 * 86400
     assert ago(wall, NOW) == time.strftime("%Y-%m-%d", time.localtime(wall))
-
-
-@pytest.mark.parametrize(
-    ("count", "written"),
-    [
-        (None, "-"),
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (20 * 1024**2, "20 MiB"),
-        (1024**2 - 1, "1.0 MiB"),
-        (3 * 1024**3, "3.0 GiB"),
-        (2 * 1024**6, "2048 PiB"),
-        (-1536, "-1.5 KiB"),
-    ],
-)
-def test_bytes(count: int | None, written: str) -> None:
-    assert bytes_(count) == written
 
 
 def test_plural() -> None:

@@ -109,7 +109,7 @@ def test_every_problem_at_once(problems: Problems, tmp_path: Path) -> None:
         ("services.api.healthcheck", "did you mean 'check'?"),
         ("services.api.check.port", "did you mean 'tcp'?"),
         ("postgres", "did you mean 'databases.postgres'?"),
-        ("ray.qqqq", "known keys: version, python"),
+        ("ray.qqqq", "known keys: version, python, client_server, autoscaler_monitor, dashboard_modules"),
     ],
 )
 def test_unknown_keys_are_explained(problems: Problems, path: str, hint: str) -> None:

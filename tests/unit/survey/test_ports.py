@@ -148,8 +148,6 @@ def test_a_port_that_our_own_server_holds_is_kept(tmp_path: Path) -> None:
     data.mkdir()
     with process(port, data):
         assert book(tmp_path).port("postgres") == port
-    with process(port, Path("/")) as pid:
-        assert PortBook(tmp_path / "shop/ports.json", ours=lambda found: found == pid).port("postgres") == port
 
 
 def test_a_kept_port_that_the_spec_now_names_is_given_up(tmp_path: Path) -> None:

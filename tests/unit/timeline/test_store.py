@@ -126,7 +126,6 @@ def test_a_write_that_no_disk_would_take_does_not_hold_up_the_next(path: Path) -
         timeline.add(event(Kind.NOTE, float("nan")))
         assert timeline.add(event(Kind.NOTE, 1.0))
         assert [one.at_s for one in timeline.events(1)] == [1.0]
-        assert (timeline.dropped, timeline.pending) == (1, 0)
         assert "could not be recorded" in timeline.notes[0]
 
 
@@ -224,7 +223,6 @@ def test_only_the_oldest_events_are_lost_when_memory_ends(path: Path, monkeypatc
             for number in range(4):
                 assert not timeline.add(event(Kind.NOTE, float(number), run=run))
             timeline.end_run(run, Outcome.OK, 4.0, None, None, None)
-            assert (timeline.pending, timeline.dropped) == (3, 3)
         assert timeline.add(event(Kind.NOTE, 9.0, run=None))
         assert [one.at_s for one in timeline.events(run)] == [3.0]
         assert timeline.run(run).outcome is Outcome.OK
@@ -418,7 +416,6 @@ def test_a_full_disk_delays_events_but_loses_none(volume: Volume) -> None:
         assert any("full" in note or "I/O" in note for note in timeline.notes)
         volume.empty()
         assert timeline.add(event(Kind.NOTE, 0.0, run=second))
-        assert (timeline.pending, timeline.dropped) == (0, 0)
     with Store(volume.folder / "timeline.db", read_only=True) as reader:
         assert [one.at_s for one in reader.events(first)] == [number / 10 for number in range(50)]
         assert [run.outcome for run in reader.runs()] == [Outcome.RUNNING, Outcome.OK]

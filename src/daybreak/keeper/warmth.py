@@ -1,0 +1,170 @@
+"""The keeper's side of the warm template: what waits for the first response, what it should know, what went cold."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import marshal
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends.records import write_private
+from daybreak.paths import ClusterPaths
+from daybreak.timeline.event import Event, Kind
+from daybreak.timeline.recorder import Recorder
+
+# The lowest format that every supported interpreter reads.
+MARSHAL_VERSION = 4
+ORDER_TIMEOUT_S = 30.0
+CONNECT_DEADLINE_S = 5.0
+CONNECT_NAP_S = 0.01
+# At most this long what is not needed for the first response is kept waiting, whatever becomes of it.
+HOLD_S = 20.0
+# The first request may import more than the start did.
+LEARN_AFTER_S = 3.0
+MOST_LEARNED = 4000
+MOST_TOLD = 5
+log = logging.getLogger(__name__)
+
+
+class Warmth:
+    """One cluster's template, seen from its keeper."""
+
+    def __init__(self, paths: ClusterPaths, record: Recorder) -> None:
+        self._paths = paths
+        self._record = record
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def is_warm(self) -> bool:
+        """Had a template its imports done at this moment?"""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            state = json.loads((self._paths.warm / "state.json").read_text())
+            return state["stage"] == "running" and Path(f"/proc/{int(state['pid'])}").exists()
+        return False
+
+    def follow(self, event: Event, first: str | None) -> None:
+        """React to a run: while `first` (the service of the first response) starts, what can wait waits."""
+        if event.kind is Kind.PLANNED and first in event.data["start"]:
+            self._later(self._hold())
+        elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
+            self._later(self._order("release"))
+        elif event.kind is Kind.RUN_ENDED:
+            self._later(self._after_run())
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hold(self) -> None:
+        await self._order("hold", wait=True, seconds=HOLD_S)
+
+    async def _after_run(self) -> None:
+        await self._order("release")
+        self.tell_fallbacks()
+        await asyncio.sleep(LEARN_AFTER_S)
+        await self.learn()
+        self.tell_fallbacks()
+
+    async def learn(self) -> None:
+        """Have the template import what workers had to import themselves, and remember it for the next one."""
+        # Moved away first: what workers note meanwhile goes into a new file.
+        lines = taken(self._paths.warm / "seen")
+        if not lines:
+            return
+        state = await self._order("import", modules=in_order(lines))
+        if state is None:
+            return
+        known = read_learned(self._paths.learned)
+        loaded = [name for name in in_order(lines) if name in state["loaded"]]
+        learned = list(dict.fromkeys([*known, *loaded]))[:MOST_LEARNED]
+        if learned != known:
+            write_private(self._paths.learned, json.dumps({"modules": learned}, indent=1))
+            log.info("learned %d modules", len(learned) - len(known))
+
+    def tell_fallbacks(self) -> None:
+        """Processes that had to be started cold are told in the timeline, with the reason; a few, then a number."""
+        rows = [line.split("\t") for line in taken(self._paths.warm / "fallbacks")]
+        told = [f"started cold ({row[1]}): {program(row[2])}" for row in rows if len(row) == 3]
+        for text in told[:MOST_TOLD]:
+            self._record.emit(Kind.NOTE, text=text, level="warning")
+        if len(told) > MOST_TOLD:
+            text = f"started cold: {len(told) - MOST_TOLD} more processes"
+            self._record.emit(Kind.NOTE, text=text, level="warning")
+
+    async def _order(self, order: str, *, wait: bool = False, **details: Any) -> dict[str, Any] | None:
+        """Tell the template to do something; returns its state, None where none answers."""
+        try:
+            async with asyncio.timeout(ORDER_TIMEOUT_S):
+                reader, writer = await self._connect(wait)
+                try:
+                    data = marshal.dumps({"order": order, **details}, MARSHAL_VERSION)
+                    writer.write(len(data).to_bytes(4, "little") + data)
+                    await writer.drain()
+                    kind = await reader.readexactly(1)
+                    text = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "little"))
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            return None
+        if kind != b"J":
+            log.warning("the template refuses to %s: %s", order, text.decode(errors="replace"))
+            return None
+        state: dict[str, Any] = json.loads(text)
+        return state
+
+    async def _connect(self, wait: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect; with `wait` a template that is just being started is waited for."""
+        deadline = asyncio.get_running_loop().time() + (CONNECT_DEADLINE_S if wait else 0.0)
+        while True:
+            try:
+                return await asyncio.open_unix_connection(str(self._paths.warm / "template.socket"))
+            except OSError:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+            await asyncio.sleep(CONNECT_NAP_S)
+
+
+def taken(path: Path) -> list[str]:
+    """The lines of a file that others append to; it is gone afterwards."""
+    moved = path.with_name(f"{path.name}.taken")
+    try:
+        path.rename(moved)
+        lines = moved.read_text(errors="replace").splitlines()
+        moved.unlink()
+    except OSError:
+        return []
+    return lines
+
+
+def in_order(lines: Iterable[str]) -> list[str]:
+    """The modules of `PID MODULE` lines: process by process, each in the order of its imports, none twice."""
+    by_process: dict[str, list[str]] = {}
+    for line in lines:
+        pid, _, name = line.partition(" ")
+        if name:
+            by_process.setdefault(pid, []).append(name)
+    return list(dict.fromkeys(name for names in by_process.values() for name in names))
+
+
+def read_learned(path: Path) -> list[str]:
+    """What was learned before; nothing where the file is not there or not readable."""
+    try:
+        return [str(name) for name in json.loads(path.read_text())["modules"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def program(arguments: str) -> str:
+    """The part of a command line that tells people what it is."""
+    words: Sequence[str] = [word for word in arguments.split(" ") if word not in ("-u", "-m")]
+    if words and words[0] == "-c":
+        return " ".join(words)[:60]
+    return words[0].rpartition("/")[2] if words else ""

@@ -1,0 +1,140 @@
+"""`ray start` from a warm fork: `python start.py OPTIONS start ...`; OPTIONS is a JSON object.
+
+The command itself is Ray's own. What is changed around it: processes that it starts come from the template
+(`launcher`); nobody waits for the dashboard and the agents, whose addresses are known; Ray's client server runs only
+where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`). Each change
+is made only where this Ray has the function that it needs, under the name and with the parameters that it had when
+this was written; elsewhere Ray's own way stays.
+"""
+
+import functools
+import inspect
+import json
+import sys
+from typing import Any, Callable, Dict, List
+
+
+def parameters(function: Any) -> List[str]:
+    """The names of a function's parameters; empty for what is none."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def do_not_wait_for_dashboard(services: Any, internal_kv: Any, constants: Any) -> None:
+    """`start_api_server` asks the GCS for the dashboard's address until it is there, 2 s and more; with a port that was
+    asked for the address is known before."""
+    start = services.start_api_server
+    key = getattr(constants, "DASHBOARD_ADDRESS", None)
+    if not {"host", "port", "include_dashboard"} <= set(parameters(start)) or key is None:
+        return
+
+    @functools.wraps(start)
+    def started(*args: Any, **kwargs: Any) -> Any:
+        bound = inspect.signature(start).bind(*args, **kwargs).arguments
+        if not bound.get("include_dashboard") or not bound.get("port"):
+            return start(*args, **kwargs)
+        get = internal_kv._internal_kv_get
+        address = f"{bound['host']}:{bound['port']}".encode()
+        internal_kv._internal_kv_get = lambda asked, *a, **k: address if asked == key else get(asked, *a, **k)
+        try:
+            return start(*args, **kwargs)
+        finally:
+            internal_kv._internal_kv_get = get
+
+    services.start_api_server = started
+
+
+def choose_dashboard_modules(services: Any, constants: Any, names: Any, known: Callable[[], List[str]]) -> None:
+    """The dashboard takes the names of its modules as an argument that `ray start` does not pass on.
+
+    Older dashboards run every module in one process: leaving one out saves little there, and `known` is empty.
+    """
+    start = services.start_ray_process
+    if names == "all" or parameters(start)[:2] != ["command", "process_type"]:
+        return
+
+    @functools.wraps(start)
+    def started(command: List[str], process_type: str, *args: Any, **kwargs: Any) -> Any:
+        if process_type == constants.PROCESS_TYPE_DASHBOARD and not any("--modules-to-load" in c for c in command):
+            there = [name for name in names if name in known()]
+            command = [*command, f"--modules-to-load={','.join(there)}"] if there else command
+        return start(command, process_type, *args, **kwargs)
+
+    services.start_ray_process = started
+
+
+def dashboard_modules() -> List[str]:
+    """The modules of this Ray's dashboard where they are processes. Read from files: to import them takes a second."""
+    import pathlib
+    import re
+
+    import ray
+
+    found = []
+    for file in (pathlib.Path(ray.__file__).parent / "dashboard" / "modules").glob("*/*_head.py"):
+        found += re.findall(r"^class (\w+)\(.*(SubprocessModule|DashboardHeadModule)", file.read_text(), re.MULTILINE)
+    processes = any(base == "SubprocessModule" for _, base in found)
+    return [name for name, _ in found] if processes else []
+
+
+def do_not_wait_for_agents(services: Any, raylet: Any) -> None:
+    """A raylet registers only when its agents have left their ports in files, a second and more. The ports are given,
+    so the files can be written before."""
+    start = services.start_raylet
+    persist = getattr(raylet, "persist_port", None)
+    names = {
+        "dashboard_agent_listen_port": getattr(raylet, "DASHBOARD_AGENT_LISTEN_PORT_NAME", None),
+        "metrics_agent_port": getattr(raylet, "METRICS_AGENT_PORT_NAME", None),
+        "metrics_export_port": getattr(raylet, "METRICS_EXPORT_PORT_NAME", None),
+        "runtime_env_agent_port": getattr(raylet, "RUNTIME_ENV_AGENT_PORT_NAME", None),
+    }
+    if persist is None or not {"node_id", "session_dir", *names} <= set(parameters(start)):
+        return
+
+    @functools.wraps(start)
+    def started(*args: Any, **kwargs: Any) -> Any:
+        bound = inspect.signature(start).bind(*args, **kwargs).arguments
+        for name, file in names.items():
+            if bound.get(name) and file:
+                persist(bound["session_dir"], bound["node_id"], file, bound[name])
+        return start(*args, **kwargs)
+
+    services.start_raylet = started
+
+
+def without_client_server(node: Any) -> None:
+    """`ray start --head` has no flag to leave it out."""
+    if parameters(getattr(node.Node, "start_ray_client_server", None)) == ["self"]:
+        node.Node.start_ray_client_server = lambda _self: None
+
+
+def prepare(options: Dict[str, Any]) -> None:
+    """Make the changes."""
+    sys.executable = options["launcher"]
+    import ray
+    import ray._private.node
+    import ray._private.ray_constants as constants
+    import ray._private.services
+    import ray.experimental.internal_kv
+
+    services: Any = ray._private.services
+    do_not_wait_for_agents(services, ray._raylet)
+    do_not_wait_for_dashboard(services, ray.experimental.internal_kv, constants)
+    choose_dashboard_modules(services, constants, options["dashboard_modules"], dashboard_modules)
+    if not options["client_server"]:
+        without_client_server(ray._private.node)
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    sys.argv = ["ray", *sys.argv[2:]]
+    prepare(options)
+    from ray.scripts.scripts import main as ray_main
+
+    ray_main()
+
+
+if __name__ == "__main__":
+    main()

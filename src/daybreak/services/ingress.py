@@ -1,0 +1,73 @@
+"""HAProxy in front of Serve, where Ray knows how and its binary is there: eight times the requests of Serve's proxy.
+
+Ray starts it, writes its configuration and reloads it. daybreak gives each cluster its own folder and ports, and puts a
+program between Ray and the binary that keeps HAProxy's own pages on the loopback address: Ray's template has them on
+every interface, without a password.
+"""
+
+from __future__ import annotations
+
+from daybreak.services.base import ConfigFile
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+
+OLDEST = (2, 55)
+# HAProxy takes 97 characters; Ray puts a folder with the node's id (56) before the socket's name.
+LONGEST_FOLDER = 97 - len("/") - 56 - len("/a.sock")
+PORTS = ("haproxy_stats", "haproxy_metrics")
+PROGRAM = """\
+#!{python} -IS
+import os, re, sys
+arguments = sys.argv[1:]
+for place, word in enumerate(arguments[:-1]):
+    if word == "-f":
+        with open(arguments[place + 1]) as file:
+            text = file.read()
+        pinned = arguments[place + 1] + ".pinned"
+        with open(pinned, "w") as file:
+            file.write(re.sub(r"(?m)^(\\s*bind )\\*?:(?=(?:{ports})\\b)", r"\\g<1>127.0.0.1:", text))
+        arguments[place + 1] = pinned
+os.execv({binary!r}, [{binary!r}, *arguments])
+"""
+
+
+def wanted(spec: Spec, site: Site) -> bool:
+    """Is HAProxy to be the door? Not where a path is too long for a script's first line, or for its control socket."""
+    short = len(site.ray.python) < 120 and " " not in site.ray.python and len(folder(site)) <= LONGEST_FOLDER
+    return spec.serve.wanted and spec.serve.haproxy and bool(site.ray.haproxy) and site.ray.release >= OLDEST and short
+
+
+def folder(site: Site) -> str:
+    """Its configuration and its control socket."""
+    return f"{site.runtime}/h"
+
+
+def program(site: Site) -> str:
+    """What Ray starts as HAProxy."""
+    return f"{site.root}/warm/haproxy"
+
+
+def env(spec: Spec, site: Site) -> dict[str, str]:
+    """For every node and driver: Serve's actors read it wherever they run."""
+    if not wanted(spec, site):
+        return {}
+    place = folder(site)
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": program(site),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{place}/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{place}/a.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": place,
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{place}/server-state",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(site.ports["head.haproxy_stats"]),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(site.ports["head.haproxy_metrics"]),
+    }
+
+
+def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
+    """The program."""
+    if not wanted(spec, site):
+        return ()
+    ports = "|".join(str(site.ports[f"head.{name}"]) for name in PORTS)
+    text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, ports=ports)
+    return (ConfigFile(program(site), text, mode=0o700),)

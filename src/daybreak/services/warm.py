@@ -1,0 +1,97 @@
+"""The warm template as a service, and what the others need to be forked from it. Pure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from daybreak.services.base import (
+    ConfigFile,
+    DeployCheck,
+    Gate,
+    HealthPolicy,
+    Need,
+    Restart,
+    Service,
+    StopPolicy,
+    Tier,
+)
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+
+WARM = "warm"
+PROGRAMS = Path(__file__).parent.parent / "warm"
+# Longer than a path in the first line of a script may be on every kernel that we know.
+LONGEST_INTERPRETER = 120
+
+
+def folder(site: Site) -> str:
+    """Where the template's socket is, and the files by which it is watched."""
+    return f"{site.runtime}/warm"
+
+
+def launcher(site: Site) -> str:
+    """What Ray takes for its interpreter. Not in the runtime folder: /tmp may forbid programs."""
+    return f"{site.root}/warm/python"
+
+
+def python(spec: Spec, site: Site) -> str:
+    """The interpreter for Ray's processes."""
+    return launcher(site) if spec.warm.enabled else site.ray.python
+
+
+def needs(spec: Spec) -> tuple[Need, ...]:
+    """The template listens before what is forked from it starts; where it does not, they start cold."""
+    return (Need(WARM, "listening", order_only=True),) if spec.warm.enabled else ()
+
+
+def template(spec: Spec, site: Site) -> Service:
+    """The template. A restart leaves it alone; other packages, or other modules in the spec, replace it."""
+    place = folder(site)
+    settings, state = f"{place}/settings.json", f"{place}/state.json"
+    return Service(
+        name=WARM,
+        tier=Tier.WARM,
+        argv=(site.ray.python, str(PROGRAMS / "template.py"), settings),
+        cwd=site.base,
+        gates=(
+            Gate("listening", DeployCheck(state, "submitted")),
+            Gate("imported", DeployCheck(state, "running")),
+        ),
+        health=HealthPolicy(),
+        start_timeout_s=60.0,
+        stop=StopPolicy(grace_s=2.0, alone=True),
+        restart=Restart.ALWAYS,
+        optional=True,
+        folders=(place,),
+        files=(
+            ConfigFile(settings, json.dumps(_settings(spec, site), indent=1)),
+            ConfigFile(launcher(site), _script(site), mode=0o700),
+        ),
+    )
+
+
+def _settings(spec: Spec, site: Site) -> dict[str, object]:
+    return {
+        "folder": folder(site),
+        "real": site.ray.python,
+        "modules": list(spec.warm.modules),
+        "learned": f"{site.root}/warm/learned.json",
+        "vendored": list(site.ray.vendored),
+        # Not read by the template: a difference replaces it.
+        "packages": site.ray.packages,
+        "own_modules": dict(site.own_modules),
+        "instance": "@INSTANCE@",
+    }
+
+
+def _script(site: Site) -> str:
+    """A Python program where the kernel can start it as one, else a shell's."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher; "
+        f"launcher.main({site.ray.python!r}, {launcher(site)!r}, {folder(site)!r})"
+    )
+    if len(site.ray.python) <= LONGEST_INTERPRETER and " " not in site.ray.python:
+        return f"#!{site.ray.python} -IS\n{program}\n"
+    quoted = [text.replace("'", "'\\''") for text in (site.ray.python, program)]
+    return "#!/bin/sh\nexec '{}' -IS -c '{}' \"$@\"\n".format(*quoted)

@@ -1,0 +1,64 @@
+"""Processes that wait their turn: what the first response does not need starts after what it does."""
+
+import time
+from typing import Any, Dict, List
+
+# Parts of the paths of Ray's own programs, and the modules that it starts with -m.
+LATER = (
+    "/ray/dashboard/dashboard.py",
+    "/ray/dashboard/agent.py",
+    "/ray/_private/log_monitor.py",
+    "/ray/autoscaler/_private/monitor.py",
+    "/ray/autoscaler/v2/monitor.py",
+    "ray.util.client.server",
+)
+# What an application with a runtime environment waits for: not for long.
+SOON = ("/ray/_private/runtime_env/agent/main.py",)
+SOON_S = 3.0
+# Programs that may be forked before the imports are done: what is missing they import themselves.
+FIRST = ("/rayside/start.py",)
+
+
+class Held:
+    """The launchers that are kept waiting, and until when."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._soon = 0.0
+        self._held: List[Any] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._held)
+
+    def hold(self, seconds: float) -> None:
+        """From now on, for at most that long."""
+        now = time.monotonic()
+        self._until, self._soon = now + seconds, now + min(seconds, SOON_S)
+
+    def holds(self, program: Dict[str, Any]) -> bool:
+        now = time.monotonic()
+        return (now < self._until and program["what"].endswith(LATER)) or (now < self._soon and _soon(program))
+
+    @staticmethod
+    def is_first(program: Dict[str, Any]) -> bool:
+        return bool(program["what"].endswith(FIRST))
+
+    def add(self, launcher: Any) -> None:
+        self._held.append(launcher)
+
+    def over(self) -> bool:
+        """Has the time come by itself?"""
+        return any(not self.holds(launcher.request["program"]) for launcher in self._held)
+
+    def release(self, everything: bool = True) -> List[Any]:
+        """Those that waited, in the order in which they came; all of them, or those whose time has come."""
+        if everything:
+            self._until = self._soon = 0.0
+        released = [launcher for launcher in self._held if not self.holds(launcher.request["program"])]
+        self._held = [launcher for launcher in self._held if launcher not in released]
+        return released
+
+
+def _soon(program: Dict[str, Any]) -> bool:
+    return bool(program["what"].endswith(SOON))

@@ -1,0 +1,523 @@
+"""The warm template: a process with its imports done that forks itself on request.
+
+`python template.py SETTINGS.json` runs in Ray's interpreter, with one thread, until it is told to end. It serves a
+Unix socket in its folder: launchers ask for forks (see launcher.py for the words), the keeper for orders. Settings:
+`folder`, `real` (the interpreter), `modules` (to import besides Ray's own needs), `learned` (a file with more of them),
+`vendored` (folders that Ray puts in front of sys.path), `instance`.
+
+A launcher whose fork runs is watched: when the launcher ends first, its fork is killed. When the template is killed its
+forks live on, their launchers watch them, and the next template kills what has lost its launcher.
+"""
+
+import errno
+import gc
+import json
+import marshal
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from daybreak.warm import child, held, modules, registry, shortcut, threadpools, title
+    from daybreak.warm.launcher import PROTOCOL, surroundings
+else:  # run as a file: its folder is where modules are looked for
+    import child
+    import held
+    import modules
+    import registry
+    import shortcut
+    import threadpools
+    import title
+    from launcher import PROTOCOL, surroundings
+
+BACKLOG = 512
+# A launcher that has not finished its request by then is cut off.
+REQUEST_S = 10.0
+NAP_MS = 250
+FDS_AT_ONCE = 253
+MSG_CLOEXEC = 0x40000000  # Linux; the socket module has no name for it
+# What an interpreter or a library reads once, when it is loaded: a fork cannot change it any more.
+FROZEN_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_", "GRPC_", "GLIBC_", "OPENSSL_", "SSL_CERT")
+FROZEN = ("LANG", "LANGUAGE")
+RAYS_ALLOCATOR = "/ray/core/libjemalloc.so"
+TAKEN_OVER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONASYNCIODEBUG")
+
+
+def frozen(env: Dict[str, str]) -> Dict[str, str]:
+    """The part of an environment that a fork cannot change.
+
+    An empty value is as good as none, and so is the allocator that Ray preloads for its servers: its Python processes
+    get it only because they are started in the same way.
+    """
+    return {
+        name: value
+        for name, value in env.items()
+        if (name.startswith(FROZEN_PREFIXES) or name in FROZEN)
+        and name not in TAKEN_OVER
+        and value
+        and not value.endswith(RAYS_ALLOCATOR)
+    }
+
+
+def say(text: str) -> None:
+    """One line into the template's log."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
+
+
+class Refused(Exception):
+    """The real interpreter must do it."""
+
+
+class Launcher:
+    """One connection: a request coming in, then a running fork."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.since = time.monotonic()
+        self.data = b""
+        self.fds: List[int] = []
+        self.request: Optional[Dict[str, Any]] = None
+        self.offered = False
+        self.pid = 0
+
+    def read(self) -> bool:
+        """Take what has come; True when the request is complete. Raises EOFError at the end of the stream."""
+        parts, ancillary, flags, _ = self.connection.recvmsg(65536, socket.CMSG_SPACE(FDS_AT_ONCE * 4), MSG_CLOEXEC)
+        for level, kind, packed in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                count = len(packed) // 4
+                self.fds += struct.unpack(f"{count}i", packed[: count * 4])
+        if not parts:
+            raise EOFError
+        if flags & socket.MSG_CTRUNC:
+            raise Refused("its open files did not arrive")
+        self.data += parts
+        if len(self.data) < 4:
+            return False
+        size = int.from_bytes(self.data[:4], "little")
+        if len(self.data) - 4 < size:
+            return False
+        self.request = marshal.loads(self.data[4 : 4 + size])
+        self.data = b""
+        return True
+
+    def answer(self, kind: bytes, value: Optional[int] = None, text: Optional[str] = None) -> None:
+        """Tell the launcher; one that has gone is found by its closed connection."""
+        message = kind
+        if value is not None:
+            message += value.to_bytes(4, "little")
+        if text is not None:
+            message += len(text.encode()).to_bytes(4, "little") + text.encode()
+        try:
+            self.connection.sendall(message)
+        except OSError:
+            pass
+
+    def close_files(self) -> None:
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []
+
+
+class Template:
+    """The loop: accept, read, fork, reap."""
+
+    def __init__(self, settings: Dict[str, Any]) -> None:
+        self.folder: str = settings["folder"]
+        self.settings = settings
+        self.pid = os.getpid()
+        self.title_area = title.area()
+        self.frozen = frozen(dict(os.environ))
+        self.site_path = sys.path[1:]
+        self.launchers: Dict[int, Launcher] = {}
+        self.by_pid: Dict[int, Launcher] = {}
+        self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
+        self.held = held.Held()
+        self.waiting: List[Launcher] = []
+        self.codes: Dict[str, Tuple[Tuple[int, ...], Any]] = {}
+        self.warm = False
+        self.ending = False
+        self.forks = 0
+        self.importer = modules.Importer(say, f"{self.folder}/refused")
+        self.threads = threadpools.Pools()
+        self.records = registry.Registry(self.folder)
+        self.poll = select.poll()
+        self.listening = self._listen()
+        self.child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _noted)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.poll.register(self.listening, select.POLLIN)
+        self.poll.register(self.child_ended, select.POLLIN)
+
+    def _listen(self) -> socket.socket:
+        """Bind under a temporary name and move it into place: a launcher never finds half a socket."""
+        path = f"{self.folder}/template.socket"
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        temporary = f"{path}.{self.pid}"
+        made.bind(temporary)
+        os.chmod(temporary, 0o600)
+        made.listen(BACKLOG)
+        os.rename(temporary, path)
+        return made
+
+    def _end(self, *_: Any) -> None:
+        self.ending = True
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Import, then serve until told to end. Forks may be asked for from the first moment on."""
+        self._tell_state()
+        self._adopt()
+        self._warm_up()
+        while not self.ending:
+            self.turn(NAP_MS)
+        os.unlink(f"{self.folder}/template.socket")
+
+    def _warm_up(self) -> None:
+        began = time.monotonic()
+        self.load(modules.BASE)
+        with modules.search(self.settings["vendored"]):
+            self.load(modules.VENDORED)
+        self.load(modules.read_learned(self.settings["learned"]))
+        with modules.search([os.getcwd()]):
+            self.load(self.settings["modules"])
+        self.warm = True
+        self._serve_waiting()
+        say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules")
+        self._tell_state()
+
+    def load(self, names: Sequence[str]) -> None:
+        """Import more modules; one that starts a thread makes this template useless: it begins anew without it."""
+        with self.threads.held_back():
+            try:
+                self.importer.load(names, self._between_imports)
+            except RuntimeError as error:
+                self._begin_anew(str(error))
+        self.threads.find()
+        gc.collect()
+        gc.freeze()  # the collector would touch, and so copy, every page in every fork
+
+    def _between_imports(self) -> None:
+        self.turn(0)
+
+    def _begin_anew(self, name: str) -> None:
+        say(f"{name} starts threads when it is imported; it is left out from now on")
+        self.importer.refuse(name)
+        if self.by_pid:
+            os._exit(1)  # its forks live on, watched by their launchers; the keeper starts another template
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+    def turn(self, timeout_ms: int) -> None:
+        """Handle whatever has happened."""
+        try:
+            happened = self.poll.poll(timeout_ms)
+        except InterruptedError:
+            return
+        for fd, _ in happened:
+            if fd == self.listening.fileno():
+                self._accept()
+            elif fd == self.child_ended:
+                os.read(fd, 4096)
+            elif fd in self.orphans:
+                self._orphaned(fd)
+            elif fd in self.launchers:
+                self._hear(self.launchers[fd])
+        self._reap()
+        if self.held.over():
+            self._release(everything=False)
+        self._cut_off_slow()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                say(f"cannot accept: {error}")
+                return
+            connection.setblocking(True)
+            fd = connection.fileno()
+            self.launchers[fd] = Launcher(connection)
+            self.poll.register(fd, select.POLLIN)
+
+    def _hear(self, launcher: Launcher) -> None:
+        if launcher.request is not None:
+            self._hear_again(launcher)
+            return
+        try:
+            complete = launcher.read()
+        except (EOFError, OSError):
+            self._gone(launcher)
+            return
+        except Refused as why:
+            self._refuse(launcher, str(why))
+            return
+        except (ValueError, TypeError) as error:
+            self._refuse(launcher, f"unreadable request: {error}")
+            return
+        if complete:
+            self._asked(launcher)
+
+    def _hear_again(self, launcher: Launcher) -> None:
+        """`G`: the launcher still wants its fork. Anything else is its end."""
+        try:
+            word = launcher.connection.recv(1)
+        except OSError:
+            word = b""
+        if word == b"G" and launcher.offered and not launcher.pid:
+            self._fork(launcher)
+        else:
+            self._gone(launcher)
+
+    def _offer(self, launcher: Launcher) -> None:
+        launcher.offered = True
+        launcher.answer(b"A")
+
+    def _asked(self, launcher: Launcher) -> None:
+        request = launcher.request
+        assert request is not None
+        if "order" in request:
+            self._order(launcher, request)
+            return
+        try:
+            shortcut.apply(request, self.settings["real"])
+            self._check(request)
+        except Refused as why:
+            self._refuse(launcher, str(why))
+            return
+        if self.held.holds(request["program"]):
+            launcher.answer(b"H")
+            self.held.add(launcher)
+        elif self.warm or self.held.is_first(request["program"]):
+            self._offer(launcher)
+        else:
+            self.waiting.append(launcher)
+
+    def _check(self, request: Dict[str, Any]) -> None:
+        if request["protocol"] != PROTOCOL:
+            raise Refused("its launcher speaks another version")
+        env = {os.fsdecode(k): os.fsdecode(v) for k, v in request["env"].items()}
+        theirs = frozen(env)
+        if theirs != self.frozen:
+            different = sorted(name for name in {*theirs, *self.frozen} if theirs.get(name) != self.frozen.get(name))
+            raise Refused(f"its environment differs in {', '.join(different)}")
+        for entry in env.get("PYTHONPATH", "").split(os.pathsep):
+            for name in ("sitecustomize", "usercustomize"):
+                if entry and (os.path.exists(f"{entry}/{name}.py") or os.path.isdir(f"{entry}/{name}")):
+                    raise Refused(f"PYTHONPATH holds {name}")
+        if request["nice"] < os.getpriority(os.PRIO_PROCESS, 0):
+            raise Refused("it has a higher priority")
+
+    def _serve_waiting(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for launcher in waiting:
+            if launcher.connection.fileno() in self.launchers:
+                self._offer(launcher)
+
+    def _release(self, everything: bool = True) -> None:
+        for launcher in self.held.release(everything):
+            if launcher.connection.fileno() in self.launchers:
+                if self.warm:
+                    self._offer(launcher)
+                else:
+                    self.waiting.append(launcher)
+
+    # --- forks --------------------------------------------------------------------------------------------------------
+
+    def _fork(self, launcher: Launcher) -> None:
+        request = launcher.request
+        assert request is not None
+        try:
+            code = self._code(request["program"])  # compiled here, every later fork has it
+        except Exception as error:
+            self._refuse(launcher, f"it does not compile without a word: {type(error).__name__}")
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._refuse(launcher, f"cannot fork: {os.strerror(error.errno or errno.EAGAIN)}")
+            return
+        if pid == 0:
+            self._become(launcher, code)
+        self.forks += 1
+        launcher.pid = pid
+        launcher.close_files()
+        self.by_pid[pid] = launcher
+        self.records.add(pid, request["pid"], request["env"])
+
+    def _become(self, launcher: Launcher, compiled: Any) -> None:
+        """In the fork. Never returns, whatever happens."""
+        code = 1
+        try:
+            request = launcher.request
+            assert request is not None
+            signal.set_wakeup_fd(-1)
+            child.take_over(request, surroundings(), launcher.fds, launcher.connection.detach())
+            program = request["program"]
+            child.fresh_randomness()
+            child.fresh_beginnings()
+            child.take_executable(request)
+            child.take_path(self.site_path, program)
+            title.show(sys.orig_argv, self.title_area)
+            self.threads.restore()
+            if program["what"].endswith(modules.WORKER):
+                modules.watch(f"{self.folder}/seen")
+            for name in OWN_MODULES:
+                sys.modules.pop(name, None)
+            code = child.run_program(program, compiled)
+            child.leave(code, self.pid, f"{self.folder}/exit-{os.getpid()}")
+        except BaseException:
+            try:
+                traceback.print_exc()
+            finally:
+                os._exit(code or 1)
+
+    def _code(self, program: Dict[str, Any]) -> Any:
+        """The compiled program, kept while its file stays as it is; None for a module.
+
+        A warning is raised: it is the user's to see, at every start.
+        """
+        if program["kind"] == "module":
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if program["kind"] == "command":
+                return compile(program["what"], "<string>", "exec", dont_inherit=True)
+            path = program["what"]
+            found = os.stat(path)
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            kept = self.codes.get(path)
+            if kept is None or kept[0] != stamp:
+                with open(path, "rb") as file:
+                    kept = (stamp, compile(file.read(), path, "exec", dont_inherit=True))
+                self.codes[path] = kept
+            return kept[1]
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            launcher = self.by_pid.get(pid)
+            if os.WIFSTOPPED(status):
+                if launcher:
+                    launcher.answer(b"S", os.WSTOPSIG(status))
+                continue
+            self.records.remove(pid)
+            if launcher is not None:
+                del self.by_pid[pid]
+                launcher.answer(b"X", status)
+                self._forget(launcher)
+
+    def _gone(self, launcher: Launcher) -> None:
+        """The launcher has ended, or given up."""
+        if launcher.pid in self.by_pid:
+            del self.by_pid[launcher.pid]
+            os.kill(launcher.pid, signal.SIGKILL)  # not yet reaped: the pid is still its own
+        self._forget(launcher)
+
+    def _forget(self, launcher: Launcher) -> None:
+        fd = launcher.connection.fileno()
+        if self.launchers.pop(fd, None) is not None:
+            self.poll.unregister(fd)
+        launcher.close_files()
+        launcher.connection.close()
+
+    def _refuse(self, launcher: Launcher, why: str) -> None:
+        launcher.answer(b"R", text=why)
+        self._forget(launcher)
+
+    def _cut_off_slow(self) -> None:
+        now = time.monotonic()
+        for launcher in list(self.launchers.values()):
+            if launcher.request is None and now - launcher.since > REQUEST_S:
+                self._forget(launcher)
+
+    def _adopt(self) -> None:
+        """Forks that an earlier template left: killed when their launcher has ended, or ends."""
+        for pid, launcher_fd in self.records.left_behind():
+            self.orphans[launcher_fd] = pid
+            self.poll.register(launcher_fd, select.POLLIN)
+
+    def _orphaned(self, launcher_fd: int) -> None:
+        pid = self.orphans.pop(launcher_fd)
+        self.poll.unregister(launcher_fd)
+        os.close(launcher_fd)
+        self.records.kill(pid)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def _order(self, launcher: Launcher, request: Dict[str, Any]) -> None:
+        """What the keeper asks for; every order is answered with the state."""
+        try:
+            if request["order"] == "hold":
+                self.held.hold(request["seconds"])
+            elif request["order"] == "release":
+                self._release()
+            elif request["order"] == "import":
+                self.load(request["modules"])
+                self._tell_state()
+            launcher.answer(b"J", text=json.dumps({**self._state(), "loaded": list(sys.modules)}))
+        except Exception as error:
+            say(traceback.format_exc())
+            launcher.answer(b"R", text=f"{type(error).__name__}: {error}")
+        self._forget(launcher)
+
+    def _state(self) -> Dict[str, Any]:
+        return {
+            "pid": self.pid,
+            "warm": self.warm,
+            "modules": len(sys.modules),
+            "threads": modules.threads(),
+            "forks": self.forks,
+            "running": len(self.by_pid),
+            "held": self.held.count,
+            "failed": self.importer.failed,
+            "stage": "running" if self.warm else "submitted",
+            "reason": "",
+            "error": [],
+            "instance": self.settings["instance"],
+        }
+
+    def _tell_state(self) -> None:
+        """The file that the keeper's check looks for."""
+        temporary = f"{self.folder}/state.json.{self.pid}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(self._state(), file)
+        os.rename(temporary, f"{self.folder}/state.json")
+
+
+OWN_MODULES = ("child", "held", "launcher", "modules", "registry", "shortcut", "template", "threadpools", "title")
+
+
+def _noted(*_: Any) -> None:
+    """A Python handler, so that the wake-up descriptor is written; the loop reaps."""
+
+
+def main() -> None:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        settings = json.load(file)
+    child.remember_encodings()
+    template = Template(settings)
+    template.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The warm start on a real cluster: what is forked, what happens when the template is killed, what it learns."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import APP, Sandbox, until
+
+pytestmark = pytest.mark.ray
+
+SPEC = """
+workers: {count: 1}
+serve:
+  applications: [{import: "app:main"}]
+  health: /health
+"""
+# Neither Ray nor the template imports this one.
+LEARNING_APP = APP.replace('return {"pid"', 'import wave\n        return {"wave": wave.__name__, "pid"')
+
+
+@pytest.fixture(scope="module")
+def warm(shared: Sandbox) -> Sandbox:
+    """A cluster with one worker."""
+    shared.write(SPEC, app_py=LEARNING_APP)
+    shared.run("up")
+    return shared
+
+
+def template_pid(sandbox: Sandbox) -> int:
+    return int(sandbox.services()["warm"]["pid"])
+
+
+def kill_template(sandbox: Sandbox) -> int:
+    pid = template_pid(sandbox)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def until_another_template(sandbox: Sandbox, old: int) -> None:
+    def back() -> bool:
+        row = sandbox.services()["warm"]
+        return row["state"] == "ready" and row["pid"] not in (None, old)
+
+    until(back, what="another template is ready")
+
+
+def command_lines(sandbox: Sandbox) -> list[str]:
+    return [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() for pid in sandbox.forks()]
+
+
+def notes(sandbox: Sandbox) -> list[str]:
+    """Texts in the timeline that say what was started cold."""
+    with sqlite3.connect(sandbox.root / "timeline.db") as store:
+        rows = store.execute("select data from events where kind = 'note'").fetchall()
+    return [text for (data,) in rows if "cold" in (text := str(json.loads(data).get("text", "")))]
+
+
+@contextmanager
+def asking(sandbox: Sandbox) -> Iterator[list[str]]:
+    """Meanwhile requests are sent one after another; what went wrong is in the list."""
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                sandbox.get("/health")
+            except (OSError, urllib.error.URLError) as error:
+                wrong.append(repr(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield wrong
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_every_python_process_of_ray_is_a_fork(warm: Sandbox) -> None:
+    assert notes(warm) == []
+    titles = "\n".join(command_lines(warm))
+    for part in (
+        "rayside/start.py",
+        "dashboard.py",
+        "log_monitor.py",
+        "Agent",
+        "ray::ServeController",
+        "ray::ServeRepl",
+    ):
+        assert part in titles, titles
+    assert len(os.listdir(f"/proc/{template_pid(warm)}/task")) == 1
+
+
+def test_it_learns_what_the_application_imports(warm: Sandbox) -> None:
+    warm.get("/")
+    warm.run("restart")  # after every run it looks at what was imported
+    learned = warm.root / "warm" / "learned.json"
+    until(lambda: "wave" in json.loads(learned.read_text())["modules"], what="the module is learned")
+    assert not {"app", "ray"} & set(json.loads(learned.read_text())["modules"])
+
+
+def test_a_restart_keeps_the_template(warm: Sandbox) -> None:
+    before = warm.column("instance")
+    warm.run("restart", "--in-place")
+    after = warm.column("instance")
+    assert after["warm"] == before["warm"]
+    assert after["head"] != before["head"]
+
+
+def test_no_request_fails_when_the_template_is_killed(warm: Sandbox) -> None:
+    before = warm.column("instance")
+    with asking(warm) as wrong:
+        old = kill_template(warm)
+        until_another_template(warm, old)
+    assert wrong == []
+    after = warm.column("instance")
+    assert {name: after[name] for name in after if name != "warm"} == {
+        name: before[name] for name in before if name != "warm"
+    }
+    # Those that were forked from the killed one still end with everything else.
+    warm.run("restart")
+    assert warm.status()["state"] == "ready"
+
+
+def test_scaling_survives_a_killed_template(warm: Sandbox) -> None:
+    scaling = warm.popen("scale", "3")
+    until(lambda: "worker-2" in warm.services(), what="the new workers are wanted")
+    kill_template(warm)
+    out, err = scaling.communicate(timeout=120)
+    assert scaling.returncode == 0, out + err
+    assert {"worker-2", "worker-3"} <= set(warm.services())
+    assert warm.get("/health") == {"ok": True}
+    warm.run("scale", "1")
+
+
+def test_a_start_survives_a_killed_template(warm: Sandbox) -> None:
+    warm.run("down")
+    assert warm.processes() == []
+    starting = warm.popen("up")
+    until(lambda: "serve" in warm.services() and warm.services()["head"]["pid"], what="the head is starting")
+    kill_template(warm)
+    out, err = starting.communicate(timeout=180)
+    assert starting.returncode == 0, out + err
+    assert warm.get("/health") == {"ok": True}
+    until(lambda: warm.services()["warm"]["state"] == "ready", what="the template is back")
+
+
+def test_prewarm_starts_the_template_alone(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=APP)
+    sandbox.run("prewarm")
+    assert list(sandbox.services()) == ["warm"]
+    instance = sandbox.column("instance")["warm"]
+    sandbox.run("prewarm")
+    sandbox.run("up")
+    assert sandbox.column("instance")["warm"] == instance
+    run = json.loads(sandbox.run("perf", "history", "--json").stdout)["runs"][0]
+    assert run["kind"] == "startup"
+    assert run["warm"] is True
+    sandbox.run("down")
+    assert sandbox.processes() == []
+
+
+def test_a_module_that_starts_threads_is_left_out(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC + "warm: {modules: [threaded, colorsys]}\n", app_py=APP)
+    text = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+    (sandbox.folder / "threaded.py").write_text(text)
+    sandbox.run("prewarm")
+    pid = template_pid(sandbox)
+    assert len(os.listdir(f"/proc/{pid}/task")) == 1
+    assert "threaded starts threads" in sandbox.run("logs", "warm").stdout
+    sandbox.run("down")
+
+
+def test_it_can_be_switched_off(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC + "warm: false\n", app_py=APP)
+    sandbox.run("up")
+    assert "warm" not in sandbox.services()
+    assert sandbox.forks() == {}
+    assert "switched off" in sandbox.run("prewarm", code=2).stderr
