@@ -1,1 +1,1 @@
-"""Named scenarios, daybreak and stock Ray side by side: `python -m bench.startup`, then `python -m bench.table`."""
+"""Named scenarios, daybreak and stock Ray side by side: `python -m bench`, then `python -m bench.table`."""

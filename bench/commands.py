@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.group import Group
+
 BIN = Path(sys.executable).parent
 APP_FOLDER = Path(__file__).resolve().parent / "app"
 TAIL_LINES = 20
@@ -25,14 +27,16 @@ class RunFailed(Exception):
 class Command:
     """One started command; a thread waits for its end, so that the end is noticed at once."""
 
-    def __init__(self, argv: tuple[str, ...], env: dict[str, str], log: Path) -> None:
+    def __init__(self, argv: tuple[str, ...], env: dict[str, str], log: Path, group: Group | None = None) -> None:
         self.label = " ".join(argv)
+        # A program of this environment by its name, any other by its path.
+        program = [str(BIN / argv[0]), *argv[1:]]
         self.log = log
         self.began_s = time.monotonic()
         self.returned_s: float | None = None
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [str(BIN / argv[0]), *argv[1:]],
+                group.entering(program) if group else program,
                 cwd=APP_FOLDER,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -64,26 +68,35 @@ class Command:
         if self.wait(GRACE_S) is None:
             self.kill()
 
+    def output(self) -> str:
+        """Everything it has written so far."""
+        return self.log.read_text(errors="replace")
+
     def tail(self) -> str:
         """Its last lines of output."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+        return "\n".join(self.output().splitlines()[-TAIL_LINES:])
 
 
 class Commands:
-    """The commands of one run, below one scratch folder with a deadline for all of them."""
+    """The commands of one run, below one scratch folder with a deadline for all of them.
 
-    def __init__(self, folder: Path) -> None:
+    `group` holds all their processes, where the system lets us make one.
+    """
+
+    def __init__(self, folder: Path, group: Group | None = None) -> None:
         self.folder = folder
+        self.group = group
         self.daybreak_home = folder / "home"
         self._env = environment(folder)
         self._background: list[Command] = []
         self._timed: list[Command] = []
-        self._deadline = time.monotonic()
+        self._deadline = self.began_s = time.monotonic()
         self._count = 0
 
     def allow(self, seconds: float) -> None:
-        """From now on, everything has this long; what was timed before is forgotten."""
-        self._deadline = time.monotonic() + seconds
+        """From now on (`began_s`), everything has this long; what was timed before is forgotten."""
+        self.began_s = time.monotonic()
+        self._deadline = self.began_s + seconds
         self._timed.clear()
 
     @property
@@ -93,7 +106,7 @@ class Commands:
     def start(self, *argv: str) -> Command:
         """Start a command and go on; it is expected to stay, or to be passed to `finish`."""
         self._count += 1
-        command = Command(argv, self._env, self.folder / f"{self._count:02}.log")
+        command = Command(argv, self._env, self.folder / f"{self._count:02}.log", self.group)
         self._background.append(command)
         self._timed.append(command)
         return command
@@ -109,9 +122,11 @@ class Commands:
         if code != 0:
             raise RunFailed(f"`{command.label}` ended with code {code}\n{command.tail()}")
 
-    def run(self, *argv: str) -> None:
+    def run(self, *argv: str) -> Command:
         """Start a command and wait until it has returned."""
-        self.finish(self.start(*argv))
+        command = self.start(*argv)
+        self.finish(command)
+        return command
 
     def check(self) -> None:
         """Raise RunFailed where the deadline has passed, or a command that was to stay has ended."""

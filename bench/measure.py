@@ -1,4 +1,4 @@
-"""Looking from outside, as a user would: when the application answers, when every node is there."""
+"""Looking from outside, as a user would: when the application answers, when every node and replica is there."""
 
 from __future__ import annotations
 
@@ -21,20 +21,29 @@ NODES_EVERY_S = 0.05
 # One question; long enough for a slow first answer, short enough for one that got lost with an old generation.
 ASK_TIMEOUT_S = 2.0
 CHECK_EVERY_S = 0.1
+# Serve's REST API answers a change when the controller has accepted it.
+CHANGE_TIMEOUT_S = 30.0
+APPLICATIONS = "/api/serve/applications/"
+# Read from Ray's GCS for every question. The dashboard's own `/nodes?view=summary` is up to two seconds old.
+NODES = "/api/v0/nodes?limit=1000"
+
+Meter = Callable[[], float]
 
 
 class Watch:
     """Asks the same question again and again in a thread, until the first answer that is not None.
 
-    `seen_s` is when that answer was complete (monotonic seconds).
+    `seen_s` is when that answer was complete (monotonic seconds), `metered` what the meter showed then.
     """
 
-    def __init__(self, what: str, ask: Callable[[], int | None], every_s: float) -> None:
+    def __init__(self, what: str, ask: Callable[[], int | None], every_s: float, meter: Meter | None = None) -> None:
         self.what = what
         self.answer: int | None = None
         self.seen_s: float | None = None
+        self.metered: float | None = None
         self._ask = ask
         self._every_s = every_s
+        self._meter = meter
         self._stop = threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -52,6 +61,7 @@ class Watch:
             answer = self._ask()
             if answer is not None:
                 self.answer, self.seen_s = answer, time.monotonic()
+                self.metered = self._meter() if self._meter else None
                 self._done.set()
                 return
             self._stop.wait(self._every_s)
@@ -67,24 +77,62 @@ class Watch:
         return self.seen_s
 
 
-def first_response(other_than_pid: int | None = None) -> Watch:
+def first_response(other_than_pid: int | None = None, meter: Meter | None = None) -> Watch:
     """Until the application answers with 200; the answer is the replica's pid. A known old replica does not count."""
 
     def ask() -> int | None:
-        pid = pid_of(_get(SERVE_PORT, "/"))
+        pid = pid_of(_json(SERVE_PORT, "GET", "/"))
         return None if pid == other_than_pid else pid
 
-    return Watch("no answer from the application", ask, RESPONSE_EVERY_S)
+    return Watch("no answer from the application", ask, RESPONSE_EVERY_S, meter)
 
 
-def all_nodes(wanted: int, daybreak_home: Path) -> Watch:
-    """Until Ray's dashboard counts that many living nodes."""
+def all_nodes(wanted: int, daybreak_home: Path, meter: Meter | None = None) -> Watch:
+    """Until Ray's dashboard counts at least that many living nodes."""
+    return _nodes(wanted, daybreak_home, lambda alive: alive >= wanted, meter)
+
+
+def no_more_nodes(wanted: int, daybreak_home: Path) -> Watch:
+    """Until Ray's dashboard counts exactly that many living nodes."""
+    return _nodes(wanted, daybreak_home, lambda alive: alive == wanted)
+
+
+def each_node(wanted: int, daybreak_home: Path, seen: dict[int, float]) -> Watch:
+    """As `all_nodes`; `seen` gets the monotonic seconds at which each number of living nodes was first reached."""
+
+    def enough(alive: int) -> bool:
+        now = time.monotonic()
+        for number in range(1, alive + 1):
+            seen.setdefault(number, now)
+        return alive >= wanted
+
+    return _nodes(wanted, daybreak_home, enough)
+
+
+def _nodes(wanted: int, daybreak_home: Path, enough: Callable[[int], bool], meter: Meter | None = None) -> Watch:
+    def ask() -> int | None:
+        alive = alive_nodes(_json(DASHBOARD_PORT, "GET", NODES, _token(daybreak_home)))
+        return alive if enough(alive) else None
+
+    return Watch(f"not {wanted} nodes alive", ask, NODES_EVERY_S, meter)
+
+
+def replicas(wanted: int, daybreak_home: Path) -> Watch:
+    """Until Serve's REST API shows that many replicas as RUNNING."""
 
     def ask() -> int | None:
-        alive = alive_nodes(_get(DASHBOARD_PORT, "/nodes?view=summary", _token(daybreak_home)))
-        return alive if alive >= wanted else None
+        running = running_replicas(_json(DASHBOARD_PORT, "GET", APPLICATIONS, _token(daybreak_home)))
+        return running if running >= wanted else None
 
-    return Watch(f"fewer than {wanted} nodes alive", ask, NODES_EVERY_S)
+    return Watch(f"fewer than {wanted} replicas RUNNING", ask, NODES_EVERY_S)
+
+
+def deploy(config: dict[str, Any], daybreak_home: Path) -> None:
+    """Give Serve a new config through its REST API; raises RunFailed where it refuses."""
+    token = _token(daybreak_home)
+    status, text = _ask(DASHBOARD_PORT, "PUT", APPLICATIONS, token, json.dumps(config), CHANGE_TIMEOUT_S)
+    if status != http.client.OK:
+        raise RunFailed(f"Serve did not take the config ({status}): {text[:500]}")
 
 
 def pid_of(answer: Any) -> int | None:
@@ -94,10 +142,23 @@ def pid_of(answer: Any) -> int | None:
 
 
 def alive_nodes(answer: Any) -> int:
-    """How many of `data.summary[].raylet.state` are ALIVE; whatever has another shape counts as none."""
-    summary = _field(_field(answer, "data"), "summary")
-    nodes: Iterable[Any] = summary if isinstance(summary, list) else ()
-    return sum(_field(_field(node, "raylet"), "state") == "ALIVE" for node in nodes)
+    """How many of `data.result.result[].state` are ALIVE; whatever has another shape counts as none."""
+    result = _field(_field(_field(answer, "data"), "result"), "result")
+    nodes: Iterable[Any] = result if isinstance(result, list) else ()
+    return sum(_field(node, "state") == "ALIVE" for node in nodes)
+
+
+def running_replicas(answer: Any) -> int:
+    """How many of `applications.*.deployments.*.replicas[].state` are RUNNING; another shape counts as none."""
+    deployments = [each for app in _each(answer, "applications") for each in _each(app, "deployments")]
+    found = [_field(deployment, "replicas") for deployment in deployments]
+    rows = [row for rows in found if isinstance(rows, list) for row in rows]
+    return sum(_field(row, "state") == "RUNNING" for row in rows)
+
+
+def _each(value: Any, name: str) -> Iterable[Any]:
+    found = _field(value, name)
+    return found.values() if isinstance(found, dict) else ()
 
 
 def _field(value: Any, name: str) -> Any:
@@ -111,15 +172,33 @@ def _token(daybreak_home: Path) -> str | None:
         return None
 
 
-def _get(port: int, path: str, token: str | None = None) -> Any:
+def _json(port: int, method: str, path: str, token: str | None = None) -> Any:
     """The JSON of a 200 response; None for everything else."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=ASK_TIMEOUT_S)
+    status, text = _ask(port, method, path, token)
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        response = connection.getresponse()
-        body = response.read()
-        return json.loads(body) if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError):
+        return json.loads(text) if status == http.client.OK else None
+    except ValueError:
         return None
+
+
+def _ask(
+    port: int,
+    method: str,
+    path: str,
+    token: str | None = None,
+    body: str | None = None,
+    timeout_s: float = ASK_TIMEOUT_S,
+) -> tuple[int | None, str]:
+    """Status and text of one response; (None, why) where there was none."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    try:
+        connection.request(method, path, body=body, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return None, str(error)
     finally:
         connection.close()

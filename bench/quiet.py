@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from bench.results import HIGH_BUSY
+from bench.doubts import HIGH_BUSY
 
 # Serve, dashboard, and the head's port as Ray and as daybreak choose it.
 PORTS = (8000, 8265, 6379, 6380)

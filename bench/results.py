@@ -4,66 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
-Measure = Literal["first_200_s", "all_nodes_s"]
-MEASURES: tuple[Measure, ...] = ("first_200_s", "all_nodes_s")
-ENOUGH = 3
-# Shares of all processors that something else used in the second before a run.
-HIGH_BUSY = 0.15
-# Load per processor before the first run; before later ones it is mostly the bench's own.
-HIGH_LOAD = 0.5
-WIDE = 1.5
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One run. Times in seconds after its first command; None where not measured. `error` marks a failed run.
-
-    `cpu_busy` is the share of all processors in use during the second before the run.
-    """
-
-    scenario: str
-    round: int
-    began_at: str
-    first_200_s: float | None
-    all_nodes_s: float | None
-    error: str | None = None
-    load_1min: float = 0.0
-    cpu_busy: float = 0.0
-    commands: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return self.error is None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One scenario as the tables show it; `baseline` is the name of the one it is compared with."""
-
-    name: str
-    title: str
-    baseline: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The successful runs of one scenario and measure. `times_as_fast` is the baseline's median over this one's."""
-
-    scenario: str
-    measure: Measure
-    runs: int
-    failed: int
-    median_s: float | None
-    min_s: float | None
-    max_s: float | None
-    baseline: str
-    times_as_fast: float | None
+from bench import doubts
+from bench.measures import ALL, MEASURES
+from bench.records import Goal, Line, Sample, Summary, Verdict
+from bench.straight import Straight, straight
 
 
 @dataclass(frozen=True)
@@ -74,13 +24,25 @@ class Report:
     settings: dict[str, Any]
     lines: tuple[Line, ...]
     samples: tuple[Sample, ...] = ()
+    goals: tuple[Goal, ...] = ()
+
+    @property
+    def ran(self) -> list[Line]:
+        """The lines that have a sample."""
+        names = {sample.scenario for sample in self.samples}
+        return [line for line in self.lines if line.name in names]
+
+    @property
+    def measures(self) -> list[str]:
+        """What was measured in any successful run, in the order of `bench.measures`."""
+        found = {name for sample in self.samples if sample.ok for name in sample.values}
+        return [measure.name for measure in ALL if measure.name in found]
 
     def summaries(self) -> list[Summary]:
-        """One per scenario that ran and measure, in the order of the lines."""
-        ran = {sample.scenario for sample in self.samples}
-        return [self.summary(line, measure) for line in self.lines if line.name in ran for measure in MEASURES]
+        """One per scenario that ran and measure that was taken, in the order of the lines."""
+        return [self.summary(line, measure) for line in self.ran for measure in self.measures]
 
-    def summary(self, line: Line, measure: Measure) -> Summary:
+    def summary(self, line: Line, measure: str) -> Summary:
         values = self._values(line.name, measure)
         middle = median(values) if values else None
         compared = self._values(line.baseline, measure)
@@ -89,71 +51,74 @@ class Report:
             measure=measure,
             runs=sum(sample.scenario == line.name for sample in self.samples),
             failed=sum(sample.scenario == line.name and not sample.ok for sample in self.samples),
-            median_s=middle,
-            min_s=min(values, default=None),
-            max_s=max(values, default=None),
+            median=middle,
+            min=min(values, default=None),
+            max=max(values, default=None),
             baseline=line.baseline,
-            times_as_fast=round(median(compared) / middle, 3) if middle and compared else None,
+            factor=_factor(measure, median(compared), middle) if middle and compared else None,
         )
 
+    def verdicts(self) -> list[Verdict]:
+        """Every goal with what was measured."""
+        return [self._verdict(goal) for goal in self.goals]
+
+    def straights(self) -> dict[str, Straight]:
+        """For each measure the straight line through the medians of the lines that have a number of workers."""
+        lines = [line for line in self.ran if line.workers is not None]
+        found = {measure: straight(self.points(lines, measure)) for measure in self.measures}
+        return {measure: line for measure, line in found.items() if line is not None}
+
+    def points(self, lines: Sequence[Line], measure: str) -> list[tuple[float, float]]:
+        """(workers, median) of the lines where both are known."""
+        summaries = [(line.workers, self.summary(line, measure).median) for line in lines]
+        return [(float(x), y) for x, y in summaries if x is not None and y is not None]
+
     def warnings(self) -> list[str]:
-        """What a reader must know before trusting the medians: what, the likely cause, what to do."""
-        return [*self._busy(), *self._doubtful()]
+        """What a reader must know before trusting the medians."""
+        return doubts.warnings(self)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "machine": self.machine,
             "settings": self.settings,
             "lines": [asdict(line) for line in self.lines],
+            "goals": [asdict(goal) for goal in self.goals],
             "samples": [{**asdict(sample), "ok": sample.ok} for sample in self.samples],
             "summaries": [asdict(summary) for summary in self.summaries()],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts()],
+            "straights": {measure: asdict(line) for measure, line in self.straights().items()},
             "warnings": self.warnings(),
         }
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Report:
-        """Summaries and warnings are made anew from the samples."""
+        """Summaries, verdicts, straight lines and warnings are made anew from the samples."""
         samples = [{key: value for key, value in sample.items() if key != "ok"} for sample in raw["samples"]]
         return cls(
             machine=raw["machine"],
             settings=raw["settings"],
             lines=tuple(Line(**line) for line in raw["lines"]),
             samples=tuple(Sample(**sample) for sample in samples),
+            goals=tuple(Goal(**goal) for goal in raw["goals"]),
         )
 
-    def _values(self, scenario: str, measure: Measure) -> list[float]:
-        found = (getattr(sample, measure) for sample in self.samples if sample.scenario == scenario and sample.ok)
-        return [value for value in found if value is not None]
+    def _values(self, scenario: str, measure: str) -> list[float]:
+        good = (sample.values for sample in self.samples if sample.scenario == scenario and sample.ok)
+        return [values[measure] for values in good if measure in values]
 
-    def _busy(self) -> Iterable[str]:
-        cores = int(self.machine.get("cores") or 1)
-        for number, sample in enumerate(self.samples):
-            by_load = number == 0 and sample.load_1min > HIGH_LOAD * cores
-            if sample.cpu_busy > HIGH_BUSY or by_load:
-                yield (
-                    f"before {sample.scenario} in round {sample.round} the processors were {sample.cpu_busy:.0%} busy "
-                    f"(load {sample.load_1min:.2f}): something else was running. Measure again on a quiet machine."
-                )
+    def _verdict(self, goal: Goal) -> Verdict:
+        line = next(line for line in self.lines if line.name == goal.scenario)
+        factor = self.summary(line, goal.measure).factor
+        if factor is None:
+            return Verdict(goal, None, None)
+        measured = round(1 / factor, 3) if goal.share else factor
+        return Verdict(goal, measured, measured <= goal.required if goal.share else measured >= goal.required)
 
-    def _doubtful(self) -> Iterable[str]:
-        for summary in self.summaries():
-            if summary.measure != "first_200_s":
-                continue
-            if summary.failed:
-                yield (
-                    f"{summary.failed} of {summary.runs} runs of {summary.scenario} failed and are in no median. "
-                    "The samples hold each one's error."
-                )
-            if summary.runs - summary.failed < ENOUGH:
-                yield (
-                    f"{summary.scenario} has fewer than {ENOUGH} good runs, so its median says little. "
-                    f"Measure with --rounds {ENOUGH} or more."
-                )
-            if summary.min_s and summary.max_s and summary.max_s > WIDE * summary.min_s:
-                yield (
-                    f"the runs of {summary.scenario} lie between {summary.min_s:.1f} and {summary.max_s:.1f} s: the "
-                    "first may have read from the disk, or something else was running. Measure again."
-                )
+
+def _factor(measure: str, baseline: float, own: float) -> float | None:
+    if not baseline:
+        return None
+    return round(own / baseline if MEASURES[measure].more_is_better else baseline / own, 3)
 
 
 def rotated(names: Sequence[str], round_index: int) -> list[str]:

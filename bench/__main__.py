@@ -1,0 +1,33 @@
+"""All suites, one after the other: `python -m bench [SUITE ...]`. Options are those of one suite, such as --rounds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from bench import scale, startup, suite, work
+
+SUITES = {each.name: each for each in (startup.SUITE, work.SUITE, scale.SUITE)}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The largest exit code of the suites; an interrupted one is the last."""
+    count = next((number for number, word in enumerate(arguments) if word not in SUITES), len(arguments))
+    names, options = list(arguments[:count]) or list(SUITES), arguments[count:]
+    if options and not options[0].startswith("-"):
+        print(f"bench: there is no suite {options[0]}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    if len(names) > 1 and any(word.startswith(("--out", "--only")) for word in options):
+        print("bench: --out and --only go with one suite", file=sys.stderr)
+        return 2
+    worst = 0
+    for name in names:
+        code = suite.main(SUITES[name], options)
+        worst = max(worst, code)
+        if code == suite.INTERRUPTED:
+            break
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""The values that results are made of: what was compared, what was measured, what is required. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run. `values` by measure, only what was measured; `error` marks a failed run.
+
+    `points` are (number of workers, seconds until they were there), where a run has several. `cpu_busy` is the share
+    of all processors in use during the second before the run. `left` names processes that outlived its end.
+    """
+
+    scenario: str
+    round: int
+    began_at: str
+    values: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+    load_1min: float = 0.0
+    cpu_busy: float = 0.0
+    points: list[list[float]] = field(default_factory=list)
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One scenario as the tables show it; `baseline` is the name of the one it is compared with.
+
+    `workers` where the scenario has a number of its own; such a line is one point of a straight line, and one run of
+    it is enough.
+    """
+
+    name: str
+    title: str
+    baseline: str
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is required of one scenario and measure: to be at least `required` times better than its baseline.
+
+    With `share`, `required` is instead the largest allowed share of the baseline's value.
+    """
+
+    title: str
+    scenario: str
+    measure: str
+    required: float
+    share: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The successful runs of one scenario and measure, in the measure's unit.
+
+    `factor` says how many times better than the baseline's median this one's is: a quarter of the seconds and four
+    times the requests per second are both 4.
+    """
+
+    scenario: str
+    measure: str
+    runs: int
+    failed: int
+    median: float | None
+    min: float | None
+    max: float | None
+    baseline: str
+    factor: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A goal beside what was measured, both as a factor or both as a share; None where it was not measured."""
+
+    goal: Goal
+    measured: float | None
+    met: bool | None
