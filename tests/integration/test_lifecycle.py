@@ -19,7 +19,7 @@ def test_up_brings_everything_up(shared: Sandbox) -> None:
     assert f"serve        {shared.url}" in done.stdout
     status = shared.status()
     assert status["state"] == "ready"
-    assert list(shared.services()) == ["postgres", "redis", "head", "worker-1", "worker-2", "serve"]
+    assert list(shared.services()) == ["warm", "postgres", "redis", "head", "worker-1", "worker-2", "serve"]
     assert shared.get("/health")
     assert visit(shared) == 1
     assert visits(shared) == 1
@@ -50,7 +50,7 @@ def test_scale_changes_only_the_workers(shared: Sandbox) -> None:
     after = shared.column("pid")
     assert {**before, "worker-3": after["worker-3"]} == after
     shared.run("scale", "1")
-    assert set(shared.services()) == {"postgres", "redis", "head", "worker-1", "serve"}
+    assert set(shared.services()) == {"warm", "postgres", "redis", "head", "worker-1", "serve"}
     assert shared.status()["state"] == "ready"
     assert visits(shared) == 1
 

@@ -85,17 +85,18 @@ def test_up_scale_restart_down(folder: Path) -> None:
     assert isinstance(spec, daybreak.LoadedSpec)
     messages: list[Mapping[str, object]] = []
     first = daybreak.up(spec, on_message=messages.append)
-    assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["head", "serve"])
+    assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["warm", "head", "serve"])
     assert any("event" in message for message in messages)
     assert instances(daybreak.up(spec)) == instances(first)
 
     scaled = daybreak.scale(1, name=NAME)
-    assert (scaled.workers, list(instances(scaled))) == (1, ["head", "worker-1", "serve"])
+    assert (scaled.workers, list(instances(scaled))) == (1, ["warm", "head", "worker-1", "serve"])
     assert {**instances(scaled), **instances(first)} == instances(scaled)
 
     restarted = daybreak.restart(name=NAME)
     assert (restarted.state, restarted.workers) == ("ready", 1)
-    assert not set(instances(restarted).values()) & set(instances(scaled).values())
+    kept = set(instances(restarted).items()) & set(instances(scaled).items())
+    assert {service for service, _ in kept} == {"warm"}
     assert get(restarted.urls["serve"] + "/health") == {"ok": True}
 
     done = daybreak.down(NAME)

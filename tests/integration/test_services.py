@@ -178,7 +178,7 @@ def test_restart_replaces_own_services_with_the_app_tier(shared: Sandbox, web_po
     before = shared.column("instance")
     shared.run("restart", "--in-place")
     after = shared.column("instance")
-    assert {name for name in after if after[name] == before[name]} == {"postgres"}
+    assert {name for name in after if after[name] == before[name]} == {"postgres", "warm"}
     assert shared.get(base=f"http://127.0.0.1:{web_port}")["serve_at_start"] == 200
 
 
@@ -192,7 +192,7 @@ def test_serve_by_rays_own_config_file(shared: Sandbox) -> None:
     assert status_of(shared, "/") == 404
     assert config.read_text() == SERVE_CONFIG
     services = shared.services()
-    assert list(services) == ["postgres", "head", "serve"]
+    assert list(services) == ["warm", "postgres", "head", "serve"]
     assert services["head"]["instance"] == head
 
 
@@ -238,7 +238,7 @@ workers: {{cpus: 1500m, resources: {{gadget: 3}}, {labels}env: {{COLOUR: blue}}}
 """
     sandbox.write(spec, look_py=f"HAS_LABELS = {HAS_LABELS}\n{LOOK}")
     sandbox.run("up", "1")
-    assert list(sandbox.services()) == ["head", "worker-1"]
+    assert list(sandbox.services()) == ["warm", "head", "worker-1"]
     assert "serve" not in sandbox.status()["urls"]
     for target in ("serve", "workers", "all"):
         sandbox.run("wait", target, "--timeout", "30s")
@@ -269,7 +269,7 @@ def test_without_any_spec_file(plain: Sandbox) -> None:
     assert plain.url in done.stdout
     assert plain.get("/health") == {"ok": True}
     before = plain.column("instance")
-    assert list(before) == ["head", "worker-1", "serve"]
+    assert list(before) == ["warm", "head", "worker-1", "serve"]
     # What was given before counts from now on.
     plain.run("up", "1")
     assert plain.column("instance") == before

@@ -2,14 +2,16 @@
 
 The command itself is Ray's own. What is changed around it: processes that it starts come from the template
 (`launcher`); nobody waits for the dashboard and the agents, whose addresses are known; Ray's client server runs only
-where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`). Each change
-is made only where this Ray has the function that it needs, under the name and with the parameters that it had when
-this was written; elsewhere Ray's own way stays.
+where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`), whose files
+go to a folder of the cluster's own (`temporary`). Each change is made only where this Ray has the function that it
+needs, under the name and with the parameters that it had when this was written; elsewhere Ray's own way stays.
 """
 
 import functools
 import inspect
 import json
+import os
+import shutil
 import sys
 from typing import Any, Callable, Dict, List
 
@@ -46,21 +48,26 @@ def do_not_wait_for_dashboard(services: Any, internal_kv: Any, constants: Any) -
     services.start_api_server = started
 
 
-def choose_dashboard_modules(services: Any, constants: Any, names: Any, known: Callable[[], List[str]]) -> None:
+def change_dashboard(services: Any, constants: Any, options: Dict[str, Any], known: Callable[[], List[str]]) -> None:
     """The dashboard takes the names of its modules as an argument that `ray start` does not pass on.
 
-    Older dashboards run every module in one process: leaving one out saves little there, and `known` is empty.
+    Older dashboards run every module in one process: leaving one out saves little there, and `known` is empty. Its
+    temporary files lie where they are deleted with the cluster: it does not delete them where it is killed.
     """
-    start = services.start_ray_process
-    if names == "all" or parameters(start)[:2] != ["command", "process_type"]:
+    start, names, temporary = services.start_ray_process, options["dashboard_modules"], options["temporary"]
+    if parameters(start)[:4] != ["command", "process_type", "fate_share", "env_updates"]:
         return
 
     @functools.wraps(start)
-    def started(command: List[str], process_type: str, *args: Any, **kwargs: Any) -> Any:
-        if process_type == constants.PROCESS_TYPE_DASHBOARD and not any("--modules-to-load" in c for c in command):
-            there = [name for name in names if name in known()]
-            command = [*command, f"--modules-to-load={','.join(there)}"] if there else command
-        return start(command, process_type, *args, **kwargs)
+    def started(command: List[str], process_type: str, fate_share: bool, env_updates: Any = None, **rest: Any) -> Any:
+        if process_type == constants.PROCESS_TYPE_DASHBOARD:
+            there = [name for name in names if name in known()] if names != "all" else []
+            if there and not any("--modules-to-load" in word for word in command):
+                command = [*command, f"--modules-to-load={','.join(there)}"]
+            shutil.rmtree(temporary, ignore_errors=True)
+            os.mkdir(temporary, 0o700)
+            env_updates = {**(env_updates or {}), "TMPDIR": temporary}
+        return start(command, process_type, fate_share, env_updates, **rest)
 
     services.start_ray_process = started
 
@@ -122,7 +129,7 @@ def prepare(options: Dict[str, Any]) -> None:
     services: Any = ray._private.services
     do_not_wait_for_agents(services, ray._raylet)
     do_not_wait_for_dashboard(services, ray.experimental.internal_kv, constants)
-    choose_dashboard_modules(services, constants, options["dashboard_modules"], dashboard_modules)
+    change_dashboard(services, constants, options, dashboard_modules)
     if not options["client_server"]:
         without_client_server(ray._private.node)
 

@@ -146,6 +146,7 @@ def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
         "launcher": warm.launcher(site),
         "client_server": spec.ray.client_server,
         "dashboard_modules": "all" if spec.ray.dashboard_modules == "all" else list(spec.ray.dashboard_modules),
+        "temporary": f"{site.runtime}/t",
     }
     return (warm.launcher(site), str(START_PROGRAM), json.dumps(options), "start", *flags)
 
