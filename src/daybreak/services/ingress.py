@@ -14,6 +14,9 @@ from daybreak.spec.model import Spec
 OLDEST = (2, 55)
 # HAProxy takes 97 characters; Ray puts a folder with the node's id (56) before the socket's name.
 LONGEST_FOLDER = 97 - len("/") - 56 - len("/a.sock")
+# A replica that is to end goes on answering for this long at least, until HAProxy has been told. Ray's 30 s are for
+# load balancers elsewhere, and a new replica waits that long for the CPU of the old one.
+DRAIN_S = "2"
 PORTS = ("haproxy_stats", "haproxy_metrics")
 PROGRAM = """\
 #!{python} -IS
@@ -54,6 +57,7 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
     place = folder(site)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": DRAIN_S,
         "RAY_SERVE_HAPROXY_BINARY_PATH": program(site),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{place}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{place}/a.sock",
