@@ -88,7 +88,7 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
     ]
     keep = tuple(handle for name, handle in current.items() if name not in reasons)
     return Plan(
-        stop=_ordered_stops(stops, by_name),
+        stop=_ordered_stops([(_as_it_is(handle, current), why) for handle, why in stops], by_name),
         start=_ordered_starts(starts, stops),
         keep=keep,
     )
@@ -130,6 +130,13 @@ def _reasons_to_replace(wanted: dict[str, Service], current: dict[str, Handle], 
         if not followers:
             return reasons
         reasons.update(followers)
+
+
+def _as_it_is(handle: Handle, current: dict[str, Handle]) -> Handle:
+    """A handle whose service has lost its process, or what it shares its fate with, ends as what is left behind."""
+    bound = [(current.get(name), instance) for name, instance in handle.bound.items()]
+    alone = any(other is None or other.state is State.BROKEN or other.instance != own for other, own in bound)
+    return handle.left_behind() if alone or handle.state is State.BROKEN else handle
 
 
 def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Service]) -> tuple[Stop, ...]:

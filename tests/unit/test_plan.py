@@ -6,7 +6,7 @@ from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.plan import Goal, Plan, plan
-from daybreak.services.base import Need, Service, Tier
+from daybreak.services.base import Need, Service, StopPolicy, Tier
 
 RESTART = Goal(replace_tiers=frozenset({Tier.APP}))
 
@@ -145,3 +145,14 @@ def test_the_template_ends_last_whatever_is_known_of_the_others() -> None:
 def test_a_restart_leaves_the_template() -> None:
     warm = service("warm", Tier.WARM)
     assert "warm" in names(plan((*ALL, warm), [*everything(), running(warm)], RESTART))[2]
+
+
+def test_what_a_crash_leaves_behind_is_not_waited_for() -> None:
+    stop = StopPolicy(grace_s=10.0, left_behind_grace_s=0.5)
+    handles = [running(one, stop=stop) for one in (HEAD, WORKER)]
+    broken = [handles[0].in_state(State.BROKEN), handles[1]]
+    for observed, grace_s in ((handles, 10.0), (broken, 0.5), (handles[1:], 0.5)):
+        steps = plan((HEAD, WORKER), observed, RESTART)
+        assert {step.handle.stop.grace_s for step in steps.stop} == {grace_s}
+    database = running(DATABASE, state=State.BROKEN)
+    assert plan((DATABASE,), [database]).stop[0].handle.stop == database.stop

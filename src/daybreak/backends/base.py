@@ -61,6 +61,10 @@ class Handle:
         """The same instance in another state."""
         return replace(self, state=state)
 
+    def left_behind(self) -> Handle:
+        """The same instance, to be ended as what is left of something."""
+        return replace(self, stop=self.stop.left_behind())
+
 
 @dataclass(frozen=True)
 class Exit:

@@ -110,7 +110,7 @@ class Supervisor:
         self._forget_instance(handle.instance)
         self._record.emit(Kind.EXITED, service.name, exit_code=end.code, reason=end.reason)
         # What is left of it (children of a killed process) must go before it can be started again.
-        await self._backend.stop(handle)
+        await self._backend.stop(handle.left_behind())
         if not self._may_restart(service, end):
             self.given_up.add(service.name)
             self._record.emit(Kind.NOTE, service.name, text=f"not restarted: restart is {service.restart}")

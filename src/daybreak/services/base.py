@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,8 @@ class StopPolicy:
     Processes whose command line holds one of `afterwards` are not asked: they have nothing to save, and are killed
     as soon as the others have gone. `alone` leaves out every process but the main one: what it has started belongs to
     others. `working_folder` finds further processes that belong to the service: PostgreSQL's
-    children leave its session and overwrite their environment.
+    children leave its session and overwrite their environment. `left_behind_grace_s` counts instead where a part that
+    the others cannot do without has ended by itself: a raylet that has lost its GCS does not end when asked.
     """
 
     signal: str = "SIGTERM"
@@ -160,6 +161,11 @@ class StopPolicy:
     afterwards: tuple[str, ...] = ()
     working_folder: str = ""
     alone: bool = False
+    left_behind_grace_s: float | None = None
+
+    def left_behind(self) -> StopPolicy:
+        """The policy for what is left of a service."""
+        return self if self.left_behind_grace_s is None else replace(self, grace_s=self.left_behind_grace_s)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ RAY_HELPERS = (
     "ray start",
     "rayside/start.py",
 )
-STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS)
+STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS, left_behind_grace_s=0.5)
 LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
 AGENT_HEALTH = "/api/local_raylet_healthz"
 
