@@ -283,6 +283,8 @@ def _run(program: Dict[str, Any], code: Optional[types.CodeType]) -> Optional[Ba
         main.__annotations__ = {}
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
+    if "__mp_main__" in sys.modules:
+        sys.modules["__mp_main__"] = main  # multiprocessing took the template's when it was imported
     sys.argv = list(program["argv"])
     try:
         if code is None:
@@ -448,6 +450,7 @@ def _end_modules(before: Any) -> None:
         if hasattr(sys, name):
             setattr(sys, name, None)
     names.stdin, names.stdout, names.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    sys.modules.pop("__mp_main__", None)
     ending = ["__main__"]
     if "ray._raylet" not in sys.modules:
         ending += [name for name in sys.modules if name not in before and name != "__main__"]

@@ -11,6 +11,7 @@ forks live on, their launchers watch them, and the next template kills what has 
 
 import errno
 import gc
+import itertools
 import json
 import marshal
 import os
@@ -87,6 +88,14 @@ class Launcher:
         self.offered = False
         self.pid = 0
 
+    def resume(self) -> None:
+        """It stopped itself when its fork was stopped: somebody has continued the fork alone."""
+        peer = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        try:
+            os.kill(struct.unpack("3i", peer)[0], signal.SIGCONT)
+        except ProcessLookupError:
+            pass  # its end is what comes next
+
     def read(self) -> bool:
         """Take what has come; True when the request is complete. Raises EOFError at the end of the stream."""
         parts, ancillary, flags, _ = self.connection.recvmsg(65536, socket.CMSG_SPACE(FDS_AT_ONCE * 4), MSG_CLOEXEC)
@@ -135,7 +144,10 @@ class Template:
         self.pid = os.getpid()
         self.title_area = title.area()
         self.frozen = frozen(dict(os.environ))
-        self.site_path = sys.path[1:]
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        own = {os.path.abspath(entry) for entry in given if entry}
+        # Without what this process was given itself, which stands in front.
+        self.site_path = list(itertools.dropwhile(own.__contains__, sys.path[1:]))
         self.launchers: Dict[int, Launcher] = {}
         self.by_pid: Dict[int, Launcher] = {}
         self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
@@ -410,7 +422,7 @@ class Template:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -419,6 +431,10 @@ class Template:
             if os.WIFSTOPPED(status):
                 if launcher:
                     launcher.answer(b"S", os.WSTOPSIG(status))
+                continue
+            if os.WIFCONTINUED(status):
+                if launcher:
+                    launcher.resume()
                 continue
             self.records.remove(pid)
             if launcher is not None:

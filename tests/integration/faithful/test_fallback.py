@@ -1,0 +1,163 @@
+"""A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
+
+What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
+the process leads a group of its own. Here: a template in trouble.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.faithful.programs import (
+    WAIT,
+    WHO,
+    list_files,
+    script,
+)
+from tests.integration.faithful.template import (
+    CLEAN,
+    DEADLINE_S,
+    REAL,
+    Ran,
+    Template,
+    gone,
+    line,
+    run,
+    state_of,
+    template,
+    until,
+)
+
+
+@pytest.fixture
+def own() -> Iterator[Template]:
+    """A template that the test may spoil."""
+    with template() as made:
+        yield made
+
+
+def test_a_template_that_is_gone_is_done_without(own: Template) -> None:
+    own.end()
+    assert run([own.launcher, "-c", WHO]).out == REAL.encode() + b"\n"
+    assert own.fallbacks() == ["no template is running"]
+    own.start()
+    own.end(signal.SIGKILL)
+    assert (own.folder / "template.socket").exists()
+    assert run([own.launcher, "-c", WHO]).out == REAL.encode() + b"\n"
+    assert own.fallbacks() == ["no template is running"] * 2
+    own.start()
+    assert own.run("-c", WHO).out.decode() == own.launcher + "\n"
+
+
+def test_a_template_that_does_not_answer_is_done_without(own: Template, tmp_path: Path) -> None:
+    assert own.process
+    own.process.send_signal(signal.SIGSTOP)
+    until(lambda: state_of(own.pid) == "T", "stopped template")
+    # Not into a pipe: its other end lies with the template until that goes on.
+    with open(tmp_path / "out", "wb") as out:
+        argv = [own.impatient(), "-c", WHO + "; print('once')"]
+        subprocess.run(argv, stdout=out, env=CLEAN, timeout=DEADLINE_S, check=True)
+    assert (tmp_path / "out").read_bytes() == REAL.encode() + b"\nonce\n"
+    assert own.fallbacks() == ["the template does not answer"]
+    own.process.send_signal(signal.SIGCONT)
+    assert own.order()["forks"] == 0  # nothing runs twice
+
+
+def test_a_template_killed_while_it_is_asked_is_done_without(own: Template) -> None:
+    assert own.process
+    own.process.send_signal(signal.SIGSTOP)
+    until(lambda: state_of(own.pid) == "T", "stopped template")
+    with own.popen("-c", WHO) as process:
+        until(lambda: "socket" in str(list_files(process.pid)), "asking launcher")
+        own.end(signal.SIGKILL)
+        assert process.communicate(timeout=DEADLINE_S) == (REAL.encode() + b"\n", b"")
+    assert len(own.fallbacks()) == 1
+
+
+@pytest.mark.parametrize(("last", "code"), [("pass", 0), ("sys.exit(9)", 9), ("1 / 0", 1), ("sys.exit('x')", 1)])
+def test_a_program_outlives_its_template(own: Template, last: str, code: int) -> None:
+    text = f"import sys; print('up', flush=True); print(sys.stdin.read()); {last}"
+    with own.popen("-c", text) as process:
+        assert line(process) == b"up"
+        own.end(signal.SIGKILL)
+        out, _ = process.communicate(b"still here", timeout=DEADLINE_S)
+    assert (out, process.returncode) == (b"still here\n", code)
+    assert list(own.folder.glob("exit-*")) == []
+
+
+def test_a_signal_reaches_a_program_whose_template_is_gone(own: Template) -> None:
+    code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(6)); print('up', flush=True); signal.pause()"
+    with own.popen("-c", code) as process:
+        assert line(process) == b"up"
+        own.end(signal.SIGKILL)
+        process.terminate()
+    assert process.returncode == 6
+
+
+def test_the_next_template_looks_after_what_an_earlier_one_left(own: Template) -> None:
+    first, second = own.popen("-c", WAIT), own.popen("-c", WAIT)
+    forks = []
+    for process in (first, second):
+        assert line(process) == b"up"
+    by_launcher = {int((own.folder / f"forks/{pid}").read_text().split("\n")[1]): pid for pid in own.forks()}
+    forks = [by_launcher[process.pid] for process in (first, second)]
+    own.end(signal.SIGKILL)
+    first.kill()
+    first.wait(DEADLINE_S)
+    assert state_of(forks[0]) == "S"  # nobody saw it
+    own.start()
+    until(lambda: gone(forks[0]), "end of the fork whose launcher had ended")
+    first.communicate()
+    assert not gone(forks[1])
+    second.kill()
+    second.communicate()
+    until(lambda: gone(forks[1]), "end of the fork whose launcher ended later")
+    until(lambda: own.forks() == [], "clean folder")
+
+
+def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
+    """Asked before it is warm, the template answers when it is."""
+    script(tmp_path, "import os, time\nwhile not os.path.exists(os.environ['GO']): time.sleep(0.001)", "slow_module.py")
+    env = CLEAN | {"GO": str(tmp_path / "go"), "PYTHONPATH": str(tmp_path)}
+    with template("slow_module", env=env, start=False) as made:
+        made.begin()
+        until((made.folder / "template.socket").exists, "socket")
+        with made.popen("-c", "import sys; print('slow_module' in sys.modules, sys.path)") as process:
+            until(lambda: "socket" in str(list_files(process.pid)), "asking launcher")
+            (tmp_path / "go").touch()
+            out, _ = process.communicate(timeout=DEADLINE_S)
+    assert out == b"True " + run([REAL, "-c", "import sys; print(sys.path)"]).out
+
+
+def test_the_template_keeps_to_itself_what_it_imports(tmp_path: Path) -> None:
+    """Modules that print, that start threads, that fail."""
+    script(tmp_path, "import sys; print('noise'); sys.stderr.write('half a line')", "noisy.py")
+    script(
+        tmp_path, "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "busy.py"
+    )
+    script(tmp_path, "raise SystemExit('no')", "failing.py")
+    with template("noisy", "busy", "failing", env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made:
+        state = made.order()
+        assert state["threads"] == 1
+        assert set(state["failed"]) == {"busy", "failing"}
+        assert made.run("-c", "pass") == Ran(0, b"", b"")
+        made.order("import", modules=["noisy"])
+
+
+def test_files_of_the_launcher_do_not_stay_with_the_template(warm: Template) -> None:
+    until(lambda: not psutil.Process(warm.pid).children(), "end of all forks")
+    before = sorted(list_files(warm.pid))
+    for _ in range(3):
+        warm.run("-c", "pass")
+    until(lambda: sorted(list_files(warm.pid)) == before, "the same files as before")
+
+
+def test_time_is_the_programs_own(warm: Template) -> None:
+    code = "import time, logging; print(time.process_time() < 1, time.thread_time() < 1)"
+    assert warm.run("-c", code).out == b"True True\n"

@@ -1,0 +1,117 @@
+"""A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
+
+What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
+the process leads a group of its own. Here: what is left to the real interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faithful.programs import (
+    SHOW,
+    WHO,
+    assert_same,
+    script,
+)
+from tests.integration.faithful.template import (
+    CLEAN,
+    REAL,
+    Template,
+    run,
+)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["-O"], ["-X", "dev"], ["-W", "error"], ["-I"], ["-B"], ["-E"], ["-s"], ["-S"], ["-v"], ["-uO"], ["-q", "-b"]],
+)
+def test_flags_that_a_fork_cannot_have_are_left_to_the_real_interpreter(warm: Template, flags: list[str]) -> None:
+    assert run([warm.launcher, *flags, "-c", WHO]).out == REAL.encode() + b"\n"
+
+
+def test_an_interactive_interpreter_is_the_real_one(warm: Template) -> None:
+    for argv in ([], ["-i", "-c", "pass"], ["-"]):
+        assert run([warm.launcher, *argv], given=WHO.encode()).out == REAL.encode() + b"\n"
+    assert run([warm.launcher, "-V"]).out == run([REAL, "-V"]).out
+
+
+def test_modules_that_want_the_real_interpreter_get_it(warm: Template, tmp_path: Path) -> None:
+    path = script(tmp_path, WHO)
+    assert REAL.encode() in run([warm.launcher, "-m", "pdb", path], given=b"c\nq\n").out
+    assert run([warm.launcher, "-m", "venv", "--without-pip", str(tmp_path / "made")]).code == 0
+    assert os.readlink(tmp_path / "made/bin/python") == REAL or (tmp_path / "made/bin/python").exists()
+    assert run([warm.launcher, "-m", "venv", "--help"]) == run([REAL, "-m", "venv", "--help"])
+
+
+def test_folders_archives_and_missing_files_are_left_to_the_real_interpreter(warm: Template, tmp_path: Path) -> None:
+    script(tmp_path, WHO, "folder/__main__.py")
+    plain = script(tmp_path, WHO, "without_suffix")
+    for what in (str(tmp_path / "folder"), plain):
+        assert run([warm.launcher, what]).out == REAL.encode() + b"\n"
+    for wrong in (["/nothing.py"], ["-c"], ["-m"], ["--unknown"]):
+        assert run([warm.launcher, *wrong]) == run([REAL, *wrong])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LD_PRELOAD", "libc.so.6"),
+        ("PYTHONHASHSEED", "7"),
+        ("PYTHONOPTIMIZE", "1"),
+        ("PYTHONIOENCODING", "latin-1"),
+        ("LC_ALL", "C"),
+        ("MALLOC_ARENA_MAX", "1"),
+    ],
+)
+def test_variables_that_are_read_once_are_refused(warm: Template, name: str, value: str) -> None:
+    before = warm.fallbacks()
+    forked = run([warm.launcher, "-c", SHOW], env=CLEAN | {name: value})
+    assert_same(forked, run([REAL, "-c", SHOW], env=CLEAN | {name: value}))
+    assert warm.fallbacks() == [*before, f"its environment differs in {name}"]
+
+
+@pytest.mark.parametrize("lang", [None, "C", "POSIX"])
+def test_the_locale_is_found_anew_by_the_real_interpreter(warm: Template, lang: str | None) -> None:
+    env = {name: value for name, value in CLEAN.items() if name != "LANG"} | ({"LANG": lang} if lang else {})
+    forked = run([warm.launcher, "-c", SHOW], env=env)
+    assert_same(forked, run([REAL, "-c", SHOW], env=env))
+    assert "its environment differs in LANG" in warm.fallbacks()[-1]
+
+
+def test_customizing_modules_are_refused(warm: Template, tmp_path: Path) -> None:
+    script(tmp_path, "print('customized')", "sitecustomize.py")
+    env = CLEAN | {"PYTHONPATH": str(tmp_path)}
+    assert run([warm.launcher, "-c", "print(1)"], env=env).out == b"customized\n1\n"
+    assert warm.fallbacks()[-1] == "PYTHONPATH holds sitecustomize"
+
+
+def test_a_deleted_folder_is_left_to_the_real_interpreter(warm: Template, tmp_path: Path) -> None:
+    prepare = f"os.mkdir({str(tmp_path / 'x')!r}); os.chdir({str(tmp_path / 'x')!r}); os.rmdir('.')"
+    prepare = prepare.replace("os.rmdir('.')", f"os.rmdir({str(tmp_path / 'x')!r})")
+    forked, real = (run([way, "-c", "print(1)"], prepare=prepare) for way in (warm.launcher, REAL))
+    assert forked == real
+    assert warm.fallbacks()[-1].startswith("it cannot be described")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "why"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))", "its limits of memory differ"),
+        ("resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 22))", "its limits of memory differ"),
+        ("import ctypes; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)", "its NoNewPrivs differs"),
+        ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))", "its scheduling differs"),
+        ("os.environb; import ctypes; ctypes.CDLL(None).unshare(0x4000000)", "its uts namespace differs"),
+        ("os.setgroups([1, 2])", "its Groups differs"),
+    ],
+)
+def test_what_cannot_be_taken_over_is_left_to_the_real_interpreter(warm: Template, prepare: str, why: str) -> None:
+    if os.geteuid() != 0 and ("unshare" in prepare or "setgroups" in prepare):
+        pytest.skip("only root may")
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_AS), open('/proc/self/status').read()[:0])"
+    forked, real = (run([way, "-c", code], prepare=prepare) for way in (warm.launcher, REAL))
+    assert forked == real
+    assert warm.fallbacks()[-1] == why

@@ -1,0 +1,126 @@
+"""A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
+
+What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
+the process leads a group of its own. Here: signals.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faithful.programs import (
+    WAIT,
+    fork_of,
+)
+from tests.integration.faithful.template import (
+    CLEAN,
+    DEADLINE_S,
+    REAL,
+    Template,
+    line,
+    read_all,
+    state_of,
+    until,
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_to_the_launcher_ends_the_program(warm: Template, number: int) -> None:
+    ends = []
+    for program in (warm.launcher, REAL):
+        with subprocess.Popen(
+            [program, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
+        ) as process:
+            assert line(process) == b"up"
+            process.send_signal(number)
+            ends.append((process.communicate(timeout=DEADLINE_S), process.returncode))
+    assert ends[0] == ends[1]
+    assert ends[1][1] == -number
+
+
+def test_a_programs_handlers_run(warm: Template) -> None:
+    code = """
+import signal, sys
+got = []
+def told(number, frame):
+    print(number, frame.f_code.co_name, flush=True)
+numbers = sorted(n for n in signal.valid_signals() if n not in (9, 17, 19))
+for number in numbers: signal.signal(number, told)
+print(*numbers, flush=True)
+for _ in numbers: signal.pause()
+sys.exit(3)
+"""
+    with warm.popen("-c", code) as process:
+        for number in [int(word) for word in line(process).split()]:
+            process.send_signal(number)
+            assert line(process).split()[0] == b"%d" % number
+    assert process.returncode == 3
+
+
+def test_ignored_and_blocked_signals_do_nothing(warm: Template) -> None:
+    prepare = "signal.signal(signal.SIGHUP, signal.SIG_IGN); signal.pthread_sigmask(0, [signal.SIGTERM])"
+    code = "import signal, sys; print('up', flush=True); sys.stdin.read(); print(signal.sigpending())"
+    ends = []
+    for program in (warm.launcher, REAL):
+        argv = [REAL, "-IS", "-c", f"import os, signal, sys\n{prepare}\nos.execv(sys.argv[1], sys.argv[1:])"]
+        with subprocess.Popen([*argv, program, "-c", code], stdin=-1, stdout=-1, env=CLEAN) as process:
+            assert line(process) == b"up"
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGTERM)
+            pid = process.pid if program == REAL else fork_of(warm)
+            until(partial(is_pending, pid, signal.SIGTERM), "pending signal")
+            out, _ = process.communicate(timeout=DEADLINE_S)
+            ends.append((out, process.returncode))
+    assert ends[0] == ends[1]
+    assert ends[1] == (b"{<Signals.SIGTERM: 15>}\n", 0)
+
+
+def is_pending(pid: int, number: int) -> bool:
+    [pending] = [row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("ShdPnd")]
+    return bool(int(pending.split()[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("via", ["launcher", "fork"])
+def test_a_stopped_program_is_seen_to_be_stopped(warm: Template, via: str) -> None:
+    with warm.popen("-c", WAIT) as process:
+        assert line(process) == b"up"
+        fork = fork_of(warm)
+        os.kill(fork, signal.SIGSTOP)
+        _pid, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert state_of(fork) == "T"
+        os.kill(process.pid if via == "launcher" else fork, signal.SIGCONT)
+        until(lambda: state_of(fork) != "T", "running fork")
+        until(lambda: state_of(process.pid) != "T", "running launcher")
+        process.terminate()
+        assert process.wait(DEADLINE_S) == -signal.SIGTERM
+
+
+def test_a_killed_launcher_takes_its_program_with_it(warm: Template) -> None:
+    with warm.popen("-c", WAIT) as process:
+        assert line(process) == b"up"
+        fork = fork_of(warm)
+        process.kill()
+    until(lambda: state_of(fork) == "", "end of the fork")
+    assert warm.forks() == []
+
+
+def test_a_key_at_the_terminal_reaches_the_program(warm: Template) -> None:
+    """The launcher has the terminal, the fork has not; it gets the signal all the same."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(warm.launcher, [warm.launcher, "-c", WAIT], CLEAN)
+    data = b""
+    while b"up" not in data:
+        data += os.read(terminal, 100)
+    os.write(terminal, b"\x03")
+    read_all(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGINT
+    os.close(terminal)
