@@ -8,8 +8,8 @@ interpreter takes this process over: slower, never broken.
 Both sides run the same interpreter, so requests are marshalled. A frame is its length (4 bytes) and the bytes; the
 files travel with its first bytes. The template answers with single bytes: `H` (held back until more important
 processes have started), `A` (it would fork now, and does on a `G`: a launcher that has given up meanwhile never gets
-one, so nothing runs twice), `P` and the fork's pid (4 bytes, from the fork itself), `S` and a signal number (the fork
-was stopped by it), `X` and a wait status (4 bytes), `R` and a reason (refused).
+one, so nothing runs twice), `P` and the fork's pid (4 bytes, from the fork itself), `X` and a wait status (4 bytes),
+`R` and a reason (refused). A launcher whose fork is stopped or continued is so, too, by a signal from the template.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -251,9 +251,6 @@ class Standing:
                 value = int.from_bytes(receive(self._connection, 4), "little")
                 if kind == b"X":
                     return value
-                if kind == b"S":
-                    # The fork was stopped: so is this process, until it is continued, which is forwarded.
-                    posix.kill(posix.getpid(), _signal.SIGSTOP)
         except (Fallback, OSError):
             return self._wait_alone()
 

@@ -88,11 +88,11 @@ class Launcher:
         self.offered = False
         self.pid = 0
 
-    def resume(self) -> None:
-        """It stopped itself when its fork was stopped: somebody has continued the fork alone."""
+    def follow(self, number: int) -> None:
+        """Stop it, or continue it, as its fork was. Both signals come from here: the kernel keeps their order."""
         peer = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         try:
-            os.kill(struct.unpack("3i", peer)[0], signal.SIGCONT)
+            os.kill(struct.unpack("3i", peer)[0], number)
         except ProcessLookupError:
             pass  # its end is what comes next
 
@@ -428,13 +428,9 @@ class Template:
             if pid == 0:
                 return
             launcher = self.by_pid.get(pid)
-            if os.WIFSTOPPED(status):
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
                 if launcher:
-                    launcher.answer(b"S", os.WSTOPSIG(status))
-                continue
-            if os.WIFCONTINUED(status):
-                if launcher:
-                    launcher.resume()
+                    launcher.follow(signal.SIGSTOP if os.WIFSTOPPED(status) else signal.SIGCONT)
                 continue
             self.records.remove(pid)
             if launcher is not None:

@@ -145,7 +145,8 @@ def test_the_template_keeps_to_itself_what_it_imports(tmp_path: Path) -> None:
     with template("noisy", "busy", "failing", env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made:
         state = made.order()
         assert state["threads"] == 1
-        assert set(state["failed"]) == {"busy", "failing"}
+        assert {"busy", "failing"} <= set(state["failed"])
+        assert "noisy" not in state["failed"]
         assert made.run("-c", "pass") == Ran(0, b"", b"")
         made.order("import", modules=["noisy"])
 

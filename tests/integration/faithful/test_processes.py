@@ -70,6 +70,7 @@ def test_a_programs_own_processes_come_from_the_template(warm: Template, tmp_pat
 
 
 def test_randomness_differs_in_every_fork(warm: Template) -> None:
+    pytest.importorskip("numpy")
     code = """
 import hashlib, json, multiprocessing, os, random, secrets, ssl, sys, tempfile, uuid
 import numpy, numpy.random
