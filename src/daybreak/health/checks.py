@@ -21,6 +21,8 @@ from daybreak.services.base import (
     TcpCheck,
 )
 
+SAME_TIMES = 4
+SAME_AGAIN_S = 0.025
 STAGES = ("importing", "waiting", "connecting", "starting", "submitted", "running")
 
 
@@ -131,6 +133,16 @@ def _deploy(check: DeployCheck, instance: str) -> Verdict:
 
 
 async def _serve(check: ServeCheck) -> Verdict:
+    """While HAProxy is reloaded the old process and the new one both answer: the routes must be there several times."""
+    for _ in range(SAME_TIMES):
+        verdict = await _serve_once(check)
+        if not isinstance(verdict, Ready):
+            return verdict
+        await asyncio.sleep(SAME_AGAIN_S)
+    return await _serve_once(check)
+
+
+async def _serve_once(check: ServeCheck) -> Verdict:
     try:
         answer = await http.get(f"{check.base_url}/-/routes")
     except ConnectionRefusedError:

@@ -37,6 +37,7 @@ class Warmth:
         self._paths = paths
         self._record = record
         self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = False
 
     def is_warm(self) -> bool:
         """Had a template its imports done at this moment?"""
@@ -47,6 +48,7 @@ class Warmth:
 
     def follow(self, event: Event, first: str | None) -> None:
         """React to a run: while `first` (the service of the first response) starts, what can wait waits."""
+        self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
         if event.kind is Kind.PLANNED and first in event.data["start"]:
             self._later(self._hold())
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
@@ -74,7 +76,12 @@ class Warmth:
         self.tell_fallbacks()
 
     async def learn(self) -> None:
-        """Have the template import what workers had to import themselves, and remember it for the next one."""
+        """Have the template import what workers had to import themselves, and remember it for the next one.
+
+        Not during a run, which needs the template for itself: its end is the next occasion.
+        """
+        if self._busy:
+            return
         # Moved away first: what workers note meanwhile goes into a new file.
         lines = taken(self._paths.warm / "seen")
         if not lines:
