@@ -153,6 +153,7 @@ class Template:
         self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
         self.held = held.Held()
         self.waiting: List[Launcher] = []
+        self.imports: List[Launcher] = []
         self.codes: Dict[str, Tuple[Tuple[int, ...], Any]] = {}
         self.warm = False
         self.ending = False
@@ -194,6 +195,7 @@ class Template:
         self._warm_up()
         while not self.ending:
             self.turn(NAP_MS)
+            self._import_what_was_ordered()
         os.unlink(f"{self.folder}/template.socket")
 
     def _warm_up(self) -> None:
@@ -484,13 +486,32 @@ class Template:
             elif request["order"] == "release":
                 self._release()
             elif request["order"] == "import":
-                self.load(request["modules"])
-                self._tell_state()
-            launcher.answer(b"J", text=json.dumps({**self._state(), "loaded": list(sys.modules)}))
+                self.imports.append(launcher)
+                return
+            self._obeyed(launcher)
         except Exception as error:
-            say(traceback.format_exc())
-            launcher.answer(b"R", text=f"{type(error).__name__}: {error}")
+            self._failed(launcher, error)
+
+    def _import_what_was_ordered(self) -> None:
+        """Outside of `turn`, since imports take turns of their own: an outer one would go on with what they have
+        handled already, and wait for it."""
+        while self.imports:
+            launcher = self.imports.pop(0)
+            assert launcher.request is not None
+            try:
+                self.load(launcher.request["modules"])
+                self._tell_state()
+                self._obeyed(launcher)
+            except Exception as error:
+                self._failed(launcher, error)
+
+    def _obeyed(self, launcher: Launcher) -> None:
+        launcher.answer(b"J", text=json.dumps({**self._state(), "loaded": list(sys.modules)}))
         self._forget(launcher)
+
+    def _failed(self, launcher: Launcher, error: Exception) -> None:
+        say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        self._refuse(launcher, f"{type(error).__name__}: {error}")
 
     def _state(self) -> Dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -133,6 +134,33 @@ def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
             (tmp_path / "go").touch()
             out, _ = process.communicate(timeout=DEADLINE_S)
     assert out == b"True " + run([REAL, "-c", "import sys; print(sys.path)"]).out
+
+
+def test_what_is_asked_while_it_imports_is_handled_once(tmp_path: Path) -> None:
+    """An order and a launcher that come in the same moment: the launcher's turn is over when the imports are."""
+    names = [f"slow_{number}" for number in range(5)]
+    for name in names:
+        script(tmp_path, "import time; time.sleep(0.05)", f"{name}.py")
+    with template(env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made, ThreadPoolExecutor(1) as pool:
+        assert made.process
+        made.process.send_signal(signal.SIGSTOP)
+        until(lambda: state_of(made.pid) == "T", "stopped template")
+        order = pool.submit(made.order, "import", modules=names)
+        until(lambda: connections(made) == 1, "waiting order")
+        with made.popen("-c", WAIT) as process:
+            until(lambda: connections(made) == 2, "waiting launcher")
+            made.process.send_signal(signal.SIGCONT)
+            assert line(process) == b"up"
+            assert set(names) <= set(order.result(DEADLINE_S)["loaded"])
+            made.run("-c", "pass")
+            process.terminate()
+
+
+def connections(made: Template) -> int:
+    """How many have connected to its socket, whether it looks or not."""
+    path = str(made.folder / "template.socket")
+    listening = 1
+    return sum(path in row for row in Path("/proc/net/unix").read_text().splitlines()) - listening
 
 
 def test_the_template_keeps_to_itself_what_it_imports(tmp_path: Path) -> None:
