@@ -15,6 +15,7 @@ from daybreak.backends.records import write_private
 from daybreak.paths import ClusterPaths
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
+from daybreak.warm.modules import read_learned
 
 # The lowest format that every supported interpreter reads.
 MARSHAL_VERSION = 4
@@ -89,7 +90,7 @@ class Warmth:
         state = await self._order("import", modules=in_order(lines))
         if state is None:
             return
-        known = read_learned(self._paths.learned)
+        known = read_learned(str(self._paths.learned))
         loaded = [name for name in in_order(lines) if name in state["loaded"]]
         learned = list(dict.fromkeys([*known, *loaded]))[:MOST_LEARNED]
         if learned != known:
@@ -159,14 +160,6 @@ def in_order(lines: Iterable[str]) -> list[str]:
         if name:
             by_process.setdefault(pid, []).append(name)
     return list(dict.fromkeys(name for names in by_process.values() for name in names))
-
-
-def read_learned(path: Path) -> list[str]:
-    """What was learned before; nothing where the file is not there or not readable."""
-    try:
-        return [str(name) for name in json.loads(path.read_text())["modules"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
 
 
 def program(arguments: str) -> str:

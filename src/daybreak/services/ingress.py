@@ -7,6 +7,7 @@ every interface, without a password.
 
 from __future__ import annotations
 
+from daybreak.services import warm
 from daybreak.services.base import ConfigFile
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
@@ -36,8 +37,9 @@ os.execv({binary!r}, [{binary!r}, *arguments])
 
 def wanted(spec: Spec, site: Site) -> bool:
     """Is HAProxy to be the door? Not where a path is too long for a script's first line, or for its control socket."""
-    short = len(site.ray.python) < 120 and " " not in site.ray.python and len(folder(site)) <= LONGEST_FOLDER
-    return spec.serve.wanted and spec.serve.haproxy and bool(site.ray.haproxy) and site.ray.release >= OLDEST and short
+    there = bool(site.ray.haproxy) and site.ray.release >= OLDEST
+    short = warm.can_start_scripts(site) and len(folder(site)) <= LONGEST_FOLDER
+    return spec.serve.wanted and spec.serve.haproxy and there and short
 
 
 def folder(site: Site) -> str:

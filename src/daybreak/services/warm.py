@@ -40,6 +40,11 @@ def python(spec: Spec, site: Site) -> str:
     return launcher(site) if spec.warm.enabled else site.ray.python
 
 
+def can_start_scripts(site: Site) -> bool:
+    """Can the kernel start a script with Ray's interpreter in its first line?"""
+    return len(site.ray.python) <= LONGEST_INTERPRETER and " " not in site.ray.python
+
+
 def needs(spec: Spec) -> tuple[Need, ...]:
     """The template listens before what is forked from it starts; where it does not, they start cold."""
     return (Need(WARM, "listening", order_only=True),) if spec.warm.enabled else ()
@@ -91,7 +96,7 @@ def _script(site: Site) -> str:
         f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher; "
         f"launcher.main({site.ray.python!r}, {launcher(site)!r}, {folder(site)!r})"
     )
-    if len(site.ray.python) <= LONGEST_INTERPRETER and " " not in site.ray.python:
+    if can_start_scripts(site):
         return f"#!{site.ray.python} -IS\n{program}\n"
     quoted = [text.replace("'", "'\\''") for text in (site.ray.python, program)]
     return "#!/bin/sh\nexec '{}' -IS -c '{}' \"$@\"\n".format(*quoted)

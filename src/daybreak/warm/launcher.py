@@ -113,7 +113,6 @@ def describe(program: Dict[str, Any], real: str, script: str) -> Dict[str, Any]:
         "umask": umask,
         "pid": pid,
         "leads_session": posix.getsid(0) == pid,
-        "leads_group": posix.getpgid(0) == pid,
         "nice": posix.getpriority(posix.PRIO_PROCESS, 0),
         "affinity": sorted(posix.sched_getaffinity(0)),
         "blocked": [int(n) for n in _signal.pthread_sigmask(_signal.SIG_BLOCK, ())],
