@@ -27,6 +27,37 @@ serve:
 # Neither Ray nor the template imports this one.
 LEARNING_APP = APP.replace('return {"pid"', 'import wave\n        return {"wave": wave.__name__, "pid"')
 
+# One task on each node prints a line; the driver ends when Ray has shown both, or a minute later.
+SAYING = """
+import sys, time, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+class Shown:
+    def __init__(self, stream):
+        self.stream, self.text = stream, ""
+    def write(self, text):
+        self.text += text
+        return self.stream.write(text)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+sys.stdout = Shown(sys.stdout)
+ray.init()
+
+@ray.remote(num_cpus=0)
+def say(number):
+    print("here is", number, flush=True)
+
+nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+ray.get([
+    say.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(number)
+    for number, node in enumerate(nodes)
+])
+deadline = time.monotonic() + 60
+while time.monotonic() < deadline and not all(f"here is {n}" in sys.stdout.text for n in range(len(nodes))):
+    time.sleep(0.05)
+"""
+
 
 @pytest.fixture(scope="module")
 def warm(shared: Sandbox) -> Sandbox:
@@ -91,7 +122,7 @@ def test_every_python_process_of_ray_is_a_fork(warm: Sandbox) -> None:
     assert notes(warm) == []
     titles = "\n".join(command_lines(warm))
     for part in (
-        "rayside/start.py",
+        "rayside/watch.py",
         "dashboard.py",
         "log_monitor.py",
         "Agent",
@@ -108,6 +139,16 @@ def test_it_learns_what_the_application_imports(warm: Sandbox) -> None:
     learned = warm.root / "warm" / "learned.json"
     until(lambda: "wave" in json.loads(learned.read_text())["modules"], what="the module is learned")
     assert not {"app", "ray"} & set(json.loads(learned.read_text())["modules"])
+
+
+def test_what_tasks_print_reaches_the_driver_from_every_node(warm: Sandbox) -> None:
+    """There is one log monitor, and each node has a folder for its logs."""
+    (warm.folder / "say.py").write_text(SAYING)
+    said = warm.run("run", "--", "python", "say.py").stdout
+    assert "here is 0" in said
+    assert "here is 1" in said
+    monitors = [line for line in command_lines(warm) if "log_monitor.py" in line]
+    assert len(monitors) == 1, monitors
 
 
 def test_a_restart_keeps_the_template(warm: Sandbox) -> None:

@@ -3,8 +3,10 @@
 The command itself is Ray's own. What is changed around it: processes that it starts come from the template
 (`launcher`); nobody waits for the dashboard and the agents, whose addresses are known; Ray's client server runs only
 where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`), whose files
-go to a folder of the cluster's own (`temporary`). Each change is made only where this Ray has the function that it
-needs, under the name and with the parameters that it had when this was written; elsewhere Ray's own way stays.
+go to a folder of the cluster's own (`temporary`); the head's log monitor reads the logs of all nodes, and the others
+have none; and what has been imported is let go once the node runs (`python` is the interpreter that watches it then).
+Each change is made only where this Ray has the function that it needs, under the name and with the parameters that it
+had when this was written; elsewhere Ray's own way stays.
 """
 
 import functools
@@ -13,7 +15,12 @@ import json
 import os
 import shutil
 import sys
-from typing import Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
+
+if TYPE_CHECKING:
+    from daybreak.rayside import gathering
+else:  # run as a file: its folder is where modules are looked for
+    import gathering
 
 
 def parameters(function: Any) -> List[str]:
@@ -117,8 +124,72 @@ def without_client_server(node: Any) -> None:
         node.Node.start_ray_client_server = lambda _self: None
 
 
-def prepare(options: Dict[str, Any]) -> None:
-    """Make the changes."""
+def one_log_monitor(services: Any, constants: Any, command: Any) -> None:
+    """Each node has a log monitor of its own, 30 MB and some tenths of a second; Ray itself wants one per machine.
+
+    Head and workers come to the same decision: it follows from Ray's files alone.
+    """
+    flag = "--include-log-monitor"
+    if not any(flag in option.opts for option in command.params) or not gathering.can_gather(services.__file__):
+        return
+    if "--head" not in sys.argv:
+        sys.argv.append(f"{flag}=false")
+        return
+    start = services.start_ray_process
+    here = os.path.dirname(os.path.abspath(__file__))
+
+    @functools.wraps(start)
+    def started(command: List[str], process_type: str, *args: Any, **kwargs: Any) -> Any:
+        if process_type == constants.PROCESS_TYPE_LOG_MONITOR:
+            place = [word.endswith(gathering.PROGRAM) for word in command].index(True)
+            command = [*command[:place], os.path.join(here, "log_monitor.py"), *command[place:]]
+        return start(command, process_type, *args, **kwargs)
+
+    services.start_ray_process = started
+
+
+def let_go(node: Any, python: str) -> None:
+    """`ray start --block` looks once a second for processes that have ended, and keeps 50 MB of modules for that. When
+    it looks for the first time, a small program takes this process over: the same process, with the same children."""
+    if parameters(getattr(node.Node, "dead_processes", None)) != ["self"]:
+        return
+    ended = node.Node.dead_processes
+
+    @functools.wraps(ended)
+    def looked(self: Any) -> Any:
+        found = ended(self)
+        processes = getattr(self, "all_processes", None)
+        if found or not isinstance(processes, dict):
+            return found
+        children = {info.process.pid: kind for kind, infos in processes.items() for info in infos}
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return os.execv(python, [python, "-IS", os.path.join(here, "watch.py"), json.dumps(children)])
+
+    node.Node.dead_processes = looked
+
+
+def command_line() -> Any:
+    """Ray's command line without what its other commands need, Serve among it: twice as much as `start` needs. It does
+    without what cannot be imported."""
+    absent: Any = None
+    names = ("ray.serve.scripts", "ray.dashboard.modules.job.cli", "ray.util.state.state_cli")
+    left_out = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(left_out, absent))
+    try:
+        from ray.scripts import scripts
+    except ImportError:
+        scripts = None
+    for name in left_out:
+        del sys.modules[name]
+    if scripts is None:
+        from ray.scripts import scripts
+    return scripts
+
+
+def prepare(options: Dict[str, Any]) -> Callable[[], None]:
+    """Make the changes; returns Ray's command line."""
     sys.executable = options["launcher"]
     import ray
     import ray._private.node
@@ -132,15 +203,17 @@ def prepare(options: Dict[str, Any]) -> None:
     change_dashboard(services, constants, options, dashboard_modules)
     if not options["client_server"]:
         without_client_server(ray._private.node)
+    let_go(ray._private.node, options["python"])
+    scripts = command_line()
+    one_log_monitor(services, constants, scripts.start)
+    main: Callable[[], None] = scripts.main
+    return main
 
 
 def main() -> None:
     options = json.loads(sys.argv[1])
     sys.argv = ["ray", *sys.argv[2:]]
-    prepare(options)
-    from ray.scripts.scripts import main as ray_main
-
-    ray_main()
+    prepare(options)()
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ RAY_HELPERS = (
     "multiprocessing.resource_tracker",
     "ray start",
     "rayside/start.py",
+    "rayside/watch.py",
 )
 STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS, left_behind_grace_s=0.5)
 LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
@@ -144,6 +145,7 @@ def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
         return (site.ray.command, "start", *flags)
     options = {
         "launcher": warm.launcher(site),
+        "python": site.ray.python,
         "client_server": spec.ray.client_server,
         "dashboard_modules": "all" if spec.ray.dashboard_modules == "all" else list(spec.ray.dashboard_modules),
         "temporary": f"{site.runtime}/t",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from pathlib import Path
 
 from daybreak.services.base import (
@@ -21,6 +23,37 @@ from daybreak.spec.model import Spec
 
 WARM = "warm"
 PROGRAMS = Path(__file__).parent.parent / "warm"
+PREPARE = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher;"
+# What stands in for a fork where the system has a small shell: forwards signals, and ends as the line on file 3 says. A
+# signal interrupts `read`, which then has a part of the line or none; where no signal did, the template has gone, and
+# a program waits for the fork that a shell cannot wait for.
+STAND = """fork=$1
+for number in {signals}; do
+    trap "caught=1; kill -$number $fork 2>/dev/null" $number
+done
+line=
+until IFS= read -r part <&3; do
+    line=$line$part
+    if [ ! "$caught" ]; then
+        {alone} "$fork" &
+        while
+            wait $!
+            code=$?
+            [ "$caught" ]
+        do
+            caught=
+        done
+        exit $code
+    fi
+    caught=
+done
+status=$line$part
+number=$((status & 127))
+[ $number = 0 ] && exit $((status >> 8))
+ulimit -c 0
+trap - $number
+kill -$number $$
+"""
 # Longer than a path in the first line of a script may be on every kernel that we know.
 LONGEST_INTERPRETER = 120
 
@@ -72,6 +105,7 @@ def template(spec: Spec, site: Site) -> Service:
         files=(
             ConfigFile(settings, json.dumps(_settings(spec, site), indent=1)),
             ConfigFile(launcher(site), _script(site), mode=0o700),
+            ConfigFile(_stand(site), _stand_script(site)),
         ),
     )
 
@@ -90,13 +124,24 @@ def _settings(spec: Spec, site: Site) -> dict[str, object]:
     }
 
 
+def _stand(site: Site) -> str:
+    return f"{site.root}/warm/stand"
+
+
 def _script(site: Site) -> str:
     """A Python program where the kernel can start it as one, else a shell's."""
-    program = (
-        f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher; "
-        f"launcher.main({site.ray.python!r}, {launcher(site)!r}, {folder(site)!r})"
-    )
+    given = [site.ray.python, launcher(site), folder(site), site.small_shell, _stand(site)]
+    program = f"{PREPARE} launcher.main({', '.join(map(repr, given))})"
     if can_start_scripts(site):
         return f"#!{site.ray.python} -IS\n{program}\n"
-    quoted = [text.replace("'", "'\\''") for text in (site.ray.python, program)]
-    return "#!/bin/sh\nexec '{}' -IS -c '{}' \"$@\"\n".format(*quoted)
+    return f'#!/bin/sh\nexec {shlex.join([site.ray.python, "-IS", "-c", program])} "$@"\n'
+
+
+def _stand_script(site: Site) -> str:
+    """What is left of a launcher: see STAND."""
+    alone = f"{PREPARE} launcher.alone(int(sys.argv[1]), {folder(site)!r})"
+    forwarded = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
+    return STAND.format(
+        signals=" ".join(str(int(number)) for number in forwarded),
+        alone=shlex.join([site.ray.python, "-IS", "-c", alone]),
+    )

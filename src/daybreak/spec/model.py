@@ -37,8 +37,9 @@ def _clash(kind: str, values: Iterable[str]) -> list[str]:
     return [f"two applications have the same {kind}: {', '.join(twice)}"] if twice else []
 
 
-# What the dashboard's pages of the cluster, its jobs, logs, Serve and metrics need; Ray's own list has these and more.
-DASHBOARD_MODULES = ("NodeHead", "ReportHead", "JobHead", "StateHead", "ServeHead", "MetricsHead")
+# What the dashboard's pages of the cluster, its jobs, logs and Serve need. Ray's own list has these and more, such as
+# `MetricsHead`, which embeds charts of a Grafana.
+DASHBOARD_MODULES = ("NodeHead", "ReportHead", "JobHead", "StateHead", "ServeHead")
 
 
 class RayExpectation(Model):

@@ -53,6 +53,11 @@ def machine(proc: Path = PROC, cgroup: Path = CGROUP) -> Machine:
     )
 
 
+def small_shell(shell: str = "/bin/sh") -> str:
+    """`shell` where it is dash, as on Debian and Ubuntu; others take as much memory as what they would stand in for."""
+    return shell if os.path.basename(os.path.realpath(shell)) == "dash" else ""
+
+
 def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

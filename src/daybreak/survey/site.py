@@ -13,7 +13,7 @@ from daybreak.services.ray import port_names
 from daybreak.services.site import PostgresServer, RedisServer, Site
 from daybreak.spec.model import Spec
 from daybreak.survey.databases import find_postgres, find_redis
-from daybreak.survey.machine import machine
+from daybreak.survey.machine import machine, small_shell
 from daybreak.survey.ports import PortBook
 from daybreak.survey.ray import find_ray
 from daybreak.survey.secrets import ensure_secrets, write_secret
@@ -56,6 +56,7 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         redis=redis,
         serve_config=_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
+        small_shell=small_shell(),
     )
     # The databases' URLs hold passwords, so they live in files like the passwords themselves.
     for name, text in connection_files(spec, site).items():

@@ -21,7 +21,7 @@ import time
 import traceback
 import types
 import weakref
-from typing import Any, Dict, List, Optional, Tuple
+from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
 EXIT_FLUSH_FAILED = 120
 FLUSH_S = 2.0
@@ -259,16 +259,22 @@ def take_path(site_path: List[str], program: Dict[str, Any]) -> None:
     if not getattr(sys.flags, "safe_path", False):
         first = {"script": os.path.dirname(os.path.realpath(program["what"])), "command": "", "module": os.getcwd()}
         sys.path.insert(0, first[program["kind"]])
-    # Finders remember what folders held when the template looked.
-    importlib.invalidate_caches()
+    # Finders remember what folders held when the template looked. Those of packages look again when one changes; to
+    # tell them all, some five hundred, would copy them for every fork.
+    for entry in sys.path:
+        finder: Any = sys.path_importer_cache.get(entry)
+        if finder is not None:
+            finder.invalidate_caches()
 
 
 # --- the program ------------------------------------------------------------------------------------------------------
 
 
-def run_program(program: Dict[str, Any], code: Optional[types.CodeType]) -> int:
-    """Run it as `__main__` and return the exit code; never raises. `code` is what it says, where it is no module."""
-    before = set(sys.modules)
+def run_program(program: Dict[str, Any], code: Optional[types.CodeType], before: AbstractSet[str]) -> int:
+    """Run it as `__main__` and return the exit code; never raises.
+
+    `code` is what it says, where it is no module; `before` are the names of the modules that were there already.
+    """
     error = _run(program, code)
     # From here on outside of any `except`: what goes wrong in a hook has nothing to do with the program's end.
     result = _report(error)
@@ -374,7 +380,7 @@ def _say(text: str) -> None:
             os.write(2, text.encode("utf-8", "backslashreplace"))
 
 
-def _finish(before: Any, code: int) -> int:
+def _finish(before: AbstractSet[str], code: int) -> int:
     """What CPython does at its end, but the template's modules stay whole: each of their pages would be touched.
 
     Finalizers run as long as no thread is left that would stumble over what is gone.
@@ -435,7 +441,7 @@ def _unraisable(error: BaseException, where: Any, message: str, end: str = "") -
     _say(text + "".join(traceback.format_exception_only(type(error), error)))
 
 
-def _end_modules(before: Any) -> None:
+def _end_modules(before: AbstractSet[str]) -> None:
     """Finalizers of what the program's own modules hold run, in CPython's order and with everything still there.
 
     Ray's library has threads that Python does not know: where it is loaded only `__main__` ends.

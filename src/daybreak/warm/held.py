@@ -8,6 +8,7 @@ LATER = (
     "/ray/dashboard/dashboard.py",
     "/ray/dashboard/agent.py",
     "/ray/_private/log_monitor.py",
+    "/rayside/log_monitor.py",
     "/ray/autoscaler/_private/monitor.py",
     "/ray/autoscaler/v2/monitor.py",
     "ray.util.client.server",

@@ -8,8 +8,12 @@ interpreter takes this process over: slower, never broken.
 Both sides run the same interpreter, so requests are marshalled. A frame is its length (4 bytes) and the bytes; the
 files travel with its first bytes. The template answers with single bytes: `H` (held back until more important
 processes have started), `A` (it would fork now, and does on a `G`: a launcher that has given up meanwhile never gets
-one, so nothing runs twice), `P` and the fork's pid (4 bytes, from the fork itself), `X` and a wait status (4 bytes),
-`R` and a reason (refused). A launcher whose fork is stopped or continued is so, too, by a signal from the template.
+one, so nothing runs twice), `P` and the fork's pid (4 bytes, from the fork itself), `R` and a reason (refused); at the
+fork's end one line with its wait status. A launcher whose fork is stopped or continued is so, too, by a signal from the
+template.
+
+Some thirty launchers stand in for as long as a cluster runs. Where the system has a small shell (dash), the same
+process becomes one that does it (`stand`, see services/warm.py): a tenth of a megabyte instead of four and a half.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -19,12 +23,14 @@ import posix
 import sys
 from typing import Any, Dict, List, NoReturn, Optional
 
-PROTOCOL = 1
+PROTOCOL = 2
 # How long the template may take to answer, and how long once it has said that the process is held back.
 ANSWER_S = 20.0
 HELD_S = 60.0
 FDS_PER_MESSAGE = 250
 FIRST_PRIVATE_FD = 3
+# A shell names files by one digit.
+SHELL_FD = 3
 # Modules that start other interpreters, or watch this one from the inside: they get the real thing.
 REAL_MODULES = frozenset(
     """
@@ -32,6 +38,8 @@ bdb cProfile coverage debugpy ensurepip idlelib memray pdb pip profile pyinstrum
 uv venv virtualenv viztracer
 """.split()  # noqa: SIM905
 )
+# Imports nothing and waits: a fork, with its copies of pages, would take more memory than an interpreter of its own.
+REAL_COMMAND = "from multiprocessing.resource_tracker import main"
 NOT_FORWARDED = frozenset((_signal.SIGKILL, _signal.SIGSTOP, _signal.SIGCHLD))
 # Lines of /proc/self/status, and entries of /proc/self/ns.
 PRIVILEGES = frozenset("Uid Gid Groups CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp".split())  # noqa: SIM905
@@ -57,7 +65,7 @@ def parse(arguments: List[str]) -> Optional[Dict[str, Any]]:
     if not rest:
         return None
     first = rest.pop(0)
-    if first == "-c" and rest and _is_text(rest[0]):
+    if first == "-c" and rest and _is_text(rest[0]) and not rest[0].startswith(REAL_COMMAND):
         return {"kind": "command", "what": rest[0], "argv": ["-c", *rest[1:]], "unbuffered": unbuffered}
     if first == "-m" and rest and rest[0].split(".")[0] not in REAL_MODULES:
         return {"kind": "module", "what": rest[0], "argv": ["-m", *rest[1:]], "unbuffered": unbuffered}
@@ -218,7 +226,7 @@ class Standing:
 
     def __init__(self, connection: Any, pid: int) -> None:
         self._connection = connection
-        self._pid = pid
+        self.pid = pid
         try:
             self._pidfd = posix.pidfd_open(pid, 0)
         except OSError:
@@ -244,26 +252,26 @@ class Standing:
     def wait(self) -> int:
         """The fork's wait status. Where the template dies first, the fork leaves its exit code in a file."""
         self._connection.settimeout(None)
+        line = b""
         try:
-            while True:
-                kind = receive(self._connection, 1)
-                value = int.from_bytes(receive(self._connection, 4), "little")
-                if kind == b"X":
-                    return value
+            while not line.endswith(b"\n"):
+                line += receive(self._connection, 1)
         except (Fallback, OSError):
-            return self._wait_alone()
+            return self.wait_alone()
+        return int(line)
 
-    def _wait_alone(self) -> int:
+    def wait_alone(self) -> int:
+        """Its wait status where there is no template to tell it: from a file that the fork leaves."""
         import select
 
         if self._pidfd >= 0:
             poll = select.poll()
             poll.register(self._pidfd, select.POLLIN)
             poll.poll()
-        left = _read(exit_file(self._pid))
+        left = _read(exit_file(self.pid))
         if left:
             try:
-                posix.unlink(exit_file(self._pid))
+                posix.unlink(exit_file(self.pid))
             except OSError:
                 pass
         return int(left or b"1") << 8
@@ -302,8 +310,38 @@ def note(reason: str, arguments: List[str]) -> None:
         pass
 
 
-def main(real: str, script: str, folder: str) -> NoReturn:
-    """Run what the arguments say; `real` is the interpreter, `script` this launcher's path, `folder` its state."""
+def become_shell(shell: str, stand: str, connection: Any, pid: int, arguments: List[str]) -> None:
+    """Go on as a small shell with the script `stand`; the connection is its file 3. Returns where that fails."""
+    for number in _signal.valid_signals():
+        if number not in NOT_FORWARDED:
+            try:
+                _signal.signal(number, _signal.SIG_DFL)  # a shell cannot trap what it finds ignored
+            except (OSError, ValueError):
+                continue
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    connection.setblocking(True)
+    if connection.fileno() == SHELL_FD:
+        posix.set_inheritable(SHELL_FD, True)
+    else:
+        posix.dup2(connection.fileno(), SHELL_FD)
+    try:
+        posix.execve(shell, [shell, stand, str(pid), *arguments], posix.environ)
+    except OSError as error:
+        note("it cannot become a shell: " + str(error), arguments)
+
+
+def alone(pid: int, folder: str) -> NoReturn:
+    """For a shell that stands in, when the template has gone: end when the fork has ended, with its exit code."""
+    global FOLDER
+    FOLDER = folder
+    end_like(Standing(None, pid).wait_alone())
+
+
+def main(real: str, script: str, folder: str, shell: str = "", stand: str = "") -> NoReturn:
+    """Run what the arguments say; `real` is the interpreter, `script` this launcher's path, `folder` its state.
+
+    `shell` is a small one, where there is one, and `stand` the script for it.
+    """
     global FOLDER
     FOLDER = folder
     arguments = sys.argv[1:]
@@ -319,6 +357,9 @@ def main(real: str, script: str, folder: str) -> NoReturn:
         note(str(why), arguments)
         connection.close()
         become_real(real, arguments)
+    if shell:
+        become_shell(shell, stand, connection, standing.pid, arguments)
+    standing.forward_signals()
     end_like(standing.wait())
 
 
@@ -334,7 +375,6 @@ def _start(connection: Any, program: Dict[str, Any], real: str, script: str) -> 
     request["fds"] = open_files(connection.fileno())
     # Until signals are forwarded they end this process, and with it the fork.
     standing = Standing(connection, ask(connection, request))
-    standing.forward_signals()
     _let_go(request["fds"])
     return standing
 

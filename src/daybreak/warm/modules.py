@@ -31,10 +31,16 @@ packaging.requirements google.protobuf google.protobuf.descriptor_pb2 google.pro
 google.protobuf.timestamp_pb2 google.protobuf.any_pb2 google.protobuf.struct_pb2 google.protobuf.empty_pb2
 google.protobuf.wrappers_pb2 click colorful numpy numpy.random grpc grpc.aio grpc_reflection.v1alpha.reflection
 prometheus_client pydantic pydantic.v1 pydantic_core annotated_types typing_inspection aiosignal aiohttp
-aiohttp.web aiohttp_cors multidict yarl propcache opencensus.stats opentelemetry opentelemetry.sdk.metrics
-opentelemetry.exporter.prometheus py_spy smart_open virtualenv starlette starlette.applications
-starlette.responses starlette.routing starlette.middleware starlette.middleware.cors starlette.requests
-starlette.testclient starlette.websockets anyio anyio._backends._asyncio fastapi fastapi.encoders
+aiohttp.web aiohttp_cors multidict yarl propcache opencensus.stats.stats opentelemetry opentelemetry.sdk.metrics
+opentelemetry.exporter.prometheus opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc
+opencensus.metrics.export.metric_producer opencensus.stats.view opencensus.stats.base_exporter
+opencensus.common.transports.sync opencensus.trace.status opencensus.trace.time_event
+opencensus.trace.trace_options prometheus_client.parser pydantic.dataclasses
+pydantic.deprecated.class_validators opentelemetry.sdk.trace opentelemetry.sdk.trace.export pdb
+faulthandler opencensus.stats.aggregation opencensus.stats.measure py_spy smart_open virtualenv
+starlette starlette.applications starlette.responses starlette.routing starlette.middleware
+starlette.middleware.cors starlette.requests starlette.testclient starlette.websockets anyio
+anyio._backends._asyncio fastapi fastapi.encoders
 fastapi.middleware.cors annotated_doc uvicorn uvicorn.config uvicorn.lifespan.on uvicorn.protocols.http.h11_impl
 uvicorn.protocols.http.httptools_impl httptools h11 watchfiles jinja2 pandas pyarrow dotenv websockets
 """.split()  # noqa: SIM905

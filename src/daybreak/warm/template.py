@@ -26,16 +26,19 @@ import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from daybreak.warm import child, held, modules, registry, shortcut, threadpools, title
+    from daybreak.warm import child, codes, held, memory, modules, registry, shortcut, threadpools, title, trim
     from daybreak.warm.launcher import PROTOCOL, surroundings
 else:  # run as a file: its folder is where modules are looked for
     import child
+    import codes
     import held
+    import memory
     import modules
     import registry
     import shortcut
     import threadpools
     import title
+    import trim
     from launcher import PROTOCOL, surroundings
 
 BACKLOG = 512
@@ -117,11 +120,8 @@ class Launcher:
         self.data = b""
         return True
 
-    def answer(self, kind: bytes, value: Optional[int] = None, text: Optional[str] = None) -> None:
+    def answer(self, message: bytes, text: Optional[str] = None) -> None:
         """Tell the launcher; one that has gone is found by its closed connection."""
-        message = kind
-        if value is not None:
-            message += value.to_bytes(4, "little")
         if text is not None:
             message += len(text.encode()).to_bytes(4, "little") + text.encode()
         try:
@@ -154,12 +154,17 @@ class Template:
         self.held = held.Held()
         self.waiting: List[Launcher] = []
         self.imports: List[Launcher] = []
-        self.codes: Dict[str, Tuple[Tuple[int, ...], Any]] = {}
+        self.programs: Dict[str, Tuple[Tuple[int, ...], Any]] = {}
+        self.codes = codes.Codes()
+        # Names only the template counts references of: a fork that went through sys.modules would copy its pages.
+        self.loaded = frozenset(sys.modules)
         self.warm = False
         self.ending = False
         self.forks = 0
         self.importer = modules.Importer(say, f"{self.folder}/refused")
         self.threads = threadpools.Pools()
+        self.memory = memory.Memory()
+        self.tidy = True
         self.records = registry.Registry(self.folder)
         self.poll = select.poll()
         self.listening = self._listen()
@@ -194,7 +199,9 @@ class Template:
         self._adopt()
         self._warm_up()
         while not self.ending:
-            self.turn(NAP_MS)
+            if not self.turn(NAP_MS) and not self.tidy:
+                memory.unmap_files()
+                self.tidy = True
             self._import_what_was_ordered()
         os.unlink(f"{self.folder}/template.socket")
 
@@ -206,9 +213,11 @@ class Template:
         self.load(modules.read_learned(self.settings["learned"]))
         with modules.search([os.getcwd()]):
             self.load(self.settings["modules"])
+        read = self.codes.read(codes.package(self.site_path))
+        self._settle()
         self.warm = True
         self._serve_waiting()
-        say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules")
+        say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules, {read} files of Ray read")
         self._tell_state()
 
     def load(self, names: Sequence[str]) -> None:
@@ -219,8 +228,15 @@ class Template:
             except RuntimeError as error:
                 self._begin_anew(str(error))
         self.threads.find()
+        self.loaded = frozenset(sys.modules)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is here from now on is shared by all forks: the collector would touch, and so copy, every page."""
         gc.collect()
-        gc.freeze()  # the collector would touch, and so copy, every page in every fork
+        self.memory.fill_gaps()
+        gc.freeze()
+        self.tidy = False
 
     def _between_imports(self) -> None:
         self.turn(0)
@@ -232,12 +248,12 @@ class Template:
             os._exit(1)  # its forks live on, watched by their launchers; the keeper starts another template
         os.execv(sys.executable, [sys.executable, *sys.argv])
 
-    def turn(self, timeout_ms: int) -> None:
-        """Handle whatever has happened."""
+    def turn(self, timeout_ms: int) -> bool:
+        """Handle whatever has happened; False when that was nothing."""
         try:
             happened = self.poll.poll(timeout_ms)
         except InterruptedError:
-            return
+            return True
         for fd, _ in happened:
             if fd == self.listening.fileno():
                 self._accept()
@@ -251,6 +267,7 @@ class Template:
         if self.held.over():
             self._release(everything=False)
         self._cut_off_slow()
+        return bool(happened)
 
     def _accept(self) -> None:
         while True:
@@ -386,13 +403,15 @@ class Template:
             child.fresh_beginnings()
             child.take_executable(request)
             child.take_path(self.site_path, program)
+            sys.meta_path.insert(0, self.codes)
+            trim.prepare(program)
             title.show(sys.orig_argv, self.title_area)
             self.threads.restore()
             if program["what"].endswith(modules.WORKER):
                 modules.watch(f"{self.folder}/seen")
             for name in OWN_MODULES:
                 sys.modules.pop(name, None)
-            code = child.run_program(program, compiled)
+            code = child.run_program(program, compiled, self.loaded)
             child.leave(code, self.pid, f"{self.folder}/exit-{os.getpid()}")
         except BaseException:
             try:
@@ -414,11 +433,11 @@ class Template:
             path = program["what"]
             found = os.stat(path)
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            kept = self.codes.get(path)
+            kept = self.programs.get(path)
             if kept is None or kept[0] != stamp:
                 with open(path, "rb") as file:
                     kept = (stamp, compile(file.read(), path, "exec", dont_inherit=True))
-                self.codes[path] = kept
+                self.programs[path] = kept
             return kept[1]
 
     def _reap(self) -> None:
@@ -437,7 +456,7 @@ class Template:
             self.records.remove(pid)
             if launcher is not None:
                 del self.by_pid[pid]
-                launcher.answer(b"X", status)
+                launcher.answer(b"%d\n" % status)
                 self._forget(launcher)
 
     def _gone(self, launcher: Launcher) -> None:
@@ -537,7 +556,10 @@ class Template:
         os.rename(temporary, f"{self.folder}/state.json")
 
 
-OWN_MODULES = ("child", "held", "launcher", "modules", "registry", "shortcut", "template", "threadpools", "title")
+OWN_MODULES = (
+    *("child", "codes", "held", "launcher", "memory", "modules", "registry", "shortcut", "template", "threadpools"),
+    *("title", "trim"),
+)
 
 
 def _noted(*_: Any) -> None:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from daybreak.services import warm
 from daybreak.services.site import Site
 from daybreak.spec.model import RayExpectation, Spec
+from daybreak.survey.machine import small_shell
 from daybreak.survey.ray import find_ray
 
 REAL = sys.executable
@@ -78,6 +79,7 @@ class Template:
     place: Path
     modules: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: CLEAN)
+    shell: str = field(default_factory=small_shell)
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class Template:
             secrets_folder=str(self.place),
             ray=ray,
             node_ip="127.0.0.1",
+            small_shell=self.shell,
         )
         self.folder = Path(warm.folder(self.site))
         self.launcher = warm.launcher(self.site)
@@ -205,10 +208,15 @@ class Template:
 
 
 @contextlib.contextmanager
-def template(*modules: str, env: Mapping[str, str] = CLEAN, start: bool = True) -> Iterator[Template]:
-    """A template in a folder with a short name; at the end it and its forks are ended."""
+def template(
+    *modules: str, env: Mapping[str, str] = CLEAN, start: bool = True, shell: str | None = None
+) -> Iterator[Template]:
+    """A template in a folder with a short name; at the end it and its forks are ended.
+
+    `shell` is what launchers become: the system's small shell, or none (empty), where they stay what they are.
+    """
     place = Path(tempfile.mkdtemp(prefix="dbw"))
-    made = Template(place, modules, env)
+    made = Template(place, modules, env, small_shell() if shell is None else shell)
     try:
         if start:
             made.start()

@@ -43,6 +43,13 @@ def own() -> Iterator[Template]:
         yield made
 
 
+@pytest.fixture(params=["shell", "interpreter"])
+def lone(request: pytest.FixtureRequest) -> Iterator[Template]:
+    """As `own`, in turn with both that a launcher can become while it stands in."""
+    with template(shell=None if request.param == "shell" else "") as made:
+        yield made
+
+
 def test_a_template_that_is_gone_is_done_without(own: Template) -> None:
     own.end()
     assert run([own.launcher, "-c", WHO]).out == REAL.encode() + b"\n"
@@ -82,44 +89,44 @@ def test_a_template_killed_while_it_is_asked_is_done_without(own: Template) -> N
 
 
 @pytest.mark.parametrize(("last", "code"), [("pass", 0), ("sys.exit(9)", 9), ("1 / 0", 1), ("sys.exit('x')", 1)])
-def test_a_program_outlives_its_template(own: Template, last: str, code: int) -> None:
+def test_a_program_outlives_its_template(lone: Template, last: str, code: int) -> None:
     text = f"import sys; print('up', flush=True); print(sys.stdin.read()); {last}"
-    with own.popen("-c", text) as process:
+    with lone.popen("-c", text) as process:
         assert line(process) == b"up"
-        own.end(signal.SIGKILL)
+        lone.end(signal.SIGKILL)
         out, _ = process.communicate(b"still here", timeout=DEADLINE_S)
     assert (out, process.returncode) == (b"still here\n", code)
-    assert list(own.folder.glob("exit-*")) == []
+    assert list(lone.folder.glob("exit-*")) == []
 
 
-def test_a_signal_reaches_a_program_whose_template_is_gone(own: Template) -> None:
+def test_a_signal_reaches_a_program_whose_template_is_gone(lone: Template) -> None:
     code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(6)); print('up', flush=True); signal.pause()"
-    with own.popen("-c", code) as process:
+    with lone.popen("-c", code) as process:
         assert line(process) == b"up"
-        own.end(signal.SIGKILL)
+        lone.end(signal.SIGKILL)
         process.terminate()
     assert process.returncode == 6
 
 
-def test_the_next_template_looks_after_what_an_earlier_one_left(own: Template) -> None:
-    first, second = own.popen("-c", WAIT), own.popen("-c", WAIT)
+def test_the_next_template_looks_after_what_an_earlier_one_left(lone: Template) -> None:
+    first, second = lone.popen("-c", WAIT), lone.popen("-c", WAIT)
     forks = []
     for process in (first, second):
         assert line(process) == b"up"
-    by_launcher = {int((own.folder / f"forks/{pid}").read_text().split("\n")[1]): pid for pid in own.forks()}
+    by_launcher = {int((lone.folder / f"forks/{pid}").read_text().split("\n")[1]): pid for pid in lone.forks()}
     forks = [by_launcher[process.pid] for process in (first, second)]
-    own.end(signal.SIGKILL)
+    lone.end(signal.SIGKILL)
     first.kill()
     first.wait(DEADLINE_S)
     assert state_of(forks[0]) == "S"  # nobody saw it
-    own.start()
+    lone.start()
     until(lambda: gone(forks[0]), "end of the fork whose launcher had ended")
     first.communicate()
     assert not gone(forks[1])
     second.kill()
     second.communicate()
     until(lambda: gone(forks[1]), "end of the fork whose launcher ended later")
-    until(lambda: own.forks() == [], "clean folder")
+    until(lambda: lone.forks() == [], "clean folder")
 
 
 def test_programs_wait_for_the_imports(tmp_path: Path) -> None:

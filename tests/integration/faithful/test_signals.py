@@ -32,9 +32,9 @@ from tests.integration.faithful.template import (
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT])
-def test_a_signal_to_the_launcher_ends_the_program(warm: Template, number: int) -> None:
+def test_a_signal_to_the_launcher_ends_the_program(standing: Template, number: int) -> None:
     ends = []
-    for program in (warm.launcher, REAL):
+    for program in (standing.launcher, REAL):
         with subprocess.Popen(
             [program, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
         ) as process:
@@ -45,7 +45,7 @@ def test_a_signal_to_the_launcher_ends_the_program(warm: Template, number: int) 
     assert ends[1][1] == -number
 
 
-def test_a_programs_handlers_run(warm: Template) -> None:
+def test_a_programs_handlers_run(standing: Template) -> None:
     code = """
 import os, signal, sys, time
 got = []
@@ -58,24 +58,24 @@ os.write(1, " ".join(str(int(n)) for n in numbers).encode() + b"\\n")
 while len(got) < len(numbers): time.sleep(0.01)
 sys.exit(3)
 """
-    with warm.popen("-c", code) as process:
+    with standing.popen("-c", code) as process:
         for number in [int(word) for word in line(process).split()]:
             process.send_signal(number)
             assert line(process) == b"%d" % number
     assert process.returncode == 3
 
 
-def test_ignored_and_blocked_signals_do_nothing(warm: Template) -> None:
+def test_ignored_and_blocked_signals_do_nothing(standing: Template) -> None:
     prepare = "signal.signal(signal.SIGHUP, signal.SIG_IGN); signal.pthread_sigmask(0, [signal.SIGTERM])"
     code = "import signal, sys; print('up', flush=True); sys.stdin.read(); print(signal.sigpending())"
     ends = []
-    for program in (warm.launcher, REAL):
+    for program in (standing.launcher, REAL):
         argv = [REAL, "-IS", "-c", f"import os, signal, sys\n{prepare}\nos.execv(sys.argv[1], sys.argv[1:])"]
         with subprocess.Popen([*argv, program, "-c", code], stdin=-1, stdout=-1, env=CLEAN) as process:
             assert line(process) == b"up"
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
-            pid = process.pid if program == REAL else fork_of(warm)
+            pid = process.pid if program == REAL else fork_of(standing)
             until(partial(is_pending, pid, signal.SIGTERM), "pending signal")
             out, _ = process.communicate(timeout=DEADLINE_S)
             ends.append((out, process.returncode))
@@ -89,10 +89,10 @@ def is_pending(pid: int, number: int) -> bool:
 
 
 @pytest.mark.parametrize("via", ["launcher", "fork"])
-def test_a_stopped_program_is_seen_to_be_stopped(warm: Template, via: str) -> None:
-    with warm.popen("-c", WAIT) as process:
+def test_a_stopped_program_is_seen_to_be_stopped(standing: Template, via: str) -> None:
+    with standing.popen("-c", WAIT) as process:
         assert line(process) == b"up"
-        fork = fork_of(warm)
+        fork = fork_of(standing)
         os.kill(fork, signal.SIGSTOP)
         _pid, status = os.waitpid(process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
@@ -104,20 +104,20 @@ def test_a_stopped_program_is_seen_to_be_stopped(warm: Template, via: str) -> No
         assert process.wait(DEADLINE_S) == -signal.SIGTERM
 
 
-def test_a_killed_launcher_takes_its_program_with_it(warm: Template) -> None:
-    with warm.popen("-c", WAIT) as process:
+def test_a_killed_launcher_takes_its_program_with_it(standing: Template) -> None:
+    with standing.popen("-c", WAIT) as process:
         assert line(process) == b"up"
-        fork = fork_of(warm)
+        fork = fork_of(standing)
         process.kill()
     until(lambda: state_of(fork) == "", "end of the fork")
-    assert warm.forks() == []
+    assert standing.forks() == []
 
 
-def test_a_key_at_the_terminal_reaches_the_program(warm: Template) -> None:
+def test_a_key_at_the_terminal_reaches_the_program(standing: Template) -> None:
     """The launcher has the terminal, the fork has not; it gets the signal all the same."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(warm.launcher, [warm.launcher, "-c", WAIT], CLEAN)
+        os.execve(standing.launcher, [standing.launcher, "-c", WAIT], CLEAN)
     data = b""
     while b"up" not in data:
         data += os.read(terminal, 100)

@@ -1,0 +1,90 @@
+"""What watches a node's processes, in a process of its own and with real children."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from daybreak.rayside import watch
+
+# Starts children as `ray start` does, says their pids, and becomes the program that watches them.
+PARENT = f"""
+import json, os, subprocess, sys
+commands = json.loads(sys.argv[1])
+started = [subprocess.Popen([sys.executable, "-IS", "-c", command]) for command in commands]
+print(*[child.pid for child in started], flush=True)
+names = {{child.pid: f"child-{{number}}" for number, child in enumerate(started)}}
+os.execv(sys.executable, [sys.executable, "-IS", {watch.__file__!r}, json.dumps(names)])
+"""
+STAYS = "import signal; signal.pause()"
+
+
+def ends(code: str) -> str:
+    """A child that ends in this way when its standard input does: not before the test wants it to."""
+    return f"import os, signal, sys; sys.stdin.read(); {code}"
+
+
+@contextmanager
+def watched(*commands: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    argv = [sys.executable, "-c", PARENT, json.dumps(commands)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids = [int(word) for word in process.stdout.readline().split()]
+        yield process, pids
+        process.kill()
+    for pid in pids:
+        assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [("os._exit(3)", "exit code 3"), ("os.kill(os.getpid(), signal.SIGSEGV)", "signal 11")]
+)
+def test_the_first_that_ends_unexpectedly_takes_the_others_with_it(code: str, how: str) -> None:
+    with watched(ends(code), STAYS) as (process, _):
+        out, _ = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert "child-0" in out
+        assert how in out
+
+
+@pytest.mark.parametrize("code", ["pass", "sys.exit(143)", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_one_that_was_asked_to_end_does_not(code: str) -> None:
+    with watched(ends(code), STAYS) as (process, pids):
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        assert alive(pids[1])
+        os.kill(pids[1], signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_asked_to_end_it_ends_its_children() -> None:
+    with watched(STAYS, STAYS) as (process, pids):
+        # Before it has its handlers, the signal would end it at once; the kernel knows when it has.
+        while not caught(process.pid, signal.SIGTERM):
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(timeout=20) == 1
+        assert not any(alive(pid) for pid in pids)
+
+
+def caught(pid: int, number: int) -> bool:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1) and "watch.py" in Path(f"/proc/{pid}/cmdline").read_text()

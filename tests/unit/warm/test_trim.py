@@ -1,0 +1,44 @@
+"""What an agent of Ray's looks for."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+from daybreak.warm import trim
+
+
+def test_an_agent_finds_the_modules_that_speak_of_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "part"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "part_agent.py").write_text("class Part(dashboard_utils.DashboardAgentModule): ...\n")
+    (folder / "part_head.py").write_text("class Part(SubprocessModule): ...\n")
+    monkeypatch.setattr(pkgutil, "walk_packages", pkgutil.walk_packages)
+    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/agent.py"})
+
+    def names(prefix: str) -> list[str]:
+        return [found.name.removeprefix(prefix) for found in pkgutil.walk_packages([str(folder)], prefix)]
+
+    assert names(trim.MODULES) == ["part_agent"]
+    assert names("others.") == ["part_agent", "part_head"]
+
+
+def test_packages_and_what_cannot_be_read_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "compiled.so").touch()
+    (tmp_path / "compiled.abi3.so").touch()
+    monkeypatch.setattr(pkgutil, "walk_packages", pkgutil.walk_packages)
+    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/agent.py"})
+    found = {each.name for each in pkgutil.walk_packages([str(tmp_path)], trim.MODULES, onerror=lambda _: None)}
+    assert found == {trim.MODULES + "package", trim.MODULES + "compiled"}
+
+
+def test_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = pkgutil.walk_packages
+    monkeypatch.setattr(pkgutil, "walk_packages", walk)
+    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/dashboard.py"})
+    assert pkgutil.walk_packages is walk
