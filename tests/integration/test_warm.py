@@ -120,12 +120,13 @@ def asking(sandbox: Sandbox) -> Iterator[list[str]]:
 
 def test_every_python_process_of_ray_is_a_fork(warm: Sandbox) -> None:
     assert notes(warm) == []
+    # One for each node; they take the place of `ray start` a moment after it.
+    until(lambda: "\n".join(command_lines(warm)).count("rayside/watch.py") == 2, what="nodes are watched")
     titles = "\n".join(command_lines(warm))
     for part in (
-        "rayside/watch.py",
         "dashboard.py",
         "log_monitor.py",
-        "Agent",
+        "gent",
         "ray::ServeController",
         "ray::ServeRepl",
     ):

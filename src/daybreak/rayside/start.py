@@ -3,10 +3,10 @@
 The command itself is Ray's own. What is changed around it: processes that it starts come from the template
 (`launcher`); nobody waits for the dashboard and the agents, whose addresses are known; Ray's client server runs only
 where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`), whose files
-go to a folder of the cluster's own (`temporary`); the head's log monitor reads the logs of all nodes, and the others
-have none; and what has been imported is let go once the node runs (`python` is the interpreter that watches it then).
-Each change is made only where this Ray has the function that it needs, under the name and with the parameters that it
-had when this was written; elsewhere Ray's own way stays.
+go to a folder of the cluster's own (`temporary`); the head's log monitor reads the logs of all nodes (`logs_shared`:
+they lie in one folder), and the others have none; what has been imported is let go once the node runs (`python` is the
+interpreter that watches it then). Each change is made only where this Ray has the function that it needs, under the
+name and with the parameters that it had when this was written; elsewhere Ray's own way stays.
 """
 
 import functools
@@ -124,16 +124,22 @@ def without_client_server(node: Any) -> None:
         node.Node.start_ray_client_server = lambda _self: None
 
 
-def one_log_monitor(services: Any, constants: Any, command: Any) -> None:
+def one_log_monitor(services: Any, constants: Any, node: Any, command: Any, shared: bool) -> None:
     """Each node has a log monitor of its own, 30 MB and some tenths of a second; Ray itself wants one per machine.
 
-    Head and workers come to the same decision: it follows from Ray's files alone.
+    Where the nodes' logs are `shared`, in one folder, every line would be told as often as there are nodes. Head and
+    workers come to the same decision: it follows from Ray's files alone.
     """
-    flag = "--include-log-monitor"
-    if not any(flag in option.opts for option in command.params) or not gathering.can_gather(services.__file__):
+    if not shared and not gathering.can_gather(services.__file__):
         return
     if "--head" not in sys.argv:
-        sys.argv.append(f"{flag}=false")
+        flag = "--include-log-monitor"
+        if any(flag in option.opts for option in command.params):
+            sys.argv.append(f"{flag}=false")
+        elif parameters(getattr(node.Node, "start_log_monitor", None)) == ["self"]:
+            node.Node.start_log_monitor = lambda _self: None
+        return
+    if shared:
         return
     start = services.start_ray_process
     here = os.path.dirname(os.path.abspath(__file__))
@@ -205,7 +211,7 @@ def prepare(options: Dict[str, Any]) -> Callable[[], None]:
         without_client_server(ray._private.node)
     let_go(ray._private.node, options["python"])
     scripts = command_line()
-    one_log_monitor(services, constants, scripts.start)
+    one_log_monitor(services, constants, ray._private.node, scripts.start, options["logs_shared"])
     main: Callable[[], None] = scripts.main
     return main
 

@@ -149,6 +149,7 @@ def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
         "client_server": spec.ray.client_server,
         "dashboard_modules": "all" if spec.ray.dashboard_modules == "all" else list(spec.ray.dashboard_modules),
         "temporary": f"{site.runtime}/t",
+        "logs_shared": site.ray.takes_socket_names,
     }
     return (warm.launcher(site), str(START_PROGRAM), json.dumps(options), "start", *flags)
 

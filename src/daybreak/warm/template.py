@@ -148,6 +148,7 @@ class Template:
         own = {os.path.abspath(entry) for entry in given if entry}
         # Without what this process was given itself, which stands in front.
         self.site_path = list(itertools.dropwhile(own.__contains__, sys.path[1:]))
+        self.ray = codes.package(self.site_path)
         self.launchers: Dict[int, Launcher] = {}
         self.by_pid: Dict[int, Launcher] = {}
         self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
@@ -213,7 +214,7 @@ class Template:
         self.load(modules.read_learned(self.settings["learned"]))
         with modules.search([os.getcwd()]):
             self.load(self.settings["modules"])
-        read = self.codes.read(codes.package(self.site_path))
+        read = self.codes.read(self.ray) if self.ray else 0
         self._settle()
         self.warm = True
         self._serve_waiting()
@@ -422,12 +423,12 @@ class Template:
     def _code(self, program: Dict[str, Any]) -> Any:
         """The compiled program, kept while its file stays as it is; None for a module.
 
-        A warning is raised: it is the user's to see, at every start.
+        A warning is raised: it is the user's to see, at every start. What Ray's own programs are warned of is not.
         """
         if program["kind"] == "module":
             return None
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("ignore" if self.ray and program["what"].startswith(self.ray + os.sep) else "error")
             if program["kind"] == "command":
                 return compile(program["what"], "<string>", "exec", dont_inherit=True)
             path = program["what"]
