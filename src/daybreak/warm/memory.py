@@ -15,8 +15,8 @@ HEADER = 48
 STEP = 16
 LARGEST = 512
 BYTES_HEADER = 33
-# In case that an interpreter arranges its objects otherwise.
-MOST = 100_000
+# Of each size, in case that an interpreter arranges its objects otherwise.
+MOST = 1000
 # What the C library has left: the large gaps first, the smallest in steps of their own.
 SIZES = (*(1 << bits for bits in range(16, 10, -1)), *range(1008, 8, -STEP))
 

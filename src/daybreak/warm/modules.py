@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import warnings
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 # For every Ray process; then for the dashboard and the agents; then for Serve. Only what is installed is imported.
 BASE = """
@@ -58,12 +58,19 @@ def allowed(name: str) -> bool:
     return bool(name) and name.partition(".")[0] not in FORBIDDEN
 
 
-def installed(name: str) -> bool:
-    """Is its top-level package there? Looking does not import it."""
+def place(name: str) -> Optional[str]:
+    """Where its top-level package is; None where it is not installed. Looking does not import it."""
     try:
-        return importlib.util.find_spec(name.partition(".")[0]) is not None
+        spec = importlib.util.find_spec(name.partition(".")[0])
     except (ImportError, ValueError, AttributeError):
-        return False
+        return None
+    if spec is None:
+        return None
+    return next(iter(spec.submodule_search_locations or ()), spec.origin or "")
+
+
+class Unsafe(Exception):
+    """A template that has this module (`args[0]`) cannot be forked; `args[1]` says why."""
 
 
 @contextlib.contextmanager
@@ -89,26 +96,31 @@ def read_learned(path: str) -> List[str]:
 class Importer:
     """Imports modules one by one, and keeps what went wrong by module name.
 
-    `refusals` is a file with the names of modules that leave a thread behind when they are imported.
+    `refusals` is a file with the names of modules that make a template unsafe, and why. `own` are the user's folders:
+    what lies there may have effects when it is imported, so it is only if it is asked for.
     """
 
-    def __init__(self, say: Callable[[str], None], refusals: str) -> None:
+    def __init__(self, say: Callable[[str], None], refusals: str, own: Sequence[str] = ()) -> None:
         self.failed: Dict[str, str] = {}
         self._say = say
         self._refusals = refusals
+        self._own = tuple(os.path.join(folder, "") for folder in own)
         try:
             with open(refusals, encoding="utf-8") as file:
-                self.failed = dict.fromkeys(file.read().split(), "starts threads when it is imported")
+                self.failed = {name: why for name, _, why in (line.rstrip("\n").partition(" ") for line in file)}
         except OSError:
             pass
 
-    def load(self, names: Sequence[str], between: Callable[[], None]) -> None:
-        """Import them; `between` is called after each one.
+    def load(self, names: Sequence[str], between: Callable[[], None], asked_for: bool = False) -> None:
+        """Import them; `between` is called after each one. `asked_for`: the user's own modules, too.
 
-        A module that leaves a thread behind would make every later fork unsafe: RuntimeError names it.
+        Raises Unsafe: what leaves a thread behind, or imports Ray, would make every later fork unsafe.
         """
         for name in names:
-            if name in sys.modules or name in self.failed or not allowed(name) or not installed(name):
+            if name in sys.modules or name in self.failed or not allowed(name):
+                continue
+            found = place(name)
+            if found is None or (found.startswith(self._own) and not asked_for):
                 continue
             try:
                 with warnings.catch_warnings():
@@ -118,13 +130,15 @@ class Importer:
                 self.failed[name] = f"{type(error).__name__}: {error}"
                 self._say(f"{name} cannot be imported ahead: {self.failed[name]}")
             if threads() > 1:
-                raise RuntimeError(name)
+                raise Unsafe(name, "it starts threads when it is imported")
+            if "ray" in sys.modules:
+                raise Unsafe(name, "it imports Ray")
             between()
 
-    def refuse(self, name: str) -> None:
+    def refuse(self, name: str, why: str) -> None:
         """Remember it for the next template."""
         with open(self._refusals, "a", encoding="utf-8") as file:
-            file.write(name + "\n")
+            file.write(f"{name} {why}\n")
 
 
 def threads() -> int:

@@ -162,7 +162,8 @@ class Template:
         self.warm = False
         self.ending = False
         self.forks = 0
-        self.importer = modules.Importer(say, f"{self.folder}/refused")
+        users = [entry for entry in own if not codes.package([entry])]  # not where Ray itself is found
+        self.importer = modules.Importer(say, f"{self.folder}/refused", users)
         self.threads = threadpools.Pools()
         self.memory = memory.Memory()
         self.tidy = True
@@ -213,7 +214,7 @@ class Template:
             self.load(modules.VENDORED)
         self.load(modules.read_learned(self.settings["learned"]))
         with modules.search([os.getcwd()]):
-            self.load(self.settings["modules"])
+            self.load(self.settings["modules"], asked_for=True)
         read = self.codes.read(self.ray) if self.ray else 0
         self._settle()
         self.warm = True
@@ -221,13 +222,13 @@ class Template:
         say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules, {read} files of Ray read")
         self._tell_state()
 
-    def load(self, names: Sequence[str]) -> None:
-        """Import more modules; one that starts a thread makes this template useless: it begins anew without it."""
+    def load(self, names: Sequence[str], asked_for: bool = False) -> None:
+        """Import more modules; with one that makes this template unsafe it begins anew without it."""
         with self.threads.held_back():
             try:
-                self.importer.load(names, self._between_imports)
-            except RuntimeError as error:
-                self._begin_anew(str(error))
+                self.importer.load(names, self._between_imports, asked_for)
+            except modules.Unsafe as unsafe:
+                self._begin_anew(*unsafe.args)
         self.threads.find()
         self.loaded = frozenset(sys.modules)
         self._settle()
@@ -242,9 +243,9 @@ class Template:
     def _between_imports(self) -> None:
         self.turn(0)
 
-    def _begin_anew(self, name: str) -> None:
-        say(f"{name} starts threads when it is imported; it is left out from now on")
-        self.importer.refuse(name)
+    def _begin_anew(self, name: str, why: str) -> None:
+        say(f"{name} is left out from now on: {why}")
+        self.importer.refuse(name, why)
         if self.by_pid:
             os._exit(1)  # its forks live on, watched by their launchers; the keeper starts another template
         os.execv(sys.executable, [sys.executable, *sys.argv])

@@ -143,12 +143,10 @@ def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
     assert out == b"True " + run([REAL, "-c", "import sys; print(sys.path)"]).out
 
 
-def test_what_is_asked_while_it_imports_is_handled_once(tmp_path: Path) -> None:
+def test_what_is_asked_while_it_imports_is_handled_once() -> None:
     """An order and a launcher that come in the same moment: the launcher's turn is over when the imports are."""
-    names = [f"slow_{number}" for number in range(5)]
-    for name in names:
-        script(tmp_path, "import time; time.sleep(0.05)", f"{name}.py")
-    with template(env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made, ThreadPoolExecutor(1) as pool:
+    names = ["wave", "mailbox", "plistlib", "colorsys", "tabnanny"]  # not among those that it has
+    with template() as made, ThreadPoolExecutor(1) as pool:
         assert made.process
         made.process.send_signal(signal.SIGSTOP)
         until(lambda: state_of(made.pid) == "T", "stopped template")
@@ -157,10 +155,11 @@ def test_what_is_asked_while_it_imports_is_handled_once(tmp_path: Path) -> None:
         with made.popen("-c", WAIT) as process:
             until(lambda: connections(made) == 2, "waiting launcher")
             made.process.send_signal(signal.SIGCONT)
-            assert line(process) == b"up"
-            assert set(names) <= set(order.result(DEADLINE_S)["loaded"])
-            made.run("-c", "pass")
+            up, loaded = line(process), order.result(DEADLINE_S)["loaded"]
             process.terminate()
+        assert up == b"up"
+        assert set(names) <= set(loaded)
+        made.run("-c", "pass")
 
 
 def connections(made: Template) -> int:
@@ -171,19 +170,31 @@ def connections(made: Template) -> int:
 
 
 def test_the_template_keeps_to_itself_what_it_imports(tmp_path: Path) -> None:
-    """Modules that print, that start threads, that fail."""
+    """Modules that print, that start threads, that fail, that import Ray."""
     script(tmp_path, "import sys; print('noise'); sys.stderr.write('half a line')", "noisy.py")
     script(
         tmp_path, "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "busy.py"
     )
     script(tmp_path, "raise SystemExit('no')", "failing.py")
-    with template("noisy", "busy", "failing", env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made:
+    script(tmp_path, "import ray", "using_ray.py")
+    names = ("noisy", "busy", "failing", "using_ray")
+    with template(*names, env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made:
         state = made.order()
         assert state["threads"] == 1
-        assert {"busy", "failing"} <= set(state["failed"])
+        assert "ray" not in state["loaded"]
+        assert {"busy", "failing", "using_ray"} <= set(state["failed"])
         assert "noisy" not in state["failed"]
         assert made.run("-c", "pass") == Ran(0, b"", b"")
         made.order("import", modules=["noisy"])
+
+
+def test_the_users_own_modules_are_imported_only_where_they_are_named(tmp_path: Path) -> None:
+    for name in ("named", "learned"):
+        script(tmp_path, f"print({name!r})", f"{name}.py")
+    with template("named", env=CLEAN | {"PYTHONPATH": str(tmp_path)}) as made:
+        loaded = made.order("import", modules=["learned", "named", "wave"])["loaded"]
+        assert {"named", "wave"} <= set(loaded)
+        assert "learned" not in loaded
 
 
 def test_files_of_the_launcher_do_not_stay_with_the_template(warm: Template) -> None:
