@@ -62,6 +62,7 @@ test-old: setup-old ## Run the integration tests with Ray 2.20.0
 bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (an hour; nothing else may run)
 	$(BIN)/python -m bench startup scale
 	$(BENCH_VENV)/bin/python -m bench work
+	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
 

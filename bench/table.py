@@ -1,17 +1,18 @@
 """The tables of README.md and docs/performance.md, made from the results: no number in them is typed by hand.
 
-A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale or goals.
+A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale, profile or goals.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import render
+from bench import profile, render
 from bench.machine import ROOT
 from bench.results import Report, load
 
@@ -25,6 +26,7 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "scale": render.scale,
 }
 GOALS = "goals"
+PROFILE = "profile.json"
 
 
 class NoTable(Exception):
@@ -40,6 +42,8 @@ def tables(results: Path) -> dict[str, str]:
     """Every table that can be made from the results in a folder; that of the goals says what was not measured."""
     reports = {name: load(results / f"{name}.json") for name in SUITES if (results / f"{name}.json").is_file()}
     made = {name: SUITES[name](report) for name, report in reports.items()}
+    if (results / PROFILE).is_file():
+        made["profile"] = profile.table(json.loads((results / PROFILE).read_text()))
     return made | ({GOALS: render.goals(list(reports.values()))} if reports else {})
 
 
