@@ -10,6 +10,9 @@ from bench.quiet import require_one_stock_cluster
 
 ADDRESS = "--address=127.0.0.1:6379"
 ONE_CPU = ("--num-cpus=1",)
+TWO_CPUS = ("--num-cpus=2",)
+# The same on daybreak's side.
+TWO_CPUS_SPEC = ("--file", "two-cpus.yaml")
 # Below the ports that the system gives to outgoing connections, above those of Ray's workers (10002 to 19999).
 FIRST_AGENT_PORT = 21000
 AGENT_PORTS = (
@@ -94,9 +97,20 @@ def stock_stop(commands: Commands) -> None:
     commands.run("ray", "stop", "-f")
 
 
-def daybreak_start(commands: Commands, workers: int, application: Application | None) -> None:
+def stock_start_of_two_cpu_nodes(commands: Commands, workers: int, application: Application | None) -> None:
+    """A node starts as many workers at once as it has CPUs: with two on each it is a burst."""
+    stock_start(commands, workers, application, TWO_CPUS)
+
+
+def daybreak_start(
+    commands: Commands, workers: int, application: Application | None, flags: tuple[str, ...] = ()
+) -> None:
     """Cold: no keeper runs, and the state folder is new."""
-    commands.run("daybreak", "up", str(workers), *(application.daybreak_up if application else ()))
+    commands.run("daybreak", "up", str(workers), *(application.daybreak_up if application else ()), *flags)
+
+
+def daybreak_start_of_two_cpu_nodes(commands: Commands, workers: int, application: Application | None) -> None:
+    daybreak_start(commands, workers, application, TWO_CPUS_SPEC)
 
 
 def daybreak_restart(commands: Commands, _workers: int, _application: Application | None) -> None:
@@ -115,5 +129,9 @@ def agent_ports(node: int) -> list[str]:
 
 STOCK = System(stock_start, stock_restart, stock_stop, require_one_stock_cluster)
 STOCK_ONE_CPU = System(stock_start_of_one_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
+STOCK_TWO_CPUS = System(stock_start_of_two_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
 TUNED = System(tuned_start, stock_restart, stock_stop, require_one_stock_cluster)
 DAYBREAK = System(daybreak_start, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"))
+DAYBREAK_TWO_CPUS = System(
+    daybreak_start_of_two_cpu_nodes, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--")
+)

@@ -19,7 +19,16 @@ from bench.measure import HOST, SERVE_PORT, all_nodes, deploy, first_response, r
 from bench.records import Goal
 from bench.scenarios import DEADLINE_S, RAY_PROGRAMS, Measured, Scenario, Suite
 from bench.suite import main
-from bench.systems import DAYBREAK, HEAVY, STOCK_ONE_CPU, TRIVIAL, Application, System
+from bench.systems import (
+    DAYBREAK,
+    DAYBREAK_TWO_CPUS,
+    HEAVY,
+    STOCK_ONE_CPU,
+    STOCK_TWO_CPUS,
+    TRIVIAL,
+    Application,
+    System,
+)
 
 WRK = shutil.which("wrk") or "wrk"
 DRIVERS = Path(__file__).resolve().parent / "drivers"
@@ -99,11 +108,17 @@ def _load(commands: Commands, seconds: int) -> Load:
     return parse(commands.run(WRK, "-t2", "-c16", f"-d{seconds}s", "--latency", url).output())
 
 
-def _pair(name: str, title: str, measure: Callable[[System, Commands, int], Measured]) -> tuple[Scenario, Scenario]:
+def _pair(
+    name: str,
+    title: str,
+    measure: Callable[[System, Commands, int], Measured],
+    stock: System = STOCK_ONE_CPU,
+    daybreak: System = DAYBREAK,
+) -> tuple[Scenario, Scenario]:
     """The same on both sides; `measure` takes the system first."""
     return (
-        Scenario(f"stock-{name}", title, f"stock-{name}", STOCK_ONE_CPU, partial(measure, STOCK_ONE_CPU)),
-        Scenario(f"daybreak-{name}", title, f"stock-{name}", DAYBREAK, partial(measure, DAYBREAK)),
+        Scenario(f"stock-{name}", title, f"stock-{name}", stock, partial(measure, stock)),
+        Scenario(f"daybreak-{name}", title, f"stock-{name}", daybreak, partial(measure, daybreak)),
     )
 
 
@@ -117,8 +132,12 @@ def _actors(system: System, commands: Commands, workers: int) -> Measured:
 
 SCENARIOS = (
     *_pair("replica", "one more replica of an application with pandas and scikit-learn", add_replica),
-    *_pair("tasks", "3,000 tiny tasks with num_cpus=0.05 on a fresh cluster", _tasks),
-    *_pair("actors", "24 actors created and called once on a fresh cluster", _actors),
+    *_pair(
+        "tasks", "3,000 tiny tasks with num_cpus=0.05 on a fresh cluster", _tasks, STOCK_TWO_CPUS, DAYBREAK_TWO_CPUS
+    ),
+    *_pair(
+        "actors", "24 actors created and called once on a fresh cluster", _actors, STOCK_TWO_CPUS, DAYBREAK_TWO_CPUS
+    ),
     *_pair("requests", "requests to a trivial FastAPI route, 16 connections", serve),
 )
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-"""3,000 tasks that do nothing; with num_cpus=0.05 a cluster of four CPUs runs eighty at once, if it has the workers."""
+"""3,000 tasks that do nothing; with num_cpus=0.05 a cluster of eight CPUs runs 160 at once, if it has the workers."""
 
 import json
 import os
