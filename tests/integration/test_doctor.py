@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from daybreak.backends import procfs
-from tests.integration.conftest import APP, Sandbox, until
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, until
 
 pytestmark = pytest.mark.ray
 
@@ -22,6 +22,8 @@ serve: {applications: [{import: "app:main"}]}
 """
 # What depends on the machine that the tests run on, and not on the sandbox.
 OF_THE_MACHINE = {"memory", "shm", "cgroup", "limits", "disk", "slow-disk", "hostname", "ipv6", "docker", "orphans"}
+# Before 2.52 Ray has no token, which is told wherever it runs.
+OF_THE_MACHINE |= {"exposed"} if RAY_RELEASE < (2, 52) else set()
 BAD = ("warning", "error")
 
 
@@ -40,16 +42,16 @@ def bad(found: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     }
 
 
-def healthy(sandbox: Sandbox) -> None:
-    """One line, and nothing is wrong; a machine that has faults of its own is told and passed over."""
-    found = bad(looked(sandbox))
+def healthy(sandbox: Sandbox) -> bool:
+    """Nothing of the cluster is wrong, and then there is one line; False where the machine has faults of its own."""
+    found = bad(looked_whatever(sandbox))
     assert set(found) <= OF_THE_MACHINE, found
-    if found:
-        pytest.skip(f"this machine is not healthy: {found}")
-    done = sandbox.run("doctor")
-    assert len(done.stdout.splitlines()) == 1, done.stdout
-    assert "healthy" in done.stdout
-    assert done.stderr == ""
+    if not found:
+        done = sandbox.run("doctor")
+        assert len(done.stdout.splitlines()) == 1, done.stdout
+        assert "healthy" in done.stdout
+        assert done.stderr == ""
+    return not found
 
 
 def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
@@ -62,12 +64,14 @@ def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
 
 
 def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox) -> None:
-    healthy(sandbox)
     sandbox.write(SPEC, app_py=APP)
-    healthy(sandbox)
+    with_a_spec = healthy(sandbox)
     names = [line.split()[1] for line in sandbox.run("doctor", "-v").stdout.splitlines() if not line.startswith(" ")]
     assert list(dict.fromkeys(names[:-1])) == list(looked(sandbox))
     assert all(diagnosis["made"] for diagnosis in looked(sandbox).values())
+    (sandbox.folder / "daybreak.yaml").unlink()
+    if not (healthy(sandbox) and with_a_spec):
+        pytest.skip("this machine has faults of its own")
 
 
 def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox) -> None:
@@ -101,7 +105,7 @@ def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared:
     healthy(shared)
     found = looked(shared)
     assert found["keeper"]["findings"][0]["found"] == f"pid {shared.status()['keeper_pid']} answers"
-    assert found["ports"]["findings"][0]["found"].startswith("ours: ")
+    assert found["ports"]["findings"][0]["found"].startswith("free, or its own: ")
     assert found["head"]["findings"][0]["found"] == "healthy"
     assert found["serve"]["findings"][0]["found"] == "deployed"
 

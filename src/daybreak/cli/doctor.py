@@ -172,7 +172,7 @@ def _prune(yes: bool, as_json: bool) -> None:
     from daybreak.doctor import engines
     from daybreak.doctor.docker import old
 
-    engine = engines.find()
+    engine = engines.find(engines.REMOVE_S)
     if engine is None:
         raise DaybreakError("Docker is not installed", hint="clusters run as processes; there is nothing to prune")
     found = old(engine)

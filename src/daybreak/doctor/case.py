@@ -14,6 +14,7 @@ from daybreak.backends import procfs
 from daybreak.backends.base import Handle
 from daybreak.errors import Problem
 from daybreak.paths import ClusterPaths
+from daybreak.services.ray import HEAD
 from daybreak.services.site import RayInstall
 from daybreak.spec.model import Spec
 
@@ -79,6 +80,11 @@ class Case:
     def running(self) -> bool:
         """Does anything of the cluster run?"""
         return bool(self.living) or any(row["state"] not in NOTHING_RUNS for row in self.rows.values())
+
+    @property
+    def has_head(self) -> bool:
+        """Is there a head, well or not? A cluster that is only warm has none."""
+        return HEAD in self.rows or any(handle.service == HEAD for handle in self.living)
 
     @property
     def rows(self) -> dict[str, Mapping[str, Any]]:

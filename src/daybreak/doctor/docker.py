@@ -32,13 +32,21 @@ def look(case: Case) -> Iterator[Finding]:
         return
     yield from _slow(str(found["Driver"]))
     yield from _left(old(engine))
-    yield ok(f"Docker {found['ServerVersion']}, {found['Driver']}; {engine.disk_use()}")
+    yield ok(f"Docker {found['ServerVersion']}, {found['Driver']}; {_disk_use(engine)}")
 
 
 def old(engine: Engine) -> list[Leftover]:
     """What `--prune` deletes. A volume whose cluster has a state folder here is kept: it holds that cluster's data."""
     found = engine.leftovers()
     return [left for left in found if left.kind != "volume" or not (state_root() / left.cluster).exists()]
+
+
+def _disk_use(engine: Engine) -> str:
+    """Where much is stored, adding it up takes longer than anybody wants to wait."""
+    try:
+        return engine.disk_use()
+    except DaybreakError as late:
+        return f"disk use not known ({late.message})"
 
 
 def _slow(driver: str) -> Iterator[Finding]:

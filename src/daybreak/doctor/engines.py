@@ -13,7 +13,9 @@ from daybreak.errors import DaybreakError
 from daybreak.report.text import size
 
 LABEL = "daybreak.cluster"
-TIMEOUT_S = 5.0
+# A question is answered at once or never; deleting gigabytes takes a while.
+ASK_S = 1.5
+REMOVE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,28 @@ class Engine(Protocol):
         """Delete it, never by force: what is in use after all stays."""
 
 
-def find() -> Engine | None:
-    """The way to Docker; None where neither its package nor its command is installed."""
+def find(timeout_s: float = ASK_S) -> Engine | None:
+    """The way to Docker; None where neither its package nor its command is installed.
+
+    `timeout_s` is how long each question, or each deletion, may take.
+    """
     try:
         import docker
     except ImportError:
-        return CommandEngine() if shutil.which("docker") else None
+        return CommandEngine(timeout_s) if shutil.which("docker") else None
     try:
-        return PackageEngine(docker.from_env(timeout=TIMEOUT_S))
+        return PackageEngine(docker.from_env(timeout=timeout_s))
     except docker.errors.DockerException as error:
         if shutil.which("docker"):
-            return CommandEngine()
+            return CommandEngine(timeout_s)
         raise DaybreakError(_last_line(str(error))) from error
 
 
 class CommandEngine:
     """The `docker` command, which also knows contexts."""
+
+    def __init__(self, timeout_s: float = ASK_S) -> None:
+        self._timeout_s = timeout_s
 
     def info(self) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._ask("info", "--format", "{{json .}}") or "{}")
@@ -104,10 +112,12 @@ class CommandEngine:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT_S,
+                timeout=self._timeout_s,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise DaybreakError(f"docker {words[0]}: {error}") from error
+        except subprocess.TimeoutExpired as error:
+            raise DaybreakError(f"docker {words[0]}: no answer within {self._timeout_s:g} s") from error
+        except OSError as error:
+            raise DaybreakError(f"docker {words[0]}: {error.strerror}") from error
         if done.returncode:
             raise DaybreakError(_last_line(done.stderr) or f"docker {words[0]}: exit code {done.returncode}")
         return done.stdout.strip()

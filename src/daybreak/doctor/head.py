@@ -13,5 +13,4 @@ from daybreak.services.ray import HEAD
 def look(case: Case) -> Iterator[Finding]:
     """As the keeper knows it; without one, whether its processes are there."""
     findings = list(rows.look_at(case, HEAD)) if case.running else []
-    there = HEAD in case.rows or any(handle.service == HEAD for handle in case.living)
-    yield from findings or [ok("healthy" if case.running and there else "not running")]
+    yield from findings or [ok("healthy" if case.running and case.has_head else "not running")]

@@ -31,12 +31,16 @@ WHY = "they hold memory and ports, and nothing ends them"
 
 @dataclass(frozen=True)
 class Row:
-    """One process: `root` and `instance` as the markers in its environment say, empty where they do not."""
+    """One process: `root` and `instance` as its markers or its template's files say, empty where neither does.
+
+    `lost` marks a fork whose launcher, the process that Ray knows, is gone.
+    """
 
     process: procfs.Process
     line: str
     root: str
     instance: str
+    lost: bool = False
 
     @property
     def pid(self) -> int:
@@ -67,28 +71,39 @@ def owned(rows: Mapping[int, Row]) -> set[int]:
 
 
 def _rows(youngest_s: float) -> dict[int, Row]:
-    """Every process older than that; a command's arguments are cut, as only Ray's are read."""
+    """Every process older than that, by pid."""
     now_ticks = (time.clock_gettime(time.CLOCK_BOOTTIME) - youngest_s) * os.sysconf("SC_CLK_TCK")
+    forks = _forks()
     rows = {}
     for process in procfs.processes():
         if process.started_ticks > now_ticks:
             continue
+        line = procfs.command_line(process.pid)
+        if process.pid in forks:
+            root, fork = forks[process.pid]
+            rows[process.pid] = Row(process, line, root, fork.instance, lost=not fork.has_launcher)
+            continue
         marks = procfs.environment(process.pid, (procfs.MARKER, procfs.CLUSTER_MARKER))
-        root, instance = marks.get(procfs.CLUSTER_MARKER, ""), marks.get(procfs.MARKER, "")
-        rows[process.pid] = Row(process, procfs.command_line(process.pid), root, instance)
+        rows[process.pid] = Row(process, line, marks.get(procfs.CLUSTER_MARKER, ""), marks.get(procfs.MARKER, ""))
     return rows
 
 
+def _forks() -> dict[int, tuple[str, procfs.Fork]]:
+    """The forks of every cluster's template by pid, with the cluster's root."""
+    clusters = [ClusterPaths.of(folder.parent.name) for folder in state_root().glob("*/services")]
+    return {pid: (str(paths.root), fork) for paths in clusters for pid, fork in procfs.forks(paths.forks).items()}
+
+
 def _own(rows: Mapping[int, Row], case: Case) -> Iterator[Finding]:
-    """Instances that their cluster has no record of; what runs a check has no instance."""
+    """Instances that their cluster has no record of, and lost forks; what runs a check has no instance."""
     left: dict[str, list[Row]] = {}
     for row in rows.values():
-        if row.root and row.instance and not _is_recorded(Path(row.root), row.instance):
+        if row.root and row.instance and (row.lost or not _is_recorded(Path(row.root), row.instance)):
             left.setdefault(row.root, []).append(row)
     for root, found in left.items():
         yield warning(
-            f"{_count(found)} of cluster {Path(root).name} without a record: {_names(found)}",
-            WHY if not Path(root).exists() else "a start was cut off before it was recorded; the next run ends them",
+            f"{_count(found)} of cluster {Path(root).name} left behind: {_names(found)}",
+            WHY if not Path(root).exists() else "what started them was killed before it was recorded, or before them",
             _end_own(Path(root), found, case),
         )
 

@@ -38,7 +38,7 @@ def look(case: Case) -> Iterator[Finding]:
         )
     if not said:
         purposes = ", ".join(f"{claim.port} {claim.purpose}" for claim in wanted)
-        yield ok(f"{'ours' if case.running else 'free'}: {purposes}")
+        yield ok(f"{'free, or its own' if case.running else 'free'}: {purposes}")
 
 
 def claims(spec: Spec, base: Path) -> list[PortClaim]:

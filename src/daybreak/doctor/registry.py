@@ -56,5 +56,5 @@ DIAGNOSES = (
     Diagnosis("clock", "jumps of the wall clock", clock.look),
     Diagnosis("orphans", "Ray processes that nobody looks after", orphans.look),
     Diagnosis("stale", "locks and sockets of keepers that were killed", stale.look),
-    Diagnosis("docker", "Docker's engine, and what of daybreak's is left there", docker.look),
+    Diagnosis("docker", "Docker's engine, and what of daybreak's is left there", docker.look, deadline_s=4.0),
 )

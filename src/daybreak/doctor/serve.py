@@ -14,8 +14,8 @@ from daybreak.services.ray import SERVE
 def look(case: Case) -> Iterator[Finding]:
     """As the keeper knows it, and what the deployment itself has written."""
     wanted = case.spec.serve.wanted
-    if not case.running:
-        yield ok("configured; the cluster is not running" if wanted else "no application is configured")
+    if not case.running or not case.has_head:
+        yield ok("configured; Ray is not running" if wanted else "no application is configured")
         return
     findings = list(_findings(case))
     yield from findings or [ok("deployed" if wanted else "no application is configured")]

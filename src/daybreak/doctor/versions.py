@@ -35,13 +35,9 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def _no_ray(refused: DaybreakError) -> Finding:
-    hints = [refused.hint, *(problem.hint for problem in getattr(refused, "problems", ()) if _is_of_spec(refused))]
+    hints = [problem.hint for problem in refused.problems] if isinstance(refused, SpecError) else [refused.hint]
     mend = [hint for hint in hints if hint] or ["# correct `ray` in the spec"]
     return error("; ".join(refused.details()) or refused.message, "nothing starts without Ray", *mend)
-
-
-def _is_of_spec(refused: DaybreakError) -> bool:
-    return isinstance(refused, SpecError)
 
 
 def _differing(case: Case, ray: str) -> Iterator[Finding]:

@@ -208,6 +208,10 @@ def test_the_deployments_own_last_word_counts_without_a_keeper(make_case: MakeCa
     of(serve.look(make_case(APP)), Severity.OK)  # nothing runs any more
 
 
+def test_a_cluster_that_is_only_warm_has_no_application_to_miss(make_case: MakeCase) -> None:
+    assert "Ray is not running" in of(serve.look(make_case(APP, snapshot=snapshot(row("warm")))), Severity.OK).found
+
+
 def test_an_application_that_was_added_to_the_file_since(make_case: MakeCase) -> None:
     case = make_case(snapshot=snapshot(row("head")), of_file=make_case(APP).spec, file=Path("daybreak.yaml"))
     assert "the running cluster has none" in of(serve.look(case), Severity.WARNING).found

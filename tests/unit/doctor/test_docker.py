@@ -59,7 +59,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
         )
         (bin_folder / "docker").chmod(0o755)
         monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
-        monkeypatch.setattr(engines, "find", CommandEngine)
+        monkeypatch.setattr(engines, "find", lambda timeout_s=5.0: CommandEngine(timeout_s))
         return asked
 
     return make
@@ -89,6 +89,18 @@ def test_the_engine_its_driver_and_what_takes_its_disk(make_case: MakeCase, fake
     fake()
     found = list(docker.look(make_case()))
     assert found[-1].found == "Docker 20.10.24+dfsg1, overlay2; images 1.2GB, local volumes 48MB"
+
+
+def test_an_engine_that_takes_its_time_is_not_waited_for(
+    make_case: MakeCase, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake()
+    program = tmp_path / "bin/docker"
+    program.write_text(program.read_text().replace("case ", "case $1 in system) exec sleep 60;; esac\ncase ", 1))
+    monkeypatch.setattr(engines, "find", lambda: CommandEngine(0.2))
+    assert list(docker.look(make_case()))[-1].found.endswith(
+        "disk use not known (docker system: no answer within 0.2 s)"
+    )
 
 
 def test_what_is_left_leaves_out_what_is_used_and_data_of_clusters_that_are_still_known(

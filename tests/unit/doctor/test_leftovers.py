@@ -70,7 +70,7 @@ def test_our_own_without_a_record(make_case: MakeCase, paths: ClusterPaths) -> N
     marks = {"DAYBREAK_CLUSTER_ROOT": str(paths.root), "DAYBREAK_INSTANCE": "head-instance"}
     with process(GCS, "--gcs_server_port=1", env=marks) as started:
         found = of(look(make_case, started), Severity.WARNING)
-        assert f"1 process of cluster it without a record: gcs_server ({started.pid})" in found.found
+        assert f"1 process of cluster it left behind: gcs_server ({started.pid})" in found.found
         assert found.mend == ("daybreak down",)
         record(paths, "head", started.pid)
         assert look(make_case, started) == []
@@ -89,6 +89,21 @@ def test_our_own_of_other_clusters(make_case: MakeCase, tmp_path: Path) -> None:
         with process("postgres", env=marks) as started:
             found = of(look(make_case, started), Severity.WARNING)
             assert found.mend == (mend or f"kill {started.pid}",)
+
+
+def test_a_fork_whose_launcher_is_gone(make_case: MakeCase, paths: ClusterPaths) -> None:
+    """Its environment tells nothing, the files of the template that it came from do."""
+    paths.forks.mkdir(parents=True)
+    with process("ray::IDLE") as fork, process("launcher") as launcher:
+        record(paths, "head", launcher.pid)
+        ticks = [procfs.read(one.pid).started_ticks for one in (fork, launcher)]  # type: ignore[union-attr]
+        text = f"{ticks[0]}\n{launcher.pid}\n{ticks[1]}\nhead-instance\n"
+        (paths.forks / str(fork.pid)).write_text(text)
+        assert look(make_case, fork) == []
+        launcher.kill()
+        launcher.wait()
+        found = of(look(make_case, fork), Severity.WARNING)
+    assert f"1 process of cluster it left behind: sh ({fork.pid})" in found.found
 
 
 def test_what_was_started_this_moment_is_about_to_be_recorded(make_case: MakeCase, paths: ClusterPaths) -> None:
