@@ -116,8 +116,8 @@ def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared:
 
     os.kill(raylet, signal.SIGKILL)
     done = until(lambda: shared.run("doctor", "head", code=1), what="the raylet is missed")
-    assert done.stdout.startswith("error: head: head: its ")
-    assert "ended" in done.stdout
+    assert done.stdout.startswith("error: head: the ")
+    assert "of head has ended" in done.stdout
     assert "mend: daybreak up" in done.stdout
     assert "orphans" not in bad(looked(shared, code=1)), "its processes are recorded, so they are nobody's orphans"
 

@@ -78,10 +78,10 @@ def _without_keeper(case: Case, service: str) -> Iterator[Finding]:
     handle = next((handle for handle in case.handles if handle.service == service), None)
     if handle is None or handle.one_shot:
         return
-    gone = [f"its process (pid {handle.pid}) has ended"] if handle not in case.living else _missing(case, handle)
+    gone = [f"process (pid {handle.pid})"] if handle not in case.living else _missing(case, handle)
     if gone:
         yield error(
-            f"{service}: {' and '.join(gone)}",
+            f"the {' and the '.join(gone)} of {service} has ended",
             "no keeper is there to start it again",
             case.command("up"),
             case.command(f"logs {service}"),
@@ -94,7 +94,7 @@ def _missing(case: Case, handle: Handle) -> list[str]:
     forks = [pid for pid, fork in procfs.forks(case.paths.forks).items() if fork.instance == handle.instance]
     members = procfs.members(handle.instance, handle.pid, handle.started_ticks, forks=forks)
     there = {process.comm for process in members}
-    return [f"its {name} has ended" for name in handle.vital if name not in there]
+    return [name for name in handle.vital if name not in there]
 
 
 def log_lines(case: Case, service: str) -> list[str]:

@@ -41,7 +41,7 @@ def _findings(case: Case) -> Iterator[Finding]:
             "requests get no answer",
             case.command("up"),
             case.command("logs serve"),
-            lines=[*row.get("tail", ()), *rows.log_lines(case, SERVE)][: rows.MOST_LINES],
+            lines=row.get("tail") or rows.log_lines(case, SERVE),
         )
 
 

@@ -26,7 +26,7 @@ def look(case: Case, youngest_s: float = YOUNGEST_S) -> Iterator[Finding]:
     listening = listening_sockets()
     clusters = [ClusterPaths.of(folder.parent.name) for folder in state_root().glob("*/keeper.lock")]
     findings = [found for paths in clusters for found in _lock(paths, listening, youngest_s)]
-    left = [path for path in _sockets() if str(path.resolve()) not in listening and not _is_young(path, youngest_s)]
+    left = [path for path in _sockets() if not _is_served(path, listening) and not _is_young(path, youngest_s)]
     if left:
         findings.append(
             note(
@@ -66,6 +66,11 @@ def _sockets() -> list[Path]:
         except OSError:
             continue
     return found
+
+
+def _is_served(path: Path, listening: set[str]) -> bool:
+    """The template listens before its socket gets this name: the kernel knows it by the first, which has its pid."""
+    return str(path) in listening or any(known.startswith(f"{path}.") for known in listening)
 
 
 def _is_young(path: Path, youngest_s: float) -> bool:

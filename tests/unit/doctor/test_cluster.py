@@ -162,11 +162,11 @@ def test_without_a_keeper_the_heads_processes_are_looked_for(make_case: MakeCase
         record(paths, "head", started.pid, vital=("sh",))
         of(head.look(make_case()), Severity.OK)
         record(paths, "head", started.pid, vital=("sh", "raylet"))
-        assert of(head.look(make_case()), Severity.ERROR).found == "head: its raylet has ended"
+        assert of(head.look(make_case()), Severity.ERROR).found == "the raylet of head has ended"
         started.kill()
         started.wait()
         found = of(head.look(make_case()), Severity.ERROR)
-    assert found.found == f"head: its process (pid {started.pid}) has ended"
+    assert found.found == f"the process (pid {started.pid}) of head has ended"
     assert "daybreak up" in found.mend
 
 
