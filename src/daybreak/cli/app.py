@@ -257,6 +257,39 @@ def schema() -> None:
     setup.schema()
 
 
+def _complete_diagnosis(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from daybreak.cli import doctor as work
+
+    del context, parameter
+    return work.names(incomplete)
+
+
+@app.command()
+@click.argument("diagnoses", nargs=-1, shell_complete=_complete_diagnosis)
+@spec_options
+@click.option("--prune", is_flag=True, help="Delete images and volumes of daybreak's in Docker that nothing uses.")
+@yes
+@click.option("-v", "--verbose", is_flag=True, help="Show every diagnosis, also where nothing is wrong.")
+@as_json
+def doctor(**given: Any) -> int:
+    """Look for what is wrong with this machine or this cluster; says why it matters and what mends it.
+
+    Starts nothing and changes nothing, unless --prune is given. DIAGNOSES names some; all are made without. The exit
+    code is 1 where something is an error; warnings and notes leave it 0.
+
+    \b
+    Examples:
+      daybreak doctor
+      daybreak doctor -v
+      daybreak doctor ports memory
+      daybreak doctor --json | jq '.diagnoses[] | select(.severity == "error")'
+      daybreak doctor --prune --yes
+    """
+    from daybreak.cli import doctor as work
+
+    return work.doctor(**given)
+
+
 @app.group()
 def perf() -> None:
     """Measure starts and restarts; show their history."""

@@ -36,18 +36,18 @@ class Connection:
         self._lines = self._socket.makefile("r", encoding="utf-8")
         self._request = json.dumps(request).encode() + b"\n"
 
-    def heard(self) -> bool:
+    def heard(self, within_s: float = START_DEADLINE_S) -> bool:
         """Send the request; False where the keeper was about to leave and has not read it.
 
         Raises KeeperError where nothing at all comes back.
         """
-        self._socket.settimeout(START_DEADLINE_S)
+        self._socket.settimeout(within_s)
         try:
             self._socket.sendall(self._request)
             return bool(self._lines.readline())
         except TimeoutError:
             raise KeeperError(
-                f"the keeper has not answered for {START_DEADLINE_S:g} s",
+                f"the keeper has not answered for {within_s:g} s",
                 hint="it may be stopped or overloaded: see its state with `ps`; killing it leaves your services alone",
             ) from None
         except ConnectionError:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daybreak import __version__
 from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, PreflightError, UsageError
@@ -510,6 +511,7 @@ class Keeper:
             "name": self._paths.name,
             "state": self._state(rows),
             "keeper_pid": os.getpid(),
+            "daybreak": __version__,
             "generation": self._wanted.generation if self._wanted else 0,
             "workers": cluster.spec.workers.count if cluster else 0,
             "ray": cluster.site.ray.version if cluster else None,

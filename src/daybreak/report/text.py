@@ -32,6 +32,14 @@ def seconds(value_s: float | None) -> str:
     return f"{whole // HOUR_S}h {whole % HOUR_S // MINUTE_S:02d}m"
 
 
+def size(value_bytes: float) -> str:
+    """An amount of memory or disk: `512 B`, `64.0 MiB`, `1.5 GiB`."""
+    for limit, unit in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if abs(value_bytes) >= limit:
+            return f"{value_bytes / limit:.1f} {unit}"
+    return f"{value_bytes:.0f} B"
+
+
 def ago(wall: float, now: float) -> str:
     """How long ago, both in seconds since 1970: `just now`, `12 s ago`, `3 h ago`; beyond two weeks the local date."""
     passed = now - wall

@@ -45,6 +45,41 @@ def listeners() -> dict[int, Listener]:
     return {port: Listener(who.pid, _name(who.pid), who.uid) for port, who in found.items()}
 
 
+@dataclass(frozen=True)
+class Socket:
+    """One listening TCP socket and the address it is bound to."""
+
+    address: str
+    port: int
+    holder: Listener
+
+    @property
+    def is_local(self) -> bool:
+        """Can only this machine reach it?"""
+        import ipaddress
+
+        bound = ipaddress.ip_address(self.address.partition("%")[0])
+        mapped = getattr(bound, "ipv4_mapped", None)
+        return (mapped or bound).is_loopback
+
+
+def sockets() -> list[Socket]:
+    """Every listening TCP socket; none where the system does not tell."""
+    import psutil
+
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except (psutil.AccessDenied, OSError):
+        return []
+    name = cache(_name)
+    found = []
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr:
+            holder = Listener(connection.pid, name(connection.pid))
+            found.append(Socket(str(connection.laddr[0]), int(connection.laddr[1]), holder))
+    return found
+
+
 def sees_every_port() -> bool:
     """Whether a port that `listeners` does not name has certainly no listener."""
     return (PROC / "net/tcp").exists()

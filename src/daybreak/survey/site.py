@@ -29,7 +29,7 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
     Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
     """
     paths.ensure()
-    _check_memory(spec)
+    check_memory(spec)
     postgres, redis = _database_servers(spec, paths)
     names = port_names(spec)
     pinned: dict[str, int] = {}
@@ -75,14 +75,19 @@ def _own_modules(modules: tuple[str, ...], base: Path) -> dict[str, int]:
     return found
 
 
-def _check_memory(spec: Spec) -> None:
-    """Ray would take the user's word for any amount of memory; the machine would not."""
+def asked_bytes(spec: Spec) -> int:
+    """The memory that head and workers ask for together."""
+    nodes = [spec.head, *[spec.workers] * spec.workers.count]
+    return sum((node.memory or 0) + node.object_store for node in nodes)
+
+
+def check_memory(spec: Spec) -> None:
+    """Raise SpecError where more is asked for than there is: Ray would take the user's word for any amount."""
     total = machine().memory_total_bytes
     problems = []
-    asked = 0
-    for key, node, count in (("head", spec.head, 1), ("workers", spec.workers, spec.workers.count)):
+    asked = asked_bytes(spec)
+    for key, node in (("head", spec.head), ("workers", spec.workers)):
         each = (node.memory or 0) + node.object_store
-        asked += each * count
         if each > total:
             problems.append(
                 Problem(

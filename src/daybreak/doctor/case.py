@@ -1,0 +1,103 @@
+"""What the diagnoses look at: one cluster, its spec, its keeper's answer, and the environment of this command."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends import procfs
+from daybreak.backends.base import Handle
+from daybreak.errors import Problem
+from daybreak.paths import ClusterPaths
+from daybreak.services.ray import HEAD
+from daybreak.services.site import RayInstall
+from daybreak.spec.model import Spec
+
+NOTHING_RUNS = ("stopped", "failed")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cluster on this machine, running or not.
+
+    `spec` is what runs, else what the next `up` would start; `given` says that it comes from a file or an earlier `up`
+    and not from defaults alone. `file` is the spec's file, `of_file` what it says now, `problems` what is wrong in it.
+    `snapshot` is the keeper's answer, None where there is no keeper; `silent` says why one that is there gave none.
+    `option` is what names the cluster on a command line (`-n visits`), empty where the current folder does.
+    """
+
+    paths: ClusterPaths
+    spec: Spec
+    base: Path
+    given: bool = True
+    file: Path | None = None
+    of_file: Spec | None = None
+    problems: tuple[Problem, ...] = ()
+    snapshot: Mapping[str, Any] | None = None
+    silent: str | None = None
+    option: str = ""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.paths.name
+
+    def command(self, words: str) -> str:
+        """A command line of daybreak's for this cluster."""
+        return f"daybreak {words} {self.option}".rstrip()
+
+    @cached_property
+    def ray(self) -> RayInstall:
+        """The Ray that the spec means; raises what `find_ray` raises."""
+        from daybreak.survey.ray import find_ray
+
+        return find_ray(self.spec.ray, self.base)
+
+    @cached_property
+    def handles(self) -> tuple[Handle, ...]:
+        """The recorded instances of this boot. Nothing is moved aside, unlike where the keeper reads them."""
+        found = []
+        for path in sorted(self.paths.records.glob("*.json")):
+            try:
+                handle = Handle.from_json(json.loads(path.read_text()))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if handle.boot_id == procfs.boot_id():
+                found.append(handle)
+        return tuple(found)
+
+    @cached_property
+    def living(self) -> tuple[Handle, ...]:
+        """The recorded instances whose main process runs."""
+        return tuple(handle for handle in self.handles if procfs.alive(handle.pid, handle.started_ticks))
+
+    @property
+    def running(self) -> bool:
+        """Does anything of the cluster run?"""
+        return bool(self.living) or any(row["state"] not in NOTHING_RUNS for row in self.rows.values())
+
+    @property
+    def has_head(self) -> bool:
+        """Is there a head, well or not? A cluster that is only warm has none."""
+        return HEAD in self.rows or any(handle.service == HEAD for handle in self.living)
+
+    @property
+    def rows(self) -> dict[str, Mapping[str, Any]]:
+        """The keeper's rows by service; none where it gave no answer."""
+        return {row["name"]: row for row in self.snapshot["services"]} if self.snapshot else {}
+
+    @property
+    def keeper_pid(self) -> int | None:
+        pid = self.snapshot.get("keeper_pid") if self.snapshot else None
+        return int(pid) if pid else None
+
+    def inherited(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The named variables as services inherit them: the keeper's where it runs, else this command's."""
+        if self.keeper_pid:
+            return procfs.environment(self.keeper_pid, names)
+        return {name: self.environment[name] for name in names if name in self.environment}

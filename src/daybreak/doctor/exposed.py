@@ -1,0 +1,95 @@
+"""A dashboard or jobs API that other hosts can reach without a token: whoever reaches it runs code here."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Iterator
+
+from daybreak.backends import procfs
+from daybreak.doctor.case import Case
+from daybreak.doctor.finding import Finding, error, note, ok, warning
+from daybreak.errors import DaybreakError
+from daybreak.health import http
+from daybreak.survey.listeners import Socket, belongs_to, sockets
+
+DASHBOARD = ("ray/dashboard/dashboard.py", "ray-dashboard")
+TIMEOUT_S = 0.8
+WHY = "the jobs API runs any command for whoever asks (CVE-2023-48022)"
+
+
+def look(case: Case) -> Iterator[Finding]:
+    """What the spec asks for, then what really answers on this machine, whoever started it."""
+    findings = [*_of_spec(case), *(found for place in _reachable() for found in _of_socket(place, case))]
+    yield from findings or [ok("no dashboard is reachable from other hosts")]
+
+
+def is_loopback(listen: str) -> bool:
+    """`localhost` or a loopback address; any other name may mean anything."""
+    try:
+        return ipaddress.ip_address(listen).is_loopback
+    except ValueError:
+        return listen == "localhost"
+
+
+def _of_spec(case: Case) -> Iterator[Finding]:
+    try:
+        tokens = case.ray.has_token_auth
+    except DaybreakError:
+        return  # without Ray nothing can be reached
+    local = is_loopback(case.spec.listen)
+    newer = f'{case.ray.python} -m pip install "ray[default,serve]>=2.52"'
+    close = f"# `listen: 127.0.0.1` in the spec, then {case.command('restart' if case.running else 'up')}"
+    if not local and case.spec.dashboard and not tokens:
+        say = error if case.running else warning
+        yield say(f"listen is {case.spec.listen}, and Ray {case.ray.version} knows no token", WHY, close, newer)
+    elif not local and case.spec.dashboard:
+        yield note(
+            f"listen is {case.spec.listen}: other hosts reach the dashboard, which asks for the token",
+            "the token goes over the network as it is; a proxy with TLS in front of Serve's port is safer",
+            close,
+        )
+    if case.running and not tokens:
+        yield warning(
+            f"Ray {case.ray.version} knows no token, and its gRPC ports listen on all interfaces",
+            "whoever reaches port "
+            f"{case.spec.port('gcs')} runs code here; Ray has no option for the address of these ports",
+            newer,
+            f"sudo iptables -I INPUT ! -i lo -p tcp --dport {case.spec.port('gcs')} -j DROP",
+        )
+
+
+def _reachable() -> list[Socket]:
+    """Dashboards of any Ray on this machine that listen on more than the loopback address."""
+    return [found for found in sockets() if not found.is_local and found.holder.pid and _is_dashboard(found.holder.pid)]
+
+
+def _is_dashboard(pid: int) -> bool:
+    line = procfs.command_line(pid)
+    return any(part in line for part in DASHBOARD)
+
+
+def _of_socket(found: Socket, case: Case) -> Iterator[Finding]:
+    """Ask it as a stranger would; only one that lists its jobs without a token is open."""
+    if not asyncio.run(_lists_jobs(found)):
+        return
+    ours = belongs_to(case.paths.root)(found.holder)
+    yield error(
+        f"the dashboard of {found.holder} answers everybody on {found.address}:{found.port}, without a token",
+        WHY,
+        case.command("down") if ours else f"kill {found.holder.pid}",
+        "# start it again with `listen: 127.0.0.1`" if ours else "# start it again with --dashboard-host=127.0.0.1",
+    )
+
+
+async def _lists_jobs(found: Socket) -> bool:
+    """Does it list the jobs for somebody without a token? Its exporter of metrics answers everything with metrics."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(found.address, found.address)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            answer = await http.get(f"http://{host}:{found.port}/api/jobs/")
+        return answer.status == http.OK and isinstance(json.loads(answer.text), list)
+    except (OSError, TimeoutError, ValueError):
+        return False

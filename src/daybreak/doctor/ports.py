@@ -1,0 +1,96 @@
+"""The ports that the spec asks for: who holds one that is taken, and an offset at which all are free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from daybreak.doctor.case import Case
+from daybreak.doctor.finding import Finding, error, ok, warning
+from daybreak.paths import state_root
+from daybreak.services.base import PortClaim
+from daybreak.spec.model import Spec
+from daybreak.survey.listeners import Listener, belongs_to, listeners
+from daybreak.survey.ports import is_free, owner_of
+
+OFFSETS = range(100, 5001, 100)
+
+
+def look(case: Case) -> Iterator[Finding]:
+    """Every port of the spec that somebody else listens on."""
+    wanted = [*claims(case.spec, case.base), *_fixed(case.spec)]
+    taken = [claim for claim in wanted if not is_free(claim.port, claim.host)]
+    holders = listeners() if taken else {}
+    ours = belongs_to(case.paths.root)
+    said = 0
+    for claim in taken:
+        holder = holders.get(claim.port)
+        if (holder and ours(holder)) or not owner_of(claim.port, claim.host):
+            continue
+        said += 1
+        say = error if case.given else warning
+        yield say(
+            f"port {claim.port} ({claim.purpose}) is in use by {_whose(holder)}",
+            "`daybreak up` starts nothing while somebody else listens there",
+            *_mend(case, claim, holder),
+        )
+    if not said:
+        purposes = ", ".join(f"{claim.port} {claim.purpose}" for claim in wanted)
+        yield ok(f"{'free, or its own' if case.running else 'free'}: {purposes}")
+
+
+def claims(spec: Spec, base: Path) -> list[PortClaim]:
+    """The ports that move with the offset, as the services will claim them."""
+    found = [PortClaim("0.0.0.0", spec.port("gcs"), "GCS")]
+    if spec.dashboard:
+        found.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
+    if spec.serve.wanted:
+        found.append(PortClaim(spec.listen, _serve_port(spec, base), "Serve"))
+    return found
+
+
+def _serve_port(spec: Spec, base: Path) -> int:
+    """A Serve config file may set its own."""
+    if spec.serve.config:
+        options = (yaml.safe_load((base / spec.serve.config).read_text()) or {}).get("http_options") or {}
+        return int(options.get("port", spec.port("serve")))
+    return spec.port("serve")
+
+
+def _fixed(spec: Spec) -> list[PortClaim]:
+    """The ports that are written in the spec and do not move."""
+    databases = (("postgres", spec.databases.postgres), ("redis", spec.databases.redis))
+    found = [PortClaim("127.0.0.1", wanted.port, name) for name, wanted in databases if wanted and wanted.port]
+    return found + [
+        PortClaim("127.0.0.1", port, name) for name, service in spec.services.items() for port in service.ports
+    ]
+
+
+def _whose(holder: Listener | None) -> str:
+    """The process, and the other cluster that it belongs to."""
+    if holder is None:
+        return str(Listener())
+    for root in state_root().glob("*/services"):
+        if holder.pid is not None and belongs_to(root.parent)(holder):
+            return f"{holder} of cluster {root.parent.name}"
+    return str(holder)
+
+
+def _mend(case: Case, claim: PortClaim, holder: Listener | None) -> list[str]:
+    stop = f"kill {holder.pid}" if holder and holder.pid else f"ss -ltnp 'sport = :{claim.port}'"
+    if claim in _fixed(case.spec):
+        return [stop, f"# or give {claim.purpose} another port in the spec"]
+    offset = _free_offset(case)
+    return [case.command(f"up --port-offset {offset}"), stop] if offset else [stop]
+
+
+def _free_offset(case: Case) -> int | None:
+    """The first round offset at which every port is free."""
+    moved = case.spec.ports.offset
+    for offset in OFFSETS:
+        rows = [(claim.host, claim.port - moved + offset) for claim in claims(case.spec, case.base)]
+        if all(port < 65536 and is_free(port, host) for host, port in rows):
+            return offset
+    return None

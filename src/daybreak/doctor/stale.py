@@ -1,0 +1,81 @@
+"""What keepers that were killed have left: sockets that nobody listens on, locks that somebody else still holds."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from daybreak.backends import procfs
+from daybreak.doctor.case import Case
+from daybreak.doctor.finding import Finding, note, ok, warning
+from daybreak.doctor.locks import holder_of, listening_sockets
+from daybreak.doctor.orphans import YOUNGEST_S
+from daybreak.paths import ClusterPaths, runtime_root, state_root
+from daybreak.report.text import plural
+
+SOCKETS = ("keeper.sock", "warm/template.socket")
+
+
+def look(case: Case, youngest_s: float = YOUNGEST_S) -> Iterator[Finding]:
+    """Locks of all clusters, then sockets of all."""
+    del case
+    listening = listening_sockets()
+    clusters = [ClusterPaths.of(folder.parent.name) for folder in state_root().glob("*/keeper.lock")]
+    findings = [found for paths in clusters for found in _lock(paths, listening, youngest_s)]
+    left = [path for path in _sockets() if not _is_served(path, listening) and not _is_young(path, youngest_s)]
+    if left:
+        findings.append(
+            note(
+                f"{plural(len(left), 'socket')} of keepers that were killed: {', '.join(map(str, left[:3]))}",
+                "they do no harm: the next keeper of the cluster replaces its own",
+                f"rm {' '.join(shlex.quote(str(path)) for path in left)}",
+            )
+        )
+    yield from findings or [ok(f"none in {state_root()} and {runtime_root()}")]
+
+
+def _lock(paths: ClusterPaths, listening: set[str], youngest_s: float) -> Iterator[Finding]:
+    """A file that names a dead process is no lock: only one that is held keeps a keeper from starting."""
+    holder = holder_of(paths.lock)
+    if holder is None or str(paths.socket) in listening:
+        return
+    process = procfs.read(holder)
+    age_s = _age_s(process) if process else youngest_s
+    if age_s >= youngest_s:  # a keeper that is just starting has the lock before it listens
+        yield warning(
+            f"{paths.lock} is held by pid {holder}{f' ({process.comm})' if process else ''}, and no keeper answers",
+            f"no keeper of cluster {paths.name} can start while it is held",
+            f"kill {holder}",
+        )
+
+
+def _age_s(process: procfs.Process) -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - process.started_ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _sockets() -> list[Path]:
+    found = []
+    for path in (folder / name for folder in runtime_root().glob("*") for name in SOCKETS):
+        try:
+            if stat.S_ISSOCK(path.stat().st_mode):
+                found.append(path)
+        except OSError:
+            continue
+    return found
+
+
+def _is_served(path: Path, listening: set[str]) -> bool:
+    """The template listens before its socket gets this name: the kernel knows it by the first, which has its pid."""
+    return str(path) in listening or any(known.startswith(f"{path}.") for known in listening)
+
+
+def _is_young(path: Path, youngest_s: float) -> bool:
+    """A socket is in the file system a moment before it is listened on."""
+    try:
+        return time.time() - path.stat().st_mtime < youngest_s
+    except OSError:
+        return True

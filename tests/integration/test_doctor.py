@@ -1,0 +1,142 @@
+"""The real command: on a healthy machine, with a running cluster, after its head was killed, with a taken port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.backends import procfs
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, until
+
+pytestmark = pytest.mark.ray
+
+SPEC = """
+workers: {count: 0}
+serve: {applications: [{import: "app:main"}]}
+"""
+# What depends on the machine that the tests run on, and not on the sandbox.
+OF_THE_MACHINE = {"memory", "shm", "cgroup", "limits", "disk", "slow-disk", "hostname", "ipv6", "docker", "orphans"}
+# Before 2.52 Ray has no token, which is told wherever it runs.
+OF_THE_MACHINE |= {"exposed"} if RAY_RELEASE < (2, 52) else set()
+BAD = ("warning", "error")
+
+
+def looked(sandbox: Sandbox, *words: str, code: int = 0) -> dict[str, dict[str, Any]]:
+    """The diagnoses by name."""
+    raw = json.loads(sandbox.run("doctor", "--json", *words, code=code).stdout)
+    return {diagnosis["name"]: diagnosis for diagnosis in raw["diagnoses"]}
+
+
+def bad(found: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """What is worse than a note, by diagnosis."""
+    return {
+        name: [finding["found"] for finding in diagnosis["findings"]]
+        for name, diagnosis in found.items()
+        if diagnosis["severity"] in BAD
+    }
+
+
+def healthy(sandbox: Sandbox) -> bool:
+    """Nothing of the cluster is wrong, and then there is one line; False where the machine has faults of its own."""
+    found = bad(looked_whatever(sandbox))
+    assert set(found) <= OF_THE_MACHINE, found
+    if not found:
+        done = sandbox.run("doctor")
+        assert len(done.stdout.splitlines()) == 1, done.stdout
+        assert "healthy" in done.stdout
+        assert done.stderr == ""
+    return not found
+
+
+def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=APP)
+    before = sorted(path for place in (sandbox.folder, sandbox.home, sandbox.runtime) for path in place.rglob("*"))
+    looked(sandbox)
+    after = sorted(path for place in (sandbox.folder, sandbox.home, sandbox.runtime) for path in place.rglob("*"))
+    assert after == before
+    assert not any("daybreak.keeper it" in procfs.command_line(process.pid) for process in procfs.processes())
+
+
+def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=APP)
+    with_a_spec = healthy(sandbox)
+    names = [line.split()[1] for line in sandbox.run("doctor", "-v").stdout.splitlines() if not line.startswith(" ")]
+    assert list(dict.fromkeys(names[:-1])) == list(looked(sandbox))
+    assert all(diagnosis["made"] for diagnosis in looked(sandbox).values())
+    (sandbox.folder / "daybreak.yaml").unlink()
+    if not (healthy(sandbox) and with_a_spec):
+        pytest.skip("this machine has faults of its own")
+
+
+def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=APP)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 8000 + sandbox.offset))
+        taken.listen()
+        done = sandbox.run("doctor", "ports", code=1)
+        assert f"error: ports: port {8000 + sandbox.offset} (Serve) is in use by" in done.stdout
+        assert f"(pid {os.getpid()})" in done.stdout
+        way_out = done.stdout.split("--port-offset ")[1].split()[0]
+        assert looked(sandbox, "ports", "--port-offset", way_out)["ports"]["severity"] == "ok"
+
+
+def test_an_invalid_spec_is_an_error_and_wrong_usage_is_not(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.write("workers: {cuont: 3}\n")
+    assert "workers.cuont: unknown key (did you mean 'count'?)" in sandbox.run("doctor", "spec", code=1).stdout
+    assert "there are: spec, versions" in sandbox.run("doctor", "spell", code=2).stderr
+    sandbox.run("doctor", "-f", str(tmp_path / "nowhere.yaml"), code=2)
+    sandbox.run("doctor", "--prune", "ports", code=2)
+
+
+def test_names_are_completed(sandbox: Sandbox) -> None:
+    sandbox.env |= {"_DAYBREAK_COMPLETE": "bash_complete", "COMP_WORDS": "daybreak doctor sl", "COMP_CWORD": "2"}
+    assert sandbox.run().stdout.split() == ["plain,slow-start", "plain,slow-disk"]
+
+
+def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared: Sandbox) -> None:
+    shared.write(SPEC, app_py=APP)
+    shared.run("up")
+    healthy(shared)
+    found = looked(shared)
+    assert found["keeper"]["findings"][0]["found"] == f"pid {shared.status()['keeper_pid']} answers"
+    assert found["ports"]["findings"][0]["found"].startswith("free, or its own: ")
+    assert found["head"]["findings"][0]["found"] == "healthy"
+    assert found["serve"]["findings"][0]["found"] == "deployed"
+
+    raylet = shared.pid_of("head", "raylet")
+    os.kill(shared.status()["keeper_pid"], signal.SIGKILL)
+    found = until(lambda: bad(looked(shared)).get("keeper"), what="the keeper is missed")
+    assert "without a keeper: head" in found[0]
+
+    os.kill(raylet, signal.SIGKILL)
+    done = until(lambda: shared.run("doctor", "head", code=1), what="the raylet is missed")
+    assert done.stdout.startswith("error: head: the ")
+    assert "of head has ended" in done.stdout
+    assert "mend: daybreak up" in done.stdout
+    assert "orphans" not in bad(looked(shared, code=1)), "its processes are recorded, so they are nobody's orphans"
+
+    shared.run("up")
+    healthy(shared)
+
+
+def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbox) -> None:
+    os.kill(shared.pid_of("head", "gcs_server"), signal.SIGKILL)
+    said = until(lambda: bad(looked_whatever(shared)).get("head"), what="the head is missed")
+    assert said[0].startswith("head is ")
+    shared.run("wait", "--timeout", "90s")
+    head = looked(shared)["head"]
+    assert head["severity"] == "note"
+    assert "was started again" in head["findings"][0]["found"]
+
+
+def looked_whatever(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+    """The diagnoses, whatever the exit code."""
+    started = sandbox.popen("doctor", "--json")
+    raw = json.loads(started.communicate(timeout=60)[0])
+    return {diagnosis["name"]: diagnosis for diagnosis in raw["diagnoses"]}

@@ -1,0 +1,197 @@
+"""Docker: a command with the answers of a real engine (20.10.24), the same answers through the package's client."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.cli import doctor as command
+from daybreak.doctor import docker, engines
+from daybreak.doctor.engines import CommandEngine, Leftover, PackageEngine
+from daybreak.doctor.finding import Severity
+from daybreak.errors import DaybreakError
+from tests.unit.doctor.conftest import MakeCase, of
+
+OLD, USED = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+INFO = {"ServerVersion": "20.10.24+dfsg1", "Driver": "overlay2", "DockerRootDir": "/var/lib/docker"}
+IMAGE = {
+    "Id": OLD,
+    "RepoTags": ["daybreak-visits:old", "daybreak-visits:1"],
+    "Size": 300 * 2**20,
+    "Config": {"Labels": {"daybreak.cluster": "visits"}},
+}
+VOLUMES = [{"Name": f"{name}-data", "Labels": {"daybreak.cluster": name}} for name in ("visits", "kept")]
+LEFT = [
+    Leftover("image", ("daybreak-visits:old", "daybreak-visits:1"), "visits", 300 * 2**20),
+    Leftover("volume", ("visits-data",), "visits"),
+]
+Fake = Callable[..., Path]
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """A `docker` in front of the search path that answers from files and writes down what it was asked."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    asked = tmp_path / "asked"
+
+    def make(info: dict[str, Any] | None = None, refused: str = "") -> Path:
+        answers = {
+            "info": json.dumps(INFO | (info or {})),
+            "system": "Images\t1.2GB\nLocal Volumes\t48MB",
+            "image ls": f"{OLD}\n{USED}\n{OLD}",
+            "volume ls": "visits-data\nkept-data",
+            "ps": "c1",
+            "inspect": USED,
+            "image inspect": json.dumps([IMAGE]),
+            "volume inspect": json.dumps(VOLUMES),
+        }
+        cases = "".join(f"  '{words}'*) cat <<'END'\n{text}\nEND\n  ;;\n" for words, text in _longest_first(answers))
+        refuse = f"echo '{refused}' >&2; exit 1\n" if refused else ""
+        (bin_folder / "docker").write_text(
+            f"#!/bin/sh\necho \"$*\" >> {asked}\n{refuse}case \"$*\" in\n{cases}  'image rm'*|'volume rm'*) ;;\n"
+            "  *) exit 9;;\nesac\n"
+        )
+        (bin_folder / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
+        monkeypatch.setattr(engines, "find", lambda timeout_s=5.0: CommandEngine(timeout_s))
+        return asked
+
+    return make
+
+
+def _longest_first(answers: dict[str, str]) -> list[tuple[str, str]]:
+    return sorted(answers.items(), key=lambda pair: -len(pair[0]))
+
+
+def test_no_docker_is_fine(make_case: MakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "docker", None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert engines.find() is None
+    assert "not installed" in of(docker.look(make_case()), Severity.OK).found
+    with pytest.raises(DaybreakError, match="not installed"):
+        command._prune(True, False)
+
+
+def test_an_engine_that_does_not_answer_is_a_note(make_case: MakeCase, fake: Fake) -> None:
+    fake(refused="Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
+    assert "Cannot connect" in of(docker.look(make_case()), Severity.NOTE).found
+
+
+def test_the_engine_its_driver_and_what_takes_its_disk(make_case: MakeCase, fake: Fake) -> None:
+    fake({"Driver": "vfs"})
+    assert "vfs" in of(docker.look(make_case()), Severity.WARNING).found
+    fake()
+    found = list(docker.look(make_case()))
+    assert found[-1].found == "Docker 20.10.24+dfsg1, overlay2; images 1.2GB, local volumes 48MB"
+
+
+def test_an_engine_that_takes_its_time_is_not_waited_for(
+    make_case: MakeCase, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake()
+    program = tmp_path / "bin/docker"
+    program.write_text(program.read_text().replace("case ", "case $1 in system) exec sleep 60;; esac\ncase ", 1))
+    monkeypatch.setattr(engines, "find", lambda: CommandEngine(0.2))
+    assert list(docker.look(make_case()))[-1].found.endswith(
+        "disk use not known (docker system: no answer within 0.2 s)"
+    )
+
+
+def test_what_is_left_leaves_out_what_is_used_and_data_of_clusters_that_are_still_known(
+    make_case: MakeCase, fake: Fake, tmp_path: Path
+) -> None:
+    asked = fake()
+    (tmp_path / "home/kept").mkdir(parents=True)
+    assert docker.old(CommandEngine()) == LEFT
+    found = of(docker.look(make_case()), Severity.NOTE)
+    assert "2 of daybreak's images and volumes are not in use" in found.found
+    assert "image daybreak-visits:old of cluster visits (300.0 MiB)" in found.found
+    assert found.mend == ("daybreak doctor --prune",)
+    assert " rm" not in asked.read_text()
+
+
+def test_prune_shows_asks_and_deletes(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = fake()
+    (tmp_path / "home/kept").mkdir(parents=True)
+    command._prune(True, False)
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [
+        "image daybreak-visits:old of cluster visits (300.0 MiB)",
+        "volume visits-data of cluster visits",
+    ]
+    assert shown.err == "deleted 2\n"
+    removed = [line for line in asked.read_text().splitlines() if " rm" in line]
+    assert removed == ["image rm daybreak-visits:old daybreak-visits:1", "volume rm visits-data"]
+
+
+def test_what_the_engine_keeps_is_told_and_the_rest_goes(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = fake()
+    monkeypatch.setattr(engines, "find", Refusing)
+    with pytest.raises(DaybreakError, match=r"image daybreak-visits:old .* was not deleted: in use"):
+        command._prune(True, False)
+    assert "volume rm visits-data" in asked.read_text()
+
+
+class Refusing(CommandEngine):
+    def remove(self, leftover: Leftover) -> None:
+        if leftover.kind == "image":
+            raise DaybreakError("in use")
+        super().remove(leftover)
+
+
+class Api:
+    """The low-level client of the Python package, with the same engine behind it."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def containers(self, all: bool) -> list[dict[str, Any]]:
+        return [{"Id": "c1", "ImageID": USED}] if all else []
+
+    def images(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
+        assert filters == {"label": "daybreak.cluster"}
+        return [{"Id": OLD}, {"Id": USED}]
+
+    def volumes(self, filters: dict[str, Any]) -> dict[str, Any]:
+        assert filters == {"label": "daybreak.cluster", "dangling": True}
+        return {"Volumes": VOLUMES}
+
+    def inspect_image(self, image: str) -> dict[str, Any]:
+        assert image == OLD
+        return IMAGE
+
+    def remove_image(self, name: str) -> None:
+        self.removed.append(name)
+
+    def remove_volume(self, name: str) -> None:
+        raise RuntimeError("volume is in use")
+
+
+class Client:
+    def __init__(self) -> None:
+        self.api = Api()
+
+    def info(self) -> dict[str, Any]:
+        return INFO
+
+    def df(self) -> dict[str, Any]:
+        return {"LayersSize": 3 * 2**30, "Containers": [{"SizeRw": 2**20}], "Volumes": [{"UsageData": {"Size": -1}}]}
+
+
+def test_the_package_says_the_same_as_the_command(tmp_path: Path) -> None:
+    (tmp_path / "home/kept").mkdir(parents=True)
+    client = Client()
+    engine = PackageEngine(client)
+    assert engine.info() == INFO
+    assert engine.disk_use() == "images 3.0 GiB, containers 1.0 MiB, local volumes 0 B"
+    assert docker.old(engine) == LEFT
+    engine.remove(LEFT[0])
+    assert client.api.removed == ["daybreak-visits:old", "daybreak-visits:1"]
+    with pytest.raises(DaybreakError, match="volume is in use"):
+        engine.remove(LEFT[1])
