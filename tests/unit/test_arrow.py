@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": {"services", "backends"},
     "timeline": {"services", "backends"},
     "report": {"timeline"},
+    "logs": set(),
     "testing": set(),
     "rayside": set(),
     "warm": set(),

@@ -25,6 +25,7 @@ runs = click.option("-r", "--runs", type=click.IntRange(1, 1000), default=3, sho
 offset = click.option(
     "--port-offset", type=click.IntRange(0, MOST_OFFSET), metavar="N", help="Added to every public port."
 )
+LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
 
 
@@ -167,18 +168,26 @@ def status(**given: Any) -> None:
 
 @app.command()
 @click.argument("services", nargs=-1)
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
-@click.option("--since", metavar="DURATION", help="Only lines younger than this, such as 10m.")
-@click.option("-l", "--lines", type=click.IntRange(0), default=200, show_default=True, help="At most, for each file.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
+@click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")
+@click.option("-l", "--lines", type=click.IntRange(0), help="At most, for each file.  [default: 200; all with --since]")
+@click.option("--grep", metavar="REGEX", help="Only what matches; a traceback matches as a whole.")
+@click.option("--level", type=LEVELS, help="Only this level and worse.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Ray's internal logs too: raylet, GCS, agents.")
 @name
+@as_json
 def logs(**given: Any) -> None:
-    """Show the logs of SERVICES (all if absent), Ray's own included.
+    """Show the logs of SERVICES (all if absent), merged by time.
+
+    SERVICES are the names in `daybreak status`, `workers` for all of them, or `keeper`. `serve` has the logs of
+    Serve and what its replicas print; `head` and `worker-1` have the output of the tasks and actors on that node.
 
     \b
     Examples:
-      daybreak logs head
-      daybreak logs -f serve worker-1
-      daybreak logs --since 10m
+      daybreak logs -f                        everything, as it is written
+      daybreak logs serve --level warning     what went wrong in the application
+      daybreak logs worker-1 worker-2 --all   Ray's own logs of two nodes, too
+      daybreak logs --since 10m --grep 'Time(out|d out)'
     """
     from daybreak.cli import logs as work
 
