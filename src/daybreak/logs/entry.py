@@ -43,7 +43,7 @@ class Grouper:
 
     def __init__(self, source: Source, at: float) -> None:
         """`at` is the time of what comes before the first line with a time of its own."""
-        self._source = source
+        self.source = source
         self._at = at
         self._latest = float("-inf")
         self._entry: Entry | None = None
@@ -90,7 +90,7 @@ class Grouper:
         self._headed, self._ended = False, None
 
     def _begin(self, level: Level | None) -> None:
-        self._entry = Entry(self._at, level, self._source)
+        self._entry = Entry(self._at, level, self.source)
 
     def _is_raw_traceback(self, text: str) -> bool:
         """A traceback that no logger wrote, so nothing above it says that it is an error."""

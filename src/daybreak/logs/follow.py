@@ -47,6 +47,12 @@ class Tail:
                 found += self._feed((self._source.path, state.st_size), now)
         return found + list(self._settle(now))
 
+    def belongs_to(self, source: Source) -> None:
+        """What a process does may be known only after its first lines."""
+        if source != self._source:
+            self._source = source
+            self._grouper.source = source
+
     def close(self) -> list[Entry]:
         """What is still held back."""
         return list(self._grouper.flush())
@@ -104,7 +110,10 @@ class Follower:
     def add(self, source: Source, now: float, offset: int = 0) -> None:
         """Follow one more file from an offset; what was read of it under another name is not read again."""
         state = _stat(source.path)
-        if source.path in self._tails or state is None or any(t.inode == state.st_ino for t in self._tails.values()):
+        if source.path in self._tails:
+            self._tails[source.path].belongs_to(source)
+            return
+        if state is None or any(t.inode == state.st_ino for t in self._tails.values()):
             return
         read = [tail.moved[source.path] for tail in self._tails.values() if source.path in tail.moved]
         tail = Tail(source, max([offset, *read]), now)

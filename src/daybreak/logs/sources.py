@@ -19,9 +19,10 @@ SUFFIXES = (".log", ".out", ".err")
 # Ray names the actor within the first lines of its process's files.
 ACTOR_BYTES = 4096
 _ACTOR = re.compile(rb"^:actor_name:(.+)$", re.MULTILINE)
+_JOB_ONLY = re.compile(rb"(:job_id:.*\n?)*")
 _SERVE_ACTORS = ("ServeReplica:", "ServeController", "HAProxyManager", "ProxyActor")
 # worker-<worker's id>-<job's id>-<pid>.out
-_WORKER = re.compile(r"^worker-[0-9a-f]{20,}-(?P<job>[0-9a-f]+)-(?P<pid>\d+)\.(?P<kind>out|err)$")
+_WORKER = re.compile(r"^worker-[0-9a-f]{20,}-[0-9a-f]+-(?P<pid>\d+)\.(out|err)$")
 _LONG_ID = re.compile(r"[-_]?[0-9a-f]{20,}")
 
 
@@ -74,7 +75,7 @@ class Sources:
             yield Source(SERVE, f"{SERVE}/{_serve_label(path)}", path)
         for path in _files(folder):
             if found := _WORKER.match(path.name):
-                yield self._of_process(node, path, found)
+                yield from self._of_process(node, path, found["pid"])
             elif path.name.startswith("job-driver-"):
                 yield Source(node, f"{node}/{path.stem.removeprefix('job-driver-')}", path)
             elif self._everything or path.suffix == ".err":
@@ -82,19 +83,23 @@ class Sources:
         if self._everything:
             yield from (Source(node, f"{node}/{path.name}", path) for path in _files(folder / "events"))
 
-    def _of_process(self, node: str, path: Path, found: re.Match[str]) -> Source:
-        """The output of a task's or actor's process; that of Serve's own actors belongs to `serve`."""
-        actor = self._actor(path)
-        pid = found["pid"]
-        if actor.startswith(_SERVE_ACTORS):
-            kind, _, name = actor.partition(":")
-            return Source(SERVE, f"{SERVE}/{name.replace(':', '_') or kind}-{pid}", path)
-        return Source(node, f"{node}/{actor.rpartition(':')[2] or 'worker'}-{pid}", path)
+    def _of_process(self, node: str, path: Path, pid: str) -> Iterator[Source]:
+        """The output of a task's or actor's process; that of Serve's own actors belongs to `serve`.
 
-    def _actor(self, path: Path) -> str:
-        if path not in self._actors and (actor := _ACTOR.search(read_block(path, 0, ACTOR_BYTES))):
-            self._actors[path] = actor[1].decode(errors="replace").strip()
-        return self._actors.get(path, "")
+        A process that was only told its job may become either: its file holds nothing for people yet.
+        """
+        if path not in self._actors:
+            begin = read_block(path, 0, ACTOR_BYTES)
+            if _JOB_ONLY.fullmatch(begin):
+                return
+            if actor := _ACTOR.search(begin):
+                self._actors[path] = actor[1].decode(errors="replace").strip()
+        actor_name = self._actors.get(path, "")
+        if actor_name.startswith(_SERVE_ACTORS):
+            kind, _, name = actor_name.partition(":")
+            yield Source(SERVE, f"{SERVE}/{name.replace(':', '_') or kind}-{pid}", path)
+        else:
+            yield Source(node, f"{node}/{actor_name.rpartition(':')[2] or 'worker'}-{pid}", path)
 
 
 def _files(folder: Path) -> list[Path]:
