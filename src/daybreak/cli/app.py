@@ -170,7 +170,9 @@ def status(**given: Any) -> None:
 @click.argument("services", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
 @click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")
-@click.option("-l", "--lines", type=click.IntRange(0), help="At most, for each file.  [default: 200; all with --since]")
+@click.option(
+    "-l", "--lines", type=click.IntRange(0), help="At most, for each service.  [default: 200; all with --since]"
+)
 @click.option("--grep", metavar="REGEX", help="Only what matches; a traceback matches as a whole.")
 @click.option("--level", type=LEVELS, help="Only this level and worse.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Ray's internal logs too: raylet, GCS, agents.")

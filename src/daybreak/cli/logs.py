@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import re
 import sys
@@ -16,6 +15,7 @@ from daybreak.errors import UsageError
 from daybreak.logs.entry import Entry
 from daybreak.logs.follow import Follower
 from daybreak.logs.history import LOOK_BACK_BYTES, History
+from daybreak.logs.merged import merged
 from daybreak.logs.selection import Once, Selection
 from daybreak.logs.sources import WORKERS, Sources
 from daybreak.logs.stamps import Level, level_named, local_iso, parse_moment
@@ -56,9 +56,8 @@ def logs(
     width = min(WIDEST_LABEL, max((len(source.label) for source in found), default=0))
     show = _printer(as_json, width, selection)
     once = Once()
-    for entry in heapq.merge(*(history.read() for history in histories), key=lambda entry: entry.at):
-        if once.is_new(entry):
-            show(entry)
+    for entry in merged(histories, selection.lines, once):
+        show(entry)
     _tell_limits(histories, found, follow)
     if follow:
         follower = Follower()
@@ -175,7 +174,7 @@ def _coloured(width: int, selection: Selection) -> Show:
 
     def line(entry: Entry, text: str) -> Text:
         colour = colours.setdefault(entry.source.service, PALETTE[len(colours) % len(PALETTE)])
-        shown = Text(f"{entry.source.label:<{width}} | ", style=colour)
+        shown = Text.assemble((f"{entry.source.label:<{width}} | ", colour))
         body = Text(text, style=_style(entry.level))
         if selection.pattern:
             body.highlight_regex(selection.pattern, "bold reverse")

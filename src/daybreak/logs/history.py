@@ -49,7 +49,7 @@ class History:
     """The past of one log, as far as a selection wants it. `cut_short`: not all that was wanted could be searched."""
 
     def __init__(self, source: Source, selection: Selection) -> None:
-        self._source = source
+        self.source = source
         self._selection = selection
         self._newest = Segment.of(source.path)
         self.cut_short = False
@@ -68,7 +68,7 @@ class History:
     def _segments(self) -> Iterator[Segment]:
         """Newest first; those that end before the moment asked for are left out."""
         since = self._selection.since
-        candidates = [self._newest, *map(Segment.of, older(self._source.path))]
+        candidates = [self._newest, *map(Segment.of, older(self.source.path))]
         for segment in candidates:
             if segment is None or (since is not None and segment.changed < since):
                 return
@@ -114,7 +114,7 @@ class History:
         window = FIRST_WINDOW_BYTES
         while True:
             start = max(0, segment.size - window)
-            found, count = _newest(self._selection.pick(self._parsed(segment, start)), most)
+            found, count = newest(self._selection.pick(self._parsed(segment, start)), most)
             since, first = self._selection.since, self._first_time(segment, start) if start else None
             reached = since is not None and first is not None and first < since
             if count >= most or start == 0 or reached:
@@ -128,7 +128,7 @@ class History:
         lines = Lines(segment.path, start, in_the_middle=start > 0)
         first = self._first_time(segment, start)
         at = segment.changed if first is None else first
-        yield from entries(_with_rest(lines, segment), self._source, at, segment.changed)
+        yield from entries(_with_rest(lines, segment), self.source, at, segment.changed)
 
     def _first_time(self, segment: Segment, start: int) -> float | None:
         """The time of the first line that has one, if it is near."""
@@ -145,7 +145,7 @@ def _with_rest(lines: Lines, segment: Segment) -> Iterator[str]:
     yield from lines.rest()
 
 
-def _newest(found: Iterable[Entry], most: int) -> tuple[list[Entry], int]:
+def newest(found: Iterable[Entry], most: int) -> tuple[list[Entry], int]:
     """The last `most` lines of the entries; the oldest entry may lose its first ones. And how many there are."""
     kept: deque[Entry] = deque()
     count = 0

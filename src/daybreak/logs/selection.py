@@ -16,7 +16,7 @@ REMEMBERED = 2000
 
 @dataclass(frozen=True)
 class Selection:
-    """What to show. `since` is seconds since 1970; `lines` the most for each file, None for all."""
+    """What to show. `since` is seconds since 1970; `lines` the most for each service, None for all."""
 
     lines: int | None = None
     since: float | None = None
