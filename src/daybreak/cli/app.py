@@ -317,6 +317,29 @@ def perf_history(**given: Any) -> None:
     work.history(**given)
 
 
+@perf.command("plot")
+@name
+@click.option("--run", metavar="RUN", help="The phases of one run: its number, or `last`.")
+@click.option("--compare", nargs=2, metavar="RUN RUN", help="Two runs side by side.")
+@click.option("--workers", "by_workers", is_flag=True, help="Time against the number of workers.")
+@click.option("--sweep", is_flag=True, help="The last `perf sweep`.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write, .png or .svg.")
+def perf_plot(**given: Any) -> None:
+    """Draw what was measured into a PNG or SVG file, and print its path. Needs matplotlib.
+
+    Without an option: all starts and restarts, with medians and outliers.
+
+    \b
+    Examples:
+      daybreak perf plot
+      daybreak perf plot --run last -o start.svg
+      daybreak perf plot --compare 9 12
+    """
+    from daybreak.cli import plot as work
+
+    work.plot(**given)
+
+
 @perf.command("clear")
 @yes
 @name
