@@ -25,6 +25,7 @@ runs = click.option("-r", "--runs", type=click.IntRange(1, 1000), default=3, sho
 offset = click.option(
     "--port-offset", type=click.IntRange(0, MOST_OFFSET), metavar="N", help="Added to every public port."
 )
+METHODS = click.Choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], case_sensitive=False)
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
 
@@ -338,6 +339,36 @@ def perf_plot(**given: Any) -> None:
     from daybreak.cli import plot as work
 
     work.plot(**given)
+
+
+@perf.command("sweep")
+@name
+@click.option("--workers", required=True, metavar="COUNTS", help="Numbers of workers: 1..8, 1,2,4,8 or 1..4,8.")
+@click.option("--url", metavar="PATH", help="What to ask for; the application's first route if absent.")
+@click.option("--method", type=METHODS, help="HTTP method; GET, with --body POST, if absent.")
+@click.option("--body", type=click.Path(dir_okay=False), metavar="FILE", help="What to send.")
+@click.option(
+    "-c", "--connections", type=click.IntRange(1, 1000), default=16, show_default=True, help="Requests at a time."
+)
+@click.option("-d", "--duration", default="10s", show_default=True, help="Of each measurement.")
+@click.option("--warm-up", default="3s", show_default=True, help="Load before each measurement, at least.")
+@click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it, too: .png or .svg.")
+@as_json
+def perf_sweep(**given: Any) -> None:
+    """Find the best number of workers for the application under a load.
+
+    The running cluster is scaled to each of COUNTS in turn, and back to the number it had. Best are the fewest
+    workers within 5 % of the best throughput.
+
+    \b
+    Examples:
+      daybreak perf sweep --workers 1..4
+      daybreak perf sweep --workers 1,2,4,8 --url /predict --body request.json -c 32 -d 30s
+      daybreak perf plot --sweep
+    """
+    from daybreak.cli import sweep as work
+
+    work.sweep(**given)
 
 
 @perf.command("clear")

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daybreak import api
 from daybreak.cli.output import styled
@@ -58,7 +58,9 @@ def logs(
     once = Once()
     for entry in merged(histories, selection.lines, once):
         show(entry)
-    _tell_limits(histories, found, follow)
+    if not found and not follow:
+        print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
+    _tell_limits(histories)
     if follow:
         follower = Follower()
         for source, history in zip(found, histories, strict=True):
@@ -111,10 +113,8 @@ def _check(paths: ClusterPaths, services: Iterable[str], known: list[str]) -> No
         )
 
 
-def _tell_limits(histories: list[History], found: list[Any], follow: bool) -> None:
-    """What was not shown, and why."""
-    if not found and not follow:
-        print("there are no logs yet", file=sys.stderr)
+def _tell_limits(histories: list[History]) -> None:
+    """What was not searched."""
     cut = sum(history.cut_short for history in histories)
     if cut:
         size = LOOK_BACK_BYTES // 1024**2

@@ -32,8 +32,14 @@ def plot(
     asked = [run is not None, compare is not None, by_workers, sweep]
     if sum(asked) > 1:
         raise UsageError("give only one of --run, --compare, --workers and --sweep")
-    path = _checked(output)
+    path = checked_ending("--output", output)
     cluster = api.resolve_name(name)
+    if sweep:
+        from daybreak.cli.sweep import draw as draw_sweep
+        from daybreak.cli.sweep import load_last
+
+        print(draw_sweep(load_last(ClusterPaths.of(cluster)), path or Path(f"{cluster}-sweep.png")))
+        return
     with Store(ClusterPaths.of(cluster).timeline, read_only=True) as store:
         drawn = _Drawing(cluster, store)
         if run is not None:
@@ -44,10 +50,10 @@ def plot(
             draw, label = drawn.workers()
         else:
             draw, label = drawn.history()
-    print(write(draw, path or Path(f"{cluster}-{label}.png")))
+    print(write_plot(draw, path or Path(f"{cluster}-{label}.png")))
 
 
-def write(draw: Callable[[], Figure], path: Path) -> Path:
+def write_plot(draw: Callable[[], Figure], path: Path) -> Path:
     """Draw and save. Raises DaybreakError where matplotlib is missing, or the file cannot be written."""
     try:
         from daybreak.report.plots.style import save
@@ -71,11 +77,11 @@ def write(draw: Callable[[], Figure], path: Path) -> Path:
     return path
 
 
-def _checked(output: str | None) -> Path | None:
+def checked_ending(option: str, output: str | None) -> Path | None:
     """The file to write, if its ending says how."""
     path = Path(output) if output is not None else None
     if path is not None and path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--output: {path}: the name must end in .png or .svg")
+        raise UsageError(f"{option}: {path}: the name must end in .png or .svg")
     return path
 
 

@@ -109,10 +109,10 @@ class Follower:
 
     def add(self, source: Source, now: float, offset: int = 0) -> None:
         """Follow one more file from an offset; what was read of it under another name is not read again."""
-        state = _stat(source.path)
         if source.path in self._tails:
             self._tails[source.path].belongs_to(source)
             return
+        state = _stat(source.path)
         if state is None or any(t.inode == state.st_ino for t in self._tails.values()):
             return
         read = [tail.moved[source.path] for tail in self._tails.values() if source.path in tail.moved]

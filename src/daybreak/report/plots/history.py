@@ -156,11 +156,11 @@ def _ticks(runs: Sequence[Run]) -> list[tuple[int, str]]:
 
 
 def _legend(runs: Sequence[Run], groups: Sequence[_Group]) -> str:
-    parts = ["a point for each run that ended ok", "line: median of its group"]
+    parts = ["points: runs that ended ok", "line: their median"]
     if len({run.warm for run in runs}) > 1:
         parts.insert(1, "filled: warm, hollow: cold")
     if any(group.summary.outliers for group in groups):
-        parts.append("ring or arrow: far from the median")
+        parts.append("ring or arrow: far from it")
     if any(run.outcome is not Outcome.OK for run in runs):
         parts.append("×: failed or interrupted")
     if any(group.colour is None and group.summary.count for group in groups):

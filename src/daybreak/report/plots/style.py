@@ -20,7 +20,7 @@ INK, GREY, PALE, FAINT = "#222222", "#767676", "#D0D0D0", "#EDEDED"
 FORMATS = ("png", "svg")
 DPI = 144
 # Characters that fit below a title.
-MOST_BELOW = 165
+MOST_BELOW = 155
 # A value that is so many times the largest usual one is drawn at the edge: it would flatten all others.
 BEYOND = 1.6
 SMALL, NORMAL, LARGE = 8.5, 10.0, 12.0
