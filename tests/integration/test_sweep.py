@@ -40,7 +40,7 @@ def test_one_and_two_workers(cluster: Sandbox) -> None:
     assert columns.split() == ["workers", "replicas", "requests/s", "p50", "p95", "p99", "errors"]
     assert [first.split()[:2], second.split()[:2]] == [["1", "2"], ["2", "2"]]
     assert "best: " in done.stdout
-    assert "more workers change nothing" in done.stdout.replace("\n", " ")
+    assert "the same replicas ran with every number of workers (2 of App)" in done.stdout.replace("\n", " ")
     assert "2 of 2: 2 workers" in done.stderr
     assert (cluster.folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
     assert workers(cluster) == 2

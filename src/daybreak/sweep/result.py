@@ -13,6 +13,11 @@ MOST_ERRORS = 0.01
 # Above this share of one processor the generator itself may be what limits the throughput.
 BUSY_GENERATOR = 0.9
 
+# Where the seconds of one measurement differ by more than this share, the measurement is too short or disturbed ...
+RESTLESS = 0.25
+# ... unless there are so few answers in a second that they differ by chance.
+ENOUGH_PER_S = 50
+
 
 @dataclass(frozen=True)
 class Load:
@@ -137,6 +142,14 @@ class Sweep:
         good = (point for point in self.points if point.answers.error_share <= MOST_ERRORS)
         return min((point for point in good if point.answers.per_s >= least), key=lambda point: point.workers)
 
+    @property
+    def flat(self) -> bool:
+        """Whether all numbers of workers are about as good as the best one."""
+        fastest = self.fastest
+        return fastest is not None and all(
+            point.answers.per_s >= fastest.answers.per_s * (1 - TOLERANCE) for point in self.points
+        )
+
     def verdict(self) -> str:
         """Which number is best, and how it was chosen."""
         best, fastest = self.best, self.fastest
@@ -148,7 +161,12 @@ class Sweep:
 
     def notes(self) -> list[str]:
         """What a reader must know."""
-        return [*_about_replicas(self.points), *_about_errors(self.points), *_about_generator(self)]
+        return [
+            *_about_replicas(self),
+            *_about_errors(self.points),
+            *_about_noise(self.points),
+            *_about_generator(self),
+        ]
 
     def to_json(self) -> dict[str, Any]:
         best = self.best
@@ -180,7 +198,8 @@ class Sweep:
         )
 
 
-def _about_replicas(points: Sequence[Point]) -> list[str]:
+def _about_replicas(sweep: Sweep) -> list[str]:
+    points = sweep.points
     known = [point for point in points if point.replicas]
     notes = []
     for point in known:
@@ -193,10 +212,15 @@ def _about_replicas(points: Sequence[Point]) -> list[str]:
     fixed = all(not found.autoscaled and found.running == found.target for p in known for found in p.replicas)
     if len(known) > 1 and fixed and len({point.replicas for point in known}) == 1:
         names = ", ".join(f"{found.running} of {found.deployment}" for found in known[0].replicas)
-        notes.append(
-            f"the same replicas ran with every number of workers ({names}) and none of them is autoscaled, so more "
-            "workers change nothing: raise num_replicas, or set it to auto, and sweep again"
-        )
+        same = f"the same replicas ran with every number of workers ({names}) and none of them is autoscaled"
+        if sweep.flat:
+            remedy = "so more workers change nothing: raise num_replicas, or set it to auto, and sweep again"
+        else:
+            remedy = (
+                "so what differs comes from tasks and actors that the application runs on the workers; if it runs "
+                "none, it is noise: measure longer, or in another order"
+            )
+        notes.append(f"{same}, {remedy}")
     unsteady = [str(point.workers) for point in points if not point.steady]
     if unsteady:
         notes.append(f"the replicas had not settled when it was measured with {', '.join(unsteady)} workers")
@@ -212,6 +236,22 @@ def _about_errors(points: Sequence[Point]) -> list[str]:
             excluded = "; it was not considered" if point.answers.error_share > MOST_ERRORS else ""
             share = f"{point.answers.error_share:.1%}"
             notes.append(f"with {_workers(point.workers)} {share} of the requests failed ({told}){excluded}")
+    return notes
+
+
+def _about_noise(points: Sequence[Point]) -> list[str]:
+    notes = []
+    for point in points:
+        counts = point.answers.per_second
+        if (
+            len(counts) > 1
+            and point.answers.per_s >= ENOUGH_PER_S
+            and max(counts) - min(counts) > (RESTLESS * point.answers.per_s)
+        ):
+            notes.append(
+                f"with {_workers(point.workers)} there were {min(counts)} to {max(counts)} good answers in a second: "
+                "measure longer, with a longer warm-up, or on a quiet machine"
+            )
     return notes
 
 

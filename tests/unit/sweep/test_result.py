@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -40,6 +41,9 @@ def test_the_verdict_says_how_it_was_chosen() -> None:
 
 def test_replicas_that_stay_the_same_are_told() -> None:
     assert "more workers change nothing" in " ".join(sweep(point(1, 100), point(2, 101)).notes())
+    (differs,) = sweep(point(1, 100), point(2, 200)).notes()
+    assert "tasks and actors" in differs
+    assert "noise" in differs
     assert sweep(point(1, 100, running=1), point(2, 200, running=2)).notes() == []
     assert sweep(point(1, 100)).notes() == []
     autoscaled = (Replicas("App", 1, 1, autoscaled=True),)
@@ -58,6 +62,13 @@ def test_errors_a_busy_generator_and_restless_replicas_are_told() -> None:
     assert "with 2 workers" in busy
     (restless,) = sweep(Point(1, point(1, 100).answers, (), steady=False)).notes()
     assert "had not settled" in restless
+
+
+def test_a_restless_measurement_is_told() -> None:
+    restless = replace(point(1, 700).answers, per_second=[850, 610])
+    (note,) = sweep(Point(1, restless)).notes()
+    assert note.startswith("with 1 worker there were 610 to 850 good answers in a second")
+    assert sweep(Point(1, replace(point(1, 5).answers, per_second=[3, 7]))).notes() == []
 
 
 def test_json_reads_back() -> None:

@@ -13,7 +13,11 @@ def answer(
 ) -> dict[str, Any]:
     """As the dashboard answers (Ray 2.60)."""
     replicas = [{"state": state, "node_id": node, "replica_id": str(index)} for index, state in enumerate(states)]
-    deployment = {"status": "HEALTHY", "replicas": replicas, "deployment_config": config or {"num_replicas": 2}}
+    deployment: dict[str, Any] = {
+        "status": "HEALTHY",
+        "replicas": replicas,
+        "deployment_config": config or {"num_replicas": 2},
+    }
     if target is not None:
         deployment["target_num_replicas"] = target
     return {"applications": {"default": {"status": "RUNNING", "deployments": {"App": deployment}}}}
