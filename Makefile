@@ -19,7 +19,7 @@ setup: $(VENV)/.ready ## Create .venv with daybreak, Ray 2.60.0 and the database
 $(VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "daybreak needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[ray,databases,dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[ray,databases,plots,load,dev]'
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q src
 	@touch $@
 
@@ -27,7 +27,7 @@ setup-old: $(OLD_VENV)/.ready ## Create a second environment with Ray 2.20.0
 
 $(OLD_VENV)/.ready: pyproject.toml $(OLD_CONSTRAINTS)
 	$(PYTHON) -m venv $(OLD_VENV)
-	$(OLD_VENV)/bin/python -m pip install --quiet --constraint $(OLD_CONSTRAINTS) --editable '.[ray,databases,dev]'
+	$(OLD_VENV)/bin/python -m pip install --quiet --constraint $(OLD_CONSTRAINTS) --editable '.[ray,databases,load,dev]'
 	@touch $@
 
 # An application that imports pandas and scikit-learn is measured; Ray itself is slower where pandas is installed, so

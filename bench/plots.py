@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-not-found"
 """The plots of docs/performance.md, from the results: needs `pip install '.[bench]'` (matplotlib)."""
 
 from __future__ import annotations
@@ -15,12 +14,17 @@ from bench.results import Report, load
 from bench.straight import straight
 from bench.table import RESULTS, SUITES
 
+try:
+    from daybreak.report.plots.style import BLUE, GREY, INK, VERMILLION, new_figure, save, style
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing}: pip install '.[bench]'")
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FOLDER = ROOT / "docs" / "plots"
-INK, MET, MISSED, OTHER = "#333333", "#2a7f62", "#c0392b", "#8a8a8a"
+MET, MISSED, OTHER = BLUE, VERMILLION, GREY
 DPI = 120
 
 
@@ -38,12 +42,13 @@ def factors(verdicts: Sequence[Verdict]) -> list[tuple[str, float, float, bool]]
     ]
 
 
+@style()
 def goals_plot(reports: Sequence[Report]) -> Figure | None:
     """A bar per goal, as long as what was measured, with a mark at what is required."""
     rows = factors([verdict for report in reports for verdict in report.verdicts()])[::-1]
     if not rows:
         return None
-    figure, axes = _new(9, 1.2 + 0.45 * len(rows))
+    figure, axes = new_figure(9, 1.2 + 0.45 * len(rows))
     places = range(len(rows))
     axes.barh(places, [row[2] for row in rows], color=[MET if row[3] else MISSED for row in rows], height=0.6)
     for place, (_, required, measured, _met) in enumerate(rows):
@@ -55,13 +60,14 @@ def goals_plot(reports: Sequence[Report]) -> Figure | None:
     return figure
 
 
+@style()
 def sizes_plot(report: Report) -> Figure | None:
     """Seconds (left) and memory (right) against the number of worker nodes, with straight lines."""
     lines = [line for line in report.ran if line.workers is not None]
     seconds = report.points(lines, "all_nodes_s")
     if len(seconds) < 2:
         return None
-    figure, axes = _new(8, 4.5)
+    figure, axes = new_figure(8, 4.5)
     _with_line(axes, seconds, MET, "until all nodes and the dashboard answer")
     axes.set_xlabel("worker nodes")
     axes.set_ylabel("seconds")
@@ -70,6 +76,7 @@ def sizes_plot(report: Report) -> Figure | None:
     handles, labels = axes.get_legend_handles_labels()
     if len(memory) > 1:
         right = axes.twinx()
+        right.spines["right"].set_visible(True)
         _with_line(right, memory, OTHER, "memory of the whole stack (PSS)")
         right.set_ylabel("GB")
         right.set_ylim(bottom=0)
@@ -80,10 +87,11 @@ def sizes_plot(report: Report) -> Figure | None:
     return figure
 
 
+@style()
 def workers_plot(report: Report) -> Figure | None:
     """Seconds until N further workers are there, every run's points and the line through all of them."""
     pairs = (("stock-workers", OTHER, "`ray start`, one after another"), ("daybreak-workers", MET, "`daybreak scale`"))
-    figure, axes = _new(8, 4.5)
+    figure, axes = new_figure(8, 4.5)
     drawn = 0
     for name, colour, label in pairs:
         good = [sample for sample in report.samples if sample.scenario == name and sample.ok]
@@ -106,16 +114,6 @@ def _with_line(axes: Axes, points: Sequence[tuple[float, float]], colour: str, l
         axes.plot(ends, [line.slope * x + line.start for x in ends], color=colour, linewidth=1)
 
 
-def _new(width: float, height: float) -> tuple[Figure, Axes]:
-    """Inches; drawn without a display and without matplotlib's global state."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def draw(results: Path, folder: Path) -> list[Path]:
     """Every plot that the results in a folder allow; returns the files."""
     reports = {name: load(results / f"{name}.json") for name in SUITES if (results / f"{name}.json").is_file()}
@@ -127,8 +125,7 @@ def draw(results: Path, folder: Path) -> list[Path]:
     for name, figure in made.items():
         if figure is not None:
             files.append(folder / f"{name}.png")
-            # Without the version of matplotlib in it, the same results make the same file.
-            figure.savefig(files[-1], dpi=DPI, metadata={"Software": None})
+            save(figure, files[-1], dpi=DPI)
     return files
 
 
@@ -137,11 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help=f"folder, default {RESULTS.relative_to(ROOT)}")
     parser.add_argument("--out", type=Path, default=FOLDER, help=f"folder, default {FOLDER.relative_to(ROOT)}")
     options = parser.parse_args(arguments)
-    try:
-        files = draw(options.results, options.out)
-    except ModuleNotFoundError as error:
-        print(f"{error}: pip install '.[bench]'", file=sys.stderr)
-        return 1
+    files = draw(options.results, options.out)
     for file in files:
         print(file)
     return 0 if files else 1

@@ -80,6 +80,11 @@ class ClusterPaths:
         return self.root / "timeline.db"
 
     @property
+    def sweep(self) -> Path:
+        """The last `perf sweep` (JSON, 0600)."""
+        return self.root / "sweep.json"
+
+    @property
     def warm(self) -> Path:
         """The warm template's socket and files."""
         return self.runtime / "warm"

@@ -76,7 +76,7 @@ def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
 
 def test_logs_show_services_and_rays_own_files(shared: Sandbox) -> None:
     assert "daybreak: starting head" in shared.run("logs", "head").stdout
-    everything = shared.run("logs").stdout
+    everything = shared.run("logs", "--all").stdout
     for label in ("postgres", "redis", "serve", "head/raylet.out"):
         assert label in everything
 

@@ -25,6 +25,8 @@ runs = click.option("-r", "--runs", type=click.IntRange(1, 1000), default=3, sho
 offset = click.option(
     "--port-offset", type=click.IntRange(0, MOST_OFFSET), metavar="N", help="Added to every public port."
 )
+METHODS = click.Choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], case_sensitive=False)
+LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
 
 
@@ -167,18 +169,28 @@ def status(**given: Any) -> None:
 
 @app.command()
 @click.argument("services", nargs=-1)
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
-@click.option("--since", metavar="DURATION", help="Only lines younger than this, such as 10m.")
-@click.option("-l", "--lines", type=click.IntRange(0), default=200, show_default=True, help="At most, for each file.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
+@click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")
+@click.option(
+    "-l", "--lines", type=click.IntRange(0), help="At most, for each service.  [default: 200; all with --since]"
+)
+@click.option("--grep", metavar="REGEX", help="Only what matches; a traceback matches as a whole.")
+@click.option("--level", type=LEVELS, help="Only this level and worse.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Ray's internal logs too: raylet, GCS, agents.")
 @name
+@as_json
 def logs(**given: Any) -> None:
-    """Show the logs of SERVICES (all if absent), Ray's own included.
+    """Show the logs of SERVICES (all if absent), merged by time.
+
+    SERVICES are the names in `daybreak status`, `workers` for all of them, or `keeper`. `serve` has the logs of
+    Serve and what its replicas print; `head` and `worker-1` have the output of the tasks and actors on that node.
 
     \b
     Examples:
-      daybreak logs head
-      daybreak logs -f serve worker-1
-      daybreak logs --since 10m
+      daybreak logs -f                        everything, as it is written
+      daybreak logs serve --level warning     what went wrong in the application
+      daybreak logs worker-1 worker-2 --all   Ray's own logs of two nodes, too
+      daybreak logs --since 10m --grep 'Time(out|d out)'
     """
     from daybreak.cli import logs as work
 
@@ -337,6 +349,59 @@ def perf_history(**given: Any) -> None:
     from daybreak.cli import perf as work
 
     work.history(**given)
+
+
+@perf.command("plot")
+@name
+@click.option("--run", metavar="RUN", help="The phases of one run: its number, or `last`.")
+@click.option("--compare", nargs=2, metavar="RUN RUN", help="Two runs side by side.")
+@click.option("--workers", "by_workers", is_flag=True, help="Time against the number of workers.")
+@click.option("--sweep", is_flag=True, help="The last `perf sweep`.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write, .png or .svg.")
+def perf_plot(**given: Any) -> None:
+    """Draw what was measured into a PNG or SVG file, and print its path. Needs matplotlib.
+
+    Without an option: all starts and restarts, with medians and outliers.
+
+    \b
+    Examples:
+      daybreak perf plot
+      daybreak perf plot --run last -o start.svg
+      daybreak perf plot --compare 9 12
+    """
+    from daybreak.cli import plot as work
+
+    work.plot(**given)
+
+
+@perf.command("sweep")
+@name
+@click.option("--workers", required=True, metavar="COUNTS", help="Numbers of workers: 1..8, 1,2,4,8 or 1..4,8.")
+@click.option("--url", metavar="PATH", help="What to ask for; the application's first route if absent.")
+@click.option("--method", type=METHODS, help="HTTP method; GET, with --body POST, if absent.")
+@click.option("--body", type=click.Path(dir_okay=False), metavar="FILE", help="What to send.")
+@click.option(
+    "-c", "--connections", type=click.IntRange(1, 1000), default=16, show_default=True, help="Requests at a time."
+)
+@click.option("-d", "--duration", default="10s", show_default=True, help="Of each measurement.")
+@click.option("--warm-up", default="3s", show_default=True, help="Load before each measurement, at least.")
+@click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it, too: .png or .svg.")
+@as_json
+def perf_sweep(**given: Any) -> None:
+    """Find the best number of workers for the application under a load.
+
+    The running cluster is scaled to each of COUNTS in turn, and back to the number it had. Best are the fewest
+    workers within 5 % of the best throughput.
+
+    \b
+    Examples:
+      daybreak perf sweep --workers 1..4
+      daybreak perf sweep --workers 1,2,4,8 --url /predict --body request.json -c 32 -d 30s
+      daybreak perf plot --sweep
+    """
+    from daybreak.cli import sweep as work
+
+    work.sweep(**given)
 
 
 @perf.command("clear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from daybreak.errors import DaybreakError, UsageError
 
@@ -15,9 +15,19 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
-def styled() -> bool:
-    """Whether stderr takes colours and cursor movement."""
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+def print_rich(renderable: Any) -> None:
+    """Rich on a terminal, plain text elsewhere, always as wide as it must be."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console().print(renderable)
+    else:
+        Console(width=160, no_color=True, highlight=False).print(renderable)
+
+
+def styled(stream: TextIO | None = None) -> bool:
+    """Whether a stream (stderr if absent) takes colours and cursor movement."""
+    return (stream or sys.stderr).isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def print_error(error: DaybreakError) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daybreak import api
-from daybreak.cli.output import confirm, print_json, styled
+from daybreak.cli.output import confirm, print_json, print_rich, styled
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.paths import ClusterPaths
 from daybreak.report import perf as report
@@ -82,9 +82,9 @@ def stats(name: str | None, as_json: bool) -> None:
         found["critical_chain"] = report.chain_json(last, events) if last else None
         print_json(found)
         return
-    _print(report.stats_report(runs))
+    print_rich(report.stats_report(runs))
     if last:
-        _print(report.chain_report(last, events))
+        print_rich(report.chain_report(last, events))
 
 
 def history(name: str | None, limit: int, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
     if as_json:
         print_json(report.history_json(runs))
     else:
-        _print(report.history_table(runs, time.time()))
+        print_rich(report.history_table(runs, time.time()))
 
 
 def clear(name: str | None, yes: bool) -> None:
@@ -126,14 +126,4 @@ def _show(runs: list[Run], as_json: bool) -> None:
     if as_json:
         print_json(report.stats_json(runs))
     else:
-        _print(report.stats_report(runs))
-
-
-def _print(renderable: Any) -> None:
-    """Rich on a terminal, plain text elsewhere, always as wide as it must be."""
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        Console().print(renderable)
-    else:
-        Console(width=160, no_color=True, highlight=False).print(renderable)
+        print_rich(report.stats_report(runs))

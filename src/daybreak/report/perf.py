@@ -46,7 +46,7 @@ def history_table(runs: Sequence[Run], now: float) -> RenderableType:
     """The runs in the order given, one row each; `now` is seconds since 1970. Errors of failed runs stand below."""
     if not runs:
         return Text(NO_RUNS)
-    table = _table(">run", "when", "what", ">workers", "start", "outcome", ">ready", ">response", ">total")
+    table = plain_table(">run", "when", "what", ">workers", "start", "outcome", ">ready", ">response", ">total")
     for run in runs:
         table.add_row(
             str(run.id),
@@ -68,7 +68,7 @@ def stats_report(runs: Sequence[Run]) -> RenderableType:
     summaries = summarise(runs)
     if not summaries:
         return Text(NO_RUNS)
-    table = _table("what", ">workers", "start", ">runs", ">median", ">min", ">max", ">MAD")
+    table = plain_table("what", ">workers", "start", ">runs", ">median", ">min", ">max", ">MAD")
     for group in summaries:
         values = (group.median_s, group.min_s, group.max_s, group.mad_s)
         cells = (str(group.kind), str(group.workers), _warmth(group.warm), str(group.count))
@@ -183,7 +183,7 @@ def chain_json(run: Run, events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
     """A table without frame; the names of columns of numbers begin with `>`."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:

@@ -107,6 +107,11 @@ def belongs_to(root: Path, proc: Path = PROC) -> Callable[[Listener], bool]:
     return belongs
 
 
+def is_alive(holder: Listener, proc: Path = PROC) -> bool:
+    """Whether the process is still there, as far as it is known."""
+    return holder.pid is None or (proc / str(holder.pid)).exists()
+
+
 def _table() -> Iterator[tuple[int, int]]:
     """Port and user of every listening socket, which Linux shows to everybody."""
     for table in ("net/tcp", "net/tcp6"):

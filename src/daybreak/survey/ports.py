@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daybreak.errors import PreflightError
-from daybreak.survey.listeners import Listener, belongs_to, listeners, sees_every_port
+from daybreak.survey.listeners import Listener, belongs_to, is_alive, listeners, sees_every_port
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
 START = 20000
 STOP = 32000
 ANYWHERE = "0.0.0.0"
+# How often holders of ports are looked at while some of them end.
+MOST_LOOKS = 5
 
 
 def is_free(port: int, host: str = ANYWHERE, *, fresh: bool = False) -> bool:
@@ -108,11 +110,23 @@ class PortBook:
         busy = {port for port in kept.values() if not is_free(port)}
         if not busy:
             return kept
-        holders = listeners()
-        ours = belongs_to(self._path.parent)
-        # A server that ended between the two looks holds nothing any more.
-        strangers = {port for port in busy if port in holders and not ours(holders[port])}
+        strangers = self._strangers(busy)
         return {name: port for name, port in kept.items() if port not in strangers}
+
+    def _strangers(self, busy: Collection[int]) -> set[int]:
+        """The ports of these that others than the cluster hold.
+
+        A process that is just ending shows nothing of whose it is, and somebody else may hold its port already, as when
+        HAProxy is reloaded: then it is looked again.
+        """
+        found: dict[int, Listener] = {}
+        for _ in range(MOST_LOOKS):
+            holders, ours = listeners(), belongs_to(self._path.parent)
+            # A server that ended between the two looks holds nothing any more.
+            found = {port: holders[port] for port in busy if port in holders and not ours(holders[port])}
+            if all(is_alive(holder) for holder in found.values()):
+                break
+        return {port for port, holder in found.items() if is_alive(holder)}
 
     def _others(self) -> set[int]:
         books = self._path.parent.parent.glob(f"*/{self._path.name}")

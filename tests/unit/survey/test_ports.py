@@ -142,6 +142,22 @@ def test_a_port_that_a_stranger_holds_is_given_up(tmp_path: Path) -> None:
     assert book(tmp_path).port("postgres") == moved, "and the new one is kept"
 
 
+def test_a_holder_that_ends_while_it_is_looked_at_is_no_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when HAProxy is reloaded: the old process ends, the new one has the port already."""
+    port = book(tmp_path).port("postgres")
+    data = tmp_path / "shop/data"
+    data.mkdir()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    looks = [{port: Listener(ended.pid)}]
+    monkeypatch.setattr("daybreak.survey.ports.listeners", lambda: looks.pop() if looks else listeners())
+    with process(port, data):
+        assert book(tmp_path).port("postgres") == port
+    assert looks == []
+
+
 def test_a_port_that_our_own_server_holds_is_kept(tmp_path: Path) -> None:
     port = book(tmp_path).port("postgres")
     data = tmp_path / "shop/data"

@@ -1,0 +1,58 @@
+"""Which entries are wanted. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from daybreak.logs.entry import Entry
+from daybreak.logs.stamps import Level
+
+# How many entries are remembered to know one that was written into two files.
+REMEMBERED = 2000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to show. `since` is seconds since 1970; `lines` the most for each service, None for all."""
+
+    lines: int | None = None
+    since: float | None = None
+    level: Level | None = None
+    pattern: re.Pattern[str] | None = None
+
+    def takes(self, entry: Entry) -> bool:
+        """An entry without a level is ordinary output, as good as INFO. A pattern may match in any line of an entry."""
+        if self.since is not None and entry.at < self.since:
+            return False
+        if self.level is not None and (entry.level or Level.INFO) < self.level:
+            return False
+        return self.pattern is None or any(self.pattern.search(line) for line in entry.lines)
+
+    def pick(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Those that are wanted."""
+        return (entry for entry in entries if self.takes(entry))
+
+
+class Once:
+    """Leaves out what was shown already: Serve's replicas write each line into their own log and to standard error."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[float, str], Entry] = {}
+        self._order: deque[tuple[float, str]] = deque()
+
+    def is_new(self, entry: Entry) -> bool:
+        """False for the same text of the same time from another file."""
+        if entry.source.service != "serve":
+            return True
+        key = (entry.at, entry.text)
+        known = self._known.get(key)
+        if known is not None:
+            return known.source.path == entry.source.path
+        self._known[key] = entry
+        self._order.append(key)
+        if len(self._order) > REMEMBERED:
+            del self._known[self._order.popleft()]
+        return True

@@ -1,0 +1,98 @@
+"""What Serve says of its replicas, and when they have settled."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daybreak.sweep.result import Replicas
+
+TIMEOUT_S = 5.0
+# Replicas that have not changed for this long have settled.
+STEADY_S = 3.0
+# Those that have been wanted in vain for this long will not come: there is no room for them.
+STUCK_S = 10.0
+
+
+@dataclass(frozen=True)
+class ServeState:
+    """All applications at one moment. `moving`: replicas start or stop, or run on a node that is gone."""
+
+    replicas: tuple[Replicas, ...]
+    moving: bool
+    complete: bool
+
+
+def read_state(raw: Mapping[str, Any], alive: frozenset[str] | None = None) -> ServeState:
+    """From the answer of the dashboard's `/api/serve/applications/`; `alive` are ids of nodes, None if not known."""
+    found: list[Replicas] = []
+    moving = False
+    for application in raw.get("applications", {}).values():
+        for name, deployment in application.get("deployments", {}).items():
+            replicas = deployment.get("replicas") or []
+            states = [str(replica.get("state")) for replica in replicas]
+            gone = alive is not None and any(
+                replica.get("node_id") and replica["node_id"] not in alive for replica in replicas
+            )
+            moving = moving or gone or any(state != "RUNNING" for state in states)
+            config = deployment.get("deployment_config") or {}
+            running = states.count("RUNNING")
+            target = deployment.get("target_num_replicas")
+            wanted = target if isinstance(target, int) else config.get("num_replicas")
+            autoscaled = config.get("autoscaling_config") is not None
+            found.append(Replicas(name, running, wanted if isinstance(wanted, int) else len(states), autoscaled))
+    complete = all(one.running >= one.target for one in found)
+    return ServeState(tuple(sorted(found, key=lambda one: one.deployment)), moving, complete)
+
+
+class Settling:
+    """Watches states until they stay the same. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._last: ServeState | None = None
+        self._since = 0.0
+
+    def settled(self, state: ServeState, now: float) -> bool:
+        """Whether the replicas are steady, given one more look at them."""
+        if state != self._last:
+            self._last, self._since = state, now
+        quiet_s = now - self._since
+        return quiet_s >= (STEADY_S if state.complete and not state.moving else STUCK_S)
+
+
+class Dashboard:
+    """The dashboard's REST API, asked with Ray's token where there is one."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url
+        self._token = token
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def state(self) -> ServeState | None:
+        """Serve's replicas now; None where the dashboard does not say."""
+        raw = self._get("/api/serve/applications/")
+        if not isinstance(raw, dict) or "applications" not in raw:
+            return None
+        return read_state(raw, self._alive())
+
+    def _alive(self) -> frozenset[str] | None:
+        raw = self._get("/api/v0/nodes?limit=1000")
+        try:
+            rows = raw["data"]["result"]["result"]
+            return frozenset(row["node_id"] for row in rows if row["state"] == "ALIVE")
+        except (KeyError, TypeError):
+            return None
+
+    def _get(self, path: str) -> Any:
+        # Ray 2.20 fails on a request that does not say what it comes from.
+        request = urllib.request.Request(self._url + path, headers={"User-Agent": "daybreak"})
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                return json.load(answer)
+        except (OSError, ValueError):
+            return None

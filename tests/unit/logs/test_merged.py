@@ -1,0 +1,33 @@
+"""Many logs as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daybreak.logs.entry import Source
+from daybreak.logs.history import History
+from daybreak.logs.merged import merged
+from daybreak.logs.selection import Once, Selection
+
+
+def put(folder: Path, service: str, name: str, *seconds: int) -> Source:
+    path = folder / name
+    path.write_text("".join(f"2026-11-25 10:00:{second:02d} INFO {second}\n" for second in seconds))
+    return Source(service, name, path)
+
+
+def shown(sources: list[Source], lines: int | None) -> list[str]:
+    histories = [History(source, Selection(lines)) for source in sources]
+    return [f"{entry.source.label} {entry.text.split()[-1]}" for entry in merged(histories, lines, Once())]
+
+
+def test_by_time_and_at_most_so_many_lines_of_a_service(tmp_path: Path) -> None:
+    sources = [
+        put(tmp_path, "head", "head", 1, 5, 9),
+        put(tmp_path, "serve", "replica", 2, 4, 6),
+        put(tmp_path, "serve", "stderr", 2, 4, 6, 7),
+    ]
+    assert shown(sources, None) == [*("head 1", "replica 2", "replica 4", "head 5", "replica 6", "stderr 7", "head 9")]
+    assert shown(sources, 2) == ["head 5", "replica 6", "stderr 7", "head 9"]
+    assert shown(sources, 0) == []
+    assert shown([], 5) == []
