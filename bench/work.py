@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,14 @@ def settle(system: System, commands: Commands) -> None:
     commands.allow(DEADLINE_S)
 
 
-def drive(system: System, program: str, measure: str, commands: Commands, workers: int) -> Measured:
+def drive(
+    system: System, commands: Commands, workers: int, *, program: str, measure: str, arguments: Sequence[str] = ()
+) -> Measured:
     """Run one of the drivers on a fresh cluster; it times itself, from its first call to its last result."""
     up(system, None, commands, workers)
     out = commands.folder / f"{program}.json"
     commands.allow(DEADLINE_S)
-    commands.run(*system.driver, "python", str(DRIVERS / program), str(out))
+    commands.run(*system.driver, "python", str(DRIVERS / program), str(out), *arguments)
     found: dict[str, float] = json.loads(out.read_text())
     return Measured({measure: round(found["took_s"], 3)}, commands=commands.times(commands.began_s))
 
@@ -122,21 +124,27 @@ def _pair(
     )
 
 
-def _tasks(system: System, commands: Commands, workers: int) -> Measured:
-    return drive(system, "tasks.py", "tasks_s", commands, workers)
-
-
-def _actors(system: System, commands: Commands, workers: int) -> Measured:
-    return drive(system, "actors.py", "actors_s", commands, workers)
-
+TWO_CPUS = (STOCK_TWO_CPUS, DAYBREAK_TWO_CPUS)
 
 SCENARIOS = (
     *_pair("replica", "one more replica of an application with pandas and scikit-learn", add_replica),
     *_pair(
-        "tasks", "3,000 tiny tasks with num_cpus=0.05 on a fresh cluster", _tasks, STOCK_TWO_CPUS, DAYBREAK_TWO_CPUS
+        "tasks",
+        "3,000 tiny tasks with num_cpus=0.05, each with a draw from random, uuid and numpy, on a fresh cluster",
+        partial(drive, program="tasks.py", measure="tasks_s", arguments=("drawn",)),
+        *TWO_CPUS,
     ),
     *_pair(
-        "actors", "24 actors created and called once on a fresh cluster", _actors, STOCK_TWO_CPUS, DAYBREAK_TWO_CPUS
+        "empty-tasks",
+        "3,000 empty tasks with num_cpus=0.05 on a fresh cluster",
+        partial(drive, program="tasks.py", measure="tasks_s", arguments=("empty",)),
+        *TWO_CPUS,
+    ),
+    *_pair(
+        "actors",
+        "24 actors created and called once on a fresh cluster",
+        partial(drive, program="actors.py", measure="actors_s"),
+        *TWO_CPUS,
     ),
     *_pair("requests", "requests to a trivial FastAPI route, 16 connections", serve),
 )

@@ -220,7 +220,7 @@ def test_a_module_that_starts_threads_is_left_out(sandbox: Sandbox) -> None:
     sandbox.run("prewarm")
     pid = template_pid(sandbox)
     assert len(os.listdir(f"/proc/{pid}/task")) == 1
-    assert "threaded starts threads" in sandbox.run("logs", "warm").stdout
+    assert "threaded is left out from now on: it starts threads" in sandbox.run("logs", "warm").stdout
     sandbox.run("down")
 
 

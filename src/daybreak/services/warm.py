@@ -26,11 +26,12 @@ PROGRAMS = Path(__file__).parent.parent / "warm"
 PREPARE = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher;"
 # What stands in for a fork where the system has a small shell: forwards signals, and ends as the line on file 3 says. A
 # signal interrupts `read`, which then has a part of the line or none; where no signal did, the template has gone, and
-# a program waits for the fork that a shell cannot wait for.
+# a program waits for the fork that a shell cannot wait for. The fork begins when file 4 is closed.
 STAND = """fork=$1
 for number in {signals}; do
     trap "caught=1; kill -$number $fork 2>/dev/null" $number
 done
+exec 4>&-
 line=
 until IFS= read -r part <&3; do
     line=$line$part

@@ -64,8 +64,10 @@ def take_over(request: Dict[str, Any], surroundings: Dict[str, Any], received: L
         _check(request["surroundings"], surroundings)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        connection = fcntl.fcntl(connection, fcntl.F_DUPFD_CLOEXEC, max([*request["fds"], 2]) + 1)
-        take_files(received, request["fds"], connection)
+        above = max([*request["fds"], 2]) + 1
+        connection = fcntl.fcntl(connection, fcntl.F_DUPFD_CLOEXEC, above)
+        begin = fcntl.fcntl(received[-1], fcntl.F_DUPFD_CLOEXEC, above)
+        take_files(received[:-1], request["fds"], [connection, begin])
         take_process_state(request)
         take_environment(request["env"])
         fresh_streams(request["program"]["unbuffered"] or bool(os.environ.get("PYTHONUNBUFFERED")))
@@ -76,6 +78,9 @@ def take_over(request: Dict[str, Any], surroundings: Dict[str, Any], received: L
         os._exit(1)
     os.write(connection, b"P" + os.getpid().to_bytes(4, "little"))
     os.close(connection)
+    # What is sent to the launcher before it forwards signals would end it: the program begins when it does.
+    os.read(begin, 1)
+    os.close(begin)
 
 
 def _check(theirs: Dict[str, Any], ours: Dict[str, Any]) -> None:
@@ -84,12 +89,12 @@ def _check(theirs: Dict[str, Any], ours: Dict[str, Any]) -> None:
             raise Impossible(f"its {name} differs")
 
 
-def take_files(received: List[int], wanted: List[int], keep: int) -> None:
+def take_files(received: List[int], wanted: List[int], keep: List[int]) -> None:
     """Put the received files under the numbers that the launcher had; everything else but `keep` is closed."""
-    parked = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, keep + 1) for fd in received]
+    parked = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(keep) + 1) for fd in received]
     open_now = [int(name) for name in os.listdir("/proc/self/fd")]
     for fd in open_now:
-        if fd != keep and fd not in parked:
+        if fd not in keep and fd not in parked:
             with contextlib.suppress(OSError):  # the listing's own
                 os.close(fd)
     for fd, number in zip(parked, wanted):

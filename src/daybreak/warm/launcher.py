@@ -23,14 +23,14 @@ import posix
 import sys
 from typing import Any, Dict, List, NoReturn, Optional
 
-PROTOCOL = 2
+PROTOCOL = 3
 # How long the template may take to answer, and how long once it has said that the process is held back.
 ANSWER_S = 20.0
 HELD_S = 60.0
 FDS_PER_MESSAGE = 250
 FIRST_PRIVATE_FD = 3
-# A shell names files by one digit.
-SHELL_FD = 3
+# A shell names files by one digit: the connection, and the pipe that holds the fork back.
+SHELL_FDS = (3, 4)
 # Modules that start other interpreters, or watch this one from the inside: they get the real thing.
 REAL_MODULES = frozenset(
     """
@@ -201,7 +201,7 @@ def ask(connection: Any, request: Dict[str, Any]) -> int:
     """Have a fork made; returns its pid. Raises Fallback where none was made."""
     connection.settimeout(ANSWER_S)
     try:
-        send(connection, request, request["fds"])
+        send(connection, request, [*request["fds"], request["begin"]])
         while True:
             answer = receive(connection, 1)
             if answer == b"P":
@@ -224,9 +224,10 @@ def ask(connection: Any, request: Dict[str, Any]) -> int:
 class Standing:
     """Standing in for the fork: signals forwarded, its end awaited and repeated."""
 
-    def __init__(self, connection: Any, pid: int) -> None:
+    def __init__(self, connection: Any, pid: int, ready: int = -1) -> None:
         self._connection = connection
         self.pid = pid
+        self.ready = ready
         try:
             self._pidfd = posix.pidfd_open(pid, 0)
         except OSError:
@@ -242,6 +243,7 @@ class Standing:
             except (OSError, ValueError):
                 continue
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        posix.close(self.ready)
 
     def _forward(self, number: int, _frame: Any) -> None:
         try:
@@ -310,8 +312,11 @@ def note(reason: str, arguments: List[str]) -> None:
         pass
 
 
-def become_shell(shell: str, stand: str, connection: Any, pid: int, arguments: List[str]) -> None:
-    """Go on as a small shell with the script `stand`; the connection is its file 3. Returns where that fails."""
+def become_shell(shell: str, stand: str, connection: Any, standing: Standing, arguments: List[str]) -> None:
+    """Go on as a small shell with the script `stand`; the connection is its file 3, the pipe that it closes when it is
+    ready its file 4. Returns where there is no such shell."""
+    if not posix.access(shell, posix.X_OK):
+        return
     for number in _signal.valid_signals():
         if number not in NOT_FORWARDED:
             try:
@@ -320,14 +325,18 @@ def become_shell(shell: str, stand: str, connection: Any, pid: int, arguments: L
                 continue
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     connection.setblocking(True)
-    if connection.fileno() == SHELL_FD:
-        posix.set_inheritable(SHELL_FD, True)
-    else:
-        posix.dup2(connection.fileno(), SHELL_FD)
-    try:
-        posix.execve(shell, [shell, stand, str(pid), *arguments], posix.environ)
-    except OSError as error:
-        note("it cannot become a shell: " + str(error), arguments)
+    # Both away from where they may stand in each other's way.
+    theirs = [_above(connection.fileno()), _above(standing.ready)]
+    for number, fd in zip(SHELL_FDS, theirs):
+        posix.dup2(fd, number)
+    posix.execve(shell, [shell, stand, str(standing.pid), *arguments], posix.environ)
+
+
+def _above(fd: int) -> int:
+    """A copy of the file above those that the shell gets; it ends with this program."""
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SHELL_FDS[-1] + 1)
 
 
 def alone(pid: int, folder: str) -> NoReturn:
@@ -358,7 +367,7 @@ def main(real: str, script: str, folder: str, shell: str = "", stand: str = "") 
         connection.close()
         become_real(real, arguments)
     if shell:
-        become_shell(shell, stand, connection, standing.pid, arguments)
+        become_shell(shell, stand, connection, standing, arguments)
     standing.forward_signals()
     end_like(standing.wait())
 
@@ -373,8 +382,14 @@ def _start(connection: Any, program: Dict[str, Any], real: str, script: str) -> 
     except OSError as error:
         raise Fallback("it cannot be described: " + str(error)) from None
     request["fds"] = open_files(connection.fileno())
-    # Until signals are forwarded they end this process, and with it the fork.
-    standing = Standing(connection, ask(connection, request))
+    # The fork begins when the last writer of this pipe has closed it: signals are forwarded then. Until they are they
+    # end this process, and with it the fork.
+    begin, ready = posix.pipe2(posix.O_CLOEXEC)
+    request["begin"] = begin
+    try:
+        standing = Standing(connection, ask(connection, request), ready)
+    finally:
+        posix.close(begin)
     _let_go(request["fds"])
     return standing
 

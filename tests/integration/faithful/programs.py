@@ -28,6 +28,10 @@ def stream(made):
             repr(made.newlines), type(buffer).__name__, type(raw).__name__, raw.name, raw.mode, raw.closefd,
             made.isatty(), repr(made), repr(buffer), repr(raw)]
 
+def output_of(command):
+    with os.popen(command) as shell:  # not left to the collector, whose turn may come earlier or later
+        return shell.read()
+
 status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines() if ":" in line)
 main = sys.modules["__main__"]
 names = [name for name in vars(main) if name not in ("asyncio",)]
@@ -48,7 +52,7 @@ seen = {
     "environ": dict(os.environ),
     "order": list(os.environ),
     "c_environ": subprocess.run(["/usr/bin/env", "-0"], stdout=subprocess.PIPE).stdout.decode("latin-1"),
-    "system_environ": None if sys.stdout is None else os.popen("/usr/bin/env -0").read(),
+    "system_environ": None if sys.stdout is None else output_of("/usr/bin/env -0"),
     "cwd": os.getcwd(),
     "umask": os.umask(0o22),
     "limits": open("/proc/self/limits").read(),
