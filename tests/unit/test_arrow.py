@@ -23,6 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "health": {"services", "backends"},
     "timeline": {"services", "backends"},
     "report": {"timeline"},
+    "logfiles": set(),
+    "page": {"timeline", "report", "logfiles"},
     "testing": set(),
     "rayside": set(),
     "warm": set(),
