@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from daybreak.services import ingress
 from daybreak.services.base import PortClaim, Service, Tier
 from daybreak.services.endpoints import metrics_endpoints
 from daybreak.services.ray import HEAD, SERVE
+from daybreak.services.serve import routes
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.survey.ports import owner_of
@@ -102,21 +103,31 @@ class KeeperPage:
         await self._end()
 
     async def _settle(self) -> None:
-        """Make what is served what is wanted. Whatever goes wrong is told in the status, and fails nothing."""
-        wanted = _site(self._cluster) if self._cluster else None
-        if wanted == self._served:
-            return
-        await self._end()
-        if wanted is None or self._cluster is None:
-            return
+        """Make what is served what is wanted, until it is; what is wanted may change meanwhile."""
+        while (wanted := _site(self._cluster)) != self._served:
+            await self._end()
+            if (
+                wanted is None
+                or self._cluster is None
+                or not await self._try(wanted, self._cluster.site.secrets[TOKEN])
+            ):
+                return
+
+    async def _try(self, wanted: PageSite, token: str) -> bool:
+        """Begin to serve. What goes wrong is told in the status, and fails nothing else."""
         try:
-            await self._begin(wanted, self._cluster.site.secrets[TOKEN])
+            await self._begin(wanted, token)
         except OSError as error:
             owner = owner_of(wanted.port, wanted.listen)
             self._reason = f"port {wanted.port} is in use by {owner}" if owner else str(error.strerror or error)
         except Exception as error:
             log.exception("the page cannot be served")
             self._reason = f"{type(error).__name__}: {error}"
+        else:
+            self._reason = ""
+            return True
+        log.warning("the page is not served: %s", self._reason)
+        return False
 
     async def _begin(self, wanted: PageSite, token: str) -> None:
         began = time.monotonic()
@@ -127,7 +138,7 @@ class KeeperPage:
 
         self._access = Access(token, wanted.port)
         self._serving = await serve(bind(wanted), self, self._hub, wanted, self._access)
-        self._served, self._reason = wanted, ""
+        self._served = wanted
         log.info(
             "the page answers at %s, %.0f ms after it was asked for", wanted.url, 1000 * (time.monotonic() - began)
         )
@@ -158,6 +169,10 @@ class KeeperPage:
         """The kind of health check of every service that has one."""
         found = {service.name: service.health.check for service in self._services()}
         return {name: type(check).__name__.removesuffix("Check").lower() for name, check in found.items() if check}
+
+    def routes(self) -> Sequence[str]:
+        """The route prefixes of the Serve applications."""
+        return routes(self._cluster.spec, self._cluster.site) if self._cluster else ()
 
     def targets(self) -> list[Target]:
         """The metrics endpoints of nodes that are there now."""

@@ -106,7 +106,7 @@ class Guard:
             return True
         # An address is no name that could resolve to another one: it is right where it is the one connected to.
         local = request.scope.get("server")
-        return local is not None and is_address(name) and name == str(local[0]).lower()
+        return local is not None and is_address(name) and name == str(local[0]).lower().removeprefix("::ffff:")
 
     @staticmethod
     def _is_foreign(request: Request, host: str) -> bool:

@@ -30,13 +30,16 @@ class Reader:
             self.behind = True
         self.waiting.put_nowait(event)
 
-    async def get(self, timeout_s: float) -> Event | None:
-        """The next event; None where none came in time, or where there will be no more."""
+    async def get(self, timeout_s: float) -> list[Event]:
+        """The events that wait, else the next one; none where none came in time, or where there will be no more."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await self.waiting.get()
+                found = [await self.waiting.get()]
         except TimeoutError:
-            return None
+            return []
+        while not self.waiting.empty():
+            found.append(self.waiting.get_nowait())
+        return [event for event in found if event is not None]
 
 
 class Hub:

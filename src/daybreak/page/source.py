@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,6 +40,9 @@ class Source(Protocol):
 
     def checks(self) -> Mapping[str, str]:
         """The kind of health check (`http`, `tcp`, `command` ...) of every service that has one."""
+
+    def routes(self) -> Sequence[str]:
+        """The route prefixes of the Serve applications."""
 
     def targets(self) -> list[Target]:
         """Every metrics endpoint of Ray that is there now."""

@@ -135,11 +135,16 @@ class Store:
 
     def run(self, run: int) -> Run:
         """One run. Raises UsageError where there is none of this number."""
-        found = self._disk.query("SELECT * FROM runs WHERE id = ?", (run,))
-        known = rows.run_of(found[0]) if found else None
+        known = self.find(run)
         if known is None:
             raise UsageError(f"there is no run {run} in {self.path}", hint="daybreak perf history lists the runs")
         return known
+
+    def find(self, run: int) -> Run | None:
+        """One run; None where there is none of this number."""
+        # SQLite's numbers end at 2^63.
+        found = self._disk.query("SELECT * FROM runs WHERE id = ?", (run,)) if run < 2**63 else []
+        return rows.run_of(found[0]) if found else None
 
     def events(self, run: int) -> list[Event]:
         """The events of a run in the order they happened."""

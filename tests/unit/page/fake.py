@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class FakeSource:
         self.kind: RunKind | None = None
         self.wall = BEGAN
         self._began_wall = BEGAN
+        self._first_s: float | None = None
 
     def close(self) -> None:
         self.store.close()
@@ -75,6 +76,9 @@ class FakeSource:
     def checks(self) -> Mapping[str, str]:
         return {name: "http" for name in self.board.rows if name.startswith(("head", "worker", "serve"))}
 
+    def routes(self) -> Sequence[str]:
+        return ("/", "/admin")
+
     def targets(self) -> list[Target]:
         nodes = [row for row in self.board.rows.values() if row.name.startswith(("head", "worker"))]
         there = [row.name for row in nodes if row.state in ("starting", "ready")]
@@ -96,6 +100,8 @@ class FakeSource:
         self.wall += later_s
         event = Event(kind, self.wall - self._began_wall, self.wall, name, self.run, data)
         self.board.apply(event)
+        if (name, kind) == ("serve", Kind.READY):
+            self._first_s = event.at_s
         row = self.board.rows.get(name or "")
         if row and kind in (Kind.STARTING, Kind.ADOPTED):
             row.instance, row.pid, row.started = f"{name}-1", 1000 + len(row.name), self.wall
@@ -108,13 +114,14 @@ class FakeSource:
             kind, workers=2, warm=warm, versions={"ray": "2.60.0"}, machine={}, spec_digest="0", wall=self.wall
         )
         self.kind = kind
+        self._first_s = None
         self.tell(Kind.RUN_BEGAN, run_kind=str(kind), workers=2, warm=warm)
 
     def end(self, outcome: Outcome = Outcome.OK, error: str | None = None) -> None:
         assert self.run is not None
         duration_s = self.wall - self._began_wall
         self.tell(Kind.RUN_ENDED, outcome=str(outcome), error=error, duration_s=duration_s)
-        self.store.end_run(self.run, outcome, duration_s, duration_s, duration_s, error)
+        self.store.end_run(self.run, outcome, duration_s, duration_s, self._first_s, error)
         self.run = self.kind = None
         self._began_wall = BEGAN
 
