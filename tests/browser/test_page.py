@@ -336,7 +336,7 @@ def test_names_and_roles_for_screen_readers(tab: Tab, world: World) -> None:
     world.do(start)
     page = tab.open()
     for role in ("banner", "main", "navigation", "contentinfo"):
-        assert page.get_by_role(role).count() == 1, role  # type: ignore[arg-type]
+        assert page.get_by_role(role).count() == 1, role
     for name in ("Services", "Last start", "Events", "History"):
         assert page.get_by_role("region", name=name, exact=True).count() == 1, name
         assert page.get_by_role("heading", name=name, exact=True).count() == 1, name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from daybreak.page.source import Site
 from tests.unit.page.fake import TOKEN, FakeSource
 
 T = TypeVar("T")
+DEADLINE_S = 20.0
 
 
 class World:
@@ -50,7 +51,7 @@ class World:
         async def happen() -> T:
             return what(self.source)
 
-        return self._await(happen())
+        return asyncio.run_coroutine_threadsafe(happen(), self._loop).result(DEADLINE_S)
 
     def interrupt(self) -> None:
         """The page goes away, as with its keeper."""
@@ -72,5 +73,5 @@ class World:
             self._serving = None
             self.source.hub = Hub()
 
-    def _await(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+    def _await(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)

@@ -6,6 +6,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 
 import psutil
@@ -79,8 +80,8 @@ def test_prometheus_finds_every_node_and_they_answer(shared: Sandbox) -> None:
     found = {(group["labels"]["node"], group["labels"]["component"]): group["targets"][0] for group in groups}
     assert {("head", "node"), ("worker-1", "node"), ("head", "dashboard")} <= set(found)
     assert ("head", "autoscaler") not in found  # it does not run
-    for name, address in found.items():
-        until(lambda at=address: shared.get("/metrics", base=f"http://{at}"), what=f"metrics of {name}")
+    for address in found.values():
+        until(partial(shared.get, "/metrics", base=f"http://{address}"), what=f"metrics at {address}")
 
 
 def test_metrics_tell_starts_and_traffic(shared: Sandbox) -> None:

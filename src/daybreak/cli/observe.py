@@ -70,8 +70,8 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
     for row in snapshot["services"]:
         lines += [f"  {row['name']} | {text}" for text in row.get("tail", [])]
     lines += [f"{service:<12} {url}" for service, url in snapshot["urls"].items()]
-    page = snapshot["page"]
-    if page["state"] == "failed":
+    page = snapshot.get("page", {})  # an older keeper tells none
+    if page.get("state") == "failed":
         lines.append(f"{'page':<12} not served: {page['reason']}")
     return lines
 

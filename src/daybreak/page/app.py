@@ -21,7 +21,7 @@ from daybreak import logfiles
 from daybreak.page import streams
 from daybreak.page.access import Access
 from daybreak.page.discovery import document
-from daybreak.page.guard import LOGIN, STATIC, Guard
+from daybreak.page.guard import ICON, LOGIN, STATIC, Guard
 from daybreak.page.live import Hub
 from daybreak.page.logs import Follower
 from daybreak.page.source import Site, Source
@@ -60,6 +60,7 @@ class Page:
             Route(LOGIN, self.login, methods=["GET", "POST"]),
             Route("/actions/restart", self.restart, methods=["POST"]),
             Route(STATIC + "{name}", self.static),
+            Route(ICON, self.icon),
             Route("/api/status", self.api_status),
             Route("/api/runs", self.api_runs),
             Route("/api/runs/{run:int}", self.api_run),
@@ -134,7 +135,14 @@ class Page:
 
     async def static(self, request: Request) -> Response:
         """The page's own three files."""
-        name = request.path_params["name"]
+        return self._file(request.path_params["name"], request)
+
+    async def icon(self, request: Request) -> Response:
+        """Where browsers look for it beside answers that are no pages."""
+        return self._file("icon.svg", request)
+
+    @staticmethod
+    def _file(name: str, request: Request) -> Response:
         if name not in FILES:
             raise HTTPException(404)
         body = resources.files("daybreak.page").joinpath("static", name).read_bytes()

@@ -21,6 +21,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 OPEN = ("/metrics", "/healthz")
 LOGIN = "/login"
 STATIC = "/static/"
+ICON = "/favicon.ico"
 READING = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -78,7 +79,7 @@ class Guard:
         if ticket is not None:
             return self._redeem(ticket, request)
         path = request.url.path
-        if path == LOGIN or path.startswith(STATIC) or (request.method in READING and path in OPEN):
+        if path in (LOGIN, ICON) or path.startswith(STATIC) or (request.method in READING and path in OPEN):
             return None
         if request.method in READING and not self._public:
             return None
