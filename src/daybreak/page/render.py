@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from daybreak import __version__, logfiles
-from daybreak.page import view
+from daybreak.page import past, view
 from daybreak.page.gantt import Chart, chart
 from daybreak.page.logs import Follower
 from daybreak.page.words import clean
@@ -42,10 +42,10 @@ class Pages:
         logs = logfiles.known(self._paths)
         with Store(self._paths.timeline, read_only=True) as store:
             runs = store.runs(limit=MOST_RUNS)
-            newest = view.newest_start(runs)
+            newest = past.newest_start(runs)
             events = store.recent(MOST_EVENTS)
             drawn = _chart(store, newest, now)
-        summaries = view.summaries(runs)
+        summaries = past.summaries(runs)
         outliers = frozenset(number for summary in summaries for number in summary.outliers)
         return self._draw(
             "index",
@@ -54,10 +54,10 @@ class Pages:
             groups=view.groups(snapshot, logs, now),
             links=view.links(snapshot, routes),
             logs=logs,
-            run=view.run_lines([newest], outliers, now)[0] if newest else None,
+            run=past.run_lines([newest], outliers, now)[0] if newest else None,
             chart=drawn,
-            history=[view.history_group(summary) for summary in summaries],
-            runs=view.run_lines(runs[:SHOWN_RUNS], outliers, now),
+            history=[past.history_group(summary) for summary in summaries],
+            runs=past.run_lines(runs[:SHOWN_RUNS], outliers, now),
             events=view.event_lines(events, now),
         )
 
@@ -74,7 +74,7 @@ class Pages:
             "run",
             snapshot,
             **door,
-            run=view.run_lines([found], frozenset(), now)[0],
+            run=past.run_lines([found], frozenset(), now)[0],
             versions={clean(str(key)): clean(str(value)) for key, value in found.versions.items()},
             chart=drawn,
             events=view.event_lines(events, now)[::-1],

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from daybreak.page.words import clean, sentence, tone
-from daybreak.report.text import ABSENT, ago, plural, seconds
-from daybreak.timeline.event import Event, Kind, Outcome, RunKind
-from daybreak.timeline.run import Run
-from daybreak.timeline.stats import Advice, Measure, Summary, Trend, summarise
+from daybreak.page.words import clean, or_nothing, sentence, stamp, tone
+from daybreak.report.text import plural
+from daybreak.timeline.event import Event, Kind
 
 # In this order, and with these words, tiers stand in the table.
 TIERS = {
@@ -29,13 +27,7 @@ TITLES = {
     "prometheus": "Prometheus",
     "grafana": "Grafana",
 }
-STARTS = (RunKind.STARTUP, RunKind.RESTART, RunKind.CHANGE, RunKind.RECOVERY)
-# Their first response is what people wait for.
-AWAITED = (RunKind.STARTUP, RunKind.RESTART)
-MEASURES: dict[Measure, str] = {"first_response_s": "first response", "duration_s": "total"}
 OF_RUN = (Kind.RUN_BEGAN, Kind.RUN_ENDED)
-MOST_COLUMNS = 40
-LEAST_COLUMNS = 16
 # Workers that are all well stand in one line from this number on.
 MANY_WORKERS = 9
 
@@ -78,54 +70,6 @@ class EventLine:
     text: str
     tone: str
     of_run: bool
-
-
-@dataclass(frozen=True)
-class Column:
-    """One run in the picture of a group; `x`, `width` and `height` in percent."""
-
-    run: int
-    x: float
-    width: float
-    height: float
-    outlier: bool
-    words: str
-
-
-@dataclass(frozen=True)
-class HistoryGroup:
-    """Runs that compare with each other."""
-
-    title: str
-    measure: str
-    count: int
-    median: str
-    low: str
-    high: str
-    spread: str
-    trend: str
-    left_out: str
-    columns: tuple[Column, ...]
-    median_y: float
-    advice: tuple[Advice, ...]
-
-
-@dataclass(frozen=True)
-class RunLine:
-    """One line of the list of runs."""
-
-    id: int
-    when: str
-    at: str
-    kind: str
-    workers: int
-    start: str
-    outcome: str
-    tone: str
-    response: str
-    total: str
-    outlier: bool
-    error: str
 
 
 @dataclass(frozen=True)
@@ -178,7 +122,7 @@ def _service(row: Mapping[str, Any], logs: Sequence[str], now: float) -> Service
         state=state,
         health=health if health not in ("", "healthy") else "",
         reason=clean(f"{passed}{row['reason']}".removesuffix("; ")),
-        started_in=_or_nothing(row["ready_after_s"]) if state == "ready" else "",
+        started_in=or_nothing(row["ready_after_s"]) if state == "ready" else "",
         up=_age(now - row["started"]) if there else "",
         pid=str(row["pid"] or ""),
         restarts=row["restarts"],
@@ -239,87 +183,3 @@ def clock(wall: float, now: float) -> str:
     """The time of day; with the date where that is another one than today's."""
     today = time.localtime(now)[:3] == time.localtime(wall)[:3]
     return time.strftime("%H:%M:%S" if today else "%d %b %H:%M", time.localtime(wall))
-
-
-def stamp(wall: float) -> str:
-    """For programs: ISO 8601."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall))
-
-
-def newest_start(runs: Sequence[Run]) -> Run | None:
-    """The run whose chart is shown: the newest that started something."""
-    return next((run for run in runs if run.kind in STARTS), None)
-
-
-def summaries(runs: Sequence[Run]) -> list[Summary]:
-    """The groups of comparable runs: by their first response where they have one, else by their whole length."""
-    found = []
-    for kind in STARTS:
-        measure: Measure = "first_response_s" if kind in AWAITED else "duration_s"
-        of_kind = [run for run in runs if run.kind is kind]
-        if not any(getattr(run, measure) is not None for run in of_kind):
-            measure = "duration_s"
-        found += [summary for summary in summarise(of_kind, measure) if summary.count]
-    return found
-
-
-def history_group(summary: Summary) -> HistoryGroup:
-    """One group in words, and its picture."""
-    recent = summary.samples[-MOST_COLUMNS:]
-    top_s = max((sample.value_s for sample in recent), default=0.0) or 1.0
-    step = 100 / max(LEAST_COLUMNS, len(recent))
-    columns = tuple(
-        Column(
-            run=sample.run,
-            x=round(place * step, 3),
-            width=round(step * 0.7, 3),
-            height=round(100 * sample.value_s / top_s, 2),
-            outlier=sample.run in summary.outliers,
-            words=f"run {sample.run}: {seconds(sample.value_s)}{', outlier' if sample.run in summary.outliers else ''}",
-        )
-        for place, sample in enumerate(recent)
-    )
-    counts = ((summary.failed, "failed"), (summary.interrupted, "interrupted"))
-    sign = "+" if (summary.slope_s_per_run or 0) >= 0 else ""
-    slope = f" ({sign}{seconds(summary.slope_s_per_run)} per run)" if summary.slope_s_per_run is not None else ""
-    return HistoryGroup(
-        title=f"{summary.kind}, {plural(summary.workers, 'worker')}, {'warm' if summary.warm else 'cold'}",
-        measure=MEASURES[summary.measure],
-        count=summary.count,
-        median=seconds(summary.median_s),
-        low=seconds(summary.min_s),
-        high=seconds(summary.max_s),
-        spread=seconds(summary.mad_s),
-        trend="" if summary.trend is Trend.UNKNOWN else f"{summary.trend}{slope}",
-        left_out=", ".join(f"{count} {word}" for count, word in counts if count),
-        columns=columns,
-        median_y=round(100 - 100 * (summary.median_s or 0.0) / top_s, 2),
-        advice=summary.advice,
-    )
-
-
-def run_lines(runs: Sequence[Run], outliers: frozenset[int], now: float) -> list[RunLine]:
-    """The list of runs, in the order given."""
-    tones = {Outcome.OK: "good", Outcome.RUNNING: "busy", Outcome.FAILED: "bad", Outcome.INTERRUPTED: "idle"}
-    return [
-        RunLine(
-            id=run.id,
-            when=ago(run.began_wall, now),
-            at=stamp(run.began_wall),
-            kind=str(run.kind),
-            workers=run.workers,
-            start="warm" if run.warm else "cold",
-            outcome=str(run.outcome),
-            tone=tones[run.outcome],
-            response=_or_nothing(run.first_response_s),
-            total=_or_nothing(run.duration_s),
-            outlier=run.id in outliers,
-            error=clean(run.error or ""),
-        )
-        for run in runs
-    ]
-
-
-def _or_nothing(value_s: float | None) -> str:
-    found = seconds(value_s)
-    return "" if found == ABSENT else found

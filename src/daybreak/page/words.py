@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 
 from daybreak.report.progress import line
-from daybreak.report.text import seconds
+from daybreak.report.text import ABSENT, seconds
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.phases import number, text
 
@@ -57,3 +58,14 @@ def tone(event: Event) -> str:
     if event.kind is Kind.NOTE and event.data.get("level") in ("warning", "error"):
         return "bad"
     return "good" if event.kind is Kind.READY else ""
+
+
+def stamp(wall: float) -> str:
+    """For programs: ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall))
+
+
+def or_nothing(value_s: float | None) -> str:
+    """A duration; an empty text where there is none."""
+    found = seconds(value_s)
+    return "" if found == ABSENT else found
