@@ -115,6 +115,7 @@ class KeeperPage:
 
     async def _try(self, wanted: PageSite, token: str) -> bool:
         """Begin to serve. What goes wrong is told in the status, and fails nothing else."""
+        before = self._reason
         try:
             await self._begin(wanted, token)
         except OSError as error:
@@ -126,7 +127,8 @@ class KeeperPage:
         else:
             self._reason = ""
             return True
-        log.warning("the page is not served: %s", self._reason)
+        if self._reason != before:
+            log.warning("the page is not served: %s", self._reason)
         return False
 
     async def _begin(self, wanted: PageSite, token: str) -> None:
