@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from functools import partial
@@ -168,3 +169,19 @@ def test_a_taken_port_is_told_before_anything_starts(shared: Sandbox) -> None:
     assert f"port {8080 + shared.offset} (page) is in use by" in error
     assert "starting" not in error
     assert shared.processes() == []
+
+
+@pytest.mark.slow
+def test_a_command_that_comes_while_the_keeper_leaves_is_not_lost(sandbox: Sandbox) -> None:
+    # The keeper leaves about a second after `down`; an open page must not keep it half-way out.
+    sandbox.write("workers: {count: 0}\ndashboard: false\n")
+    for nap_s in (0.6, 0.7, 0.8, 0.9, 1.0):
+        sandbox.run("up")
+        with socket.create_connection(("127.0.0.1", 8080 + sandbox.offset)) as reading:
+            reading.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert reading.recv(4096)
+            sandbox.run("down")
+            time.sleep(nap_s)
+            sandbox.run("up")
+        assert sandbox.status()["state"] == "ready"
+        sandbox.run("down")

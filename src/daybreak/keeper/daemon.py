@@ -101,8 +101,9 @@ class Keeper:
         rotation.cancel()
         self._supervisor.close()
         self._warmth.close()
-        await self._page.close()
+        # First, and without waiting for anything before it: who asks from now on asks the next keeper.
         await self._server.close()
+        self._page.leave()
         self._runs.close()
 
     # --- what it looks after ------------------------------------------------------------------------------------

@@ -96,11 +96,13 @@ class KeeperPage:
         """Serve the page as the spec has it; returns when it answers, or when it is clear that it will not."""
         await asyncio.wait({self.open_soon()}, timeout=OPEN_DEADLINE_S)
 
-    async def close(self) -> None:
-        """End the page."""
+    def leave(self) -> None:
+        """End the page at once: the keeper is leaving, and the next one may be waiting for its lock."""
         if self._opening:
-            await asyncio.wait({self._opening}, timeout=OPEN_DEADLINE_S)
-        await self._end()
+            self._opening.cancel()
+        if self._serving:
+            self._serving.leave()
+        self._serving = self._served = None
 
     async def _settle(self) -> None:
         """Make what is served what is wanted, until it is; what is wanted may change meanwhile."""

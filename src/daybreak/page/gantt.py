@@ -98,7 +98,8 @@ def chart(run: Run, events: Sequence[Event], now: float) -> Chart:
     last_s = max((event.at_s for event in events), default=0.0)
     length_s = max(last_s, now - run.began_wall) if running else max(last_s, run.duration_s or 0.0)
     length_s = max(length_s, 0.001)
-    links = critical_chain(events)
+    # Before the end nobody knows what the run will have waited for.
+    links = [] if running else critical_chain(events)
     rows: dict[str, Row] = {}
     for phase in found:
         row = rows.setdefault(phase.service, Row(phase.service))

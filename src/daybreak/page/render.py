@@ -16,7 +16,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.timeline.run import Run
 from daybreak.timeline.store import Store
 
-MOST_EVENTS = 40
+MOST_EVENTS = 30
 MOST_RUNS = 400
 SHOWN_RUNS = 15
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -51,6 +52,15 @@ class Serving:
         self._server = server
         self._task = task
         self._hub = hub
+
+    def leave(self) -> None:
+        """End it at once, whoever is reading: the process ends, and with it every connection."""
+        # What is cut off is no error.
+        logging.getLogger("uvicorn.error").disabled = True
+        self._hub.close()
+        for listening in self._server.servers:
+            listening.close()
+        self._task.cancel()
 
     async def close(self) -> None:
         """End it; open pages are told, and not waited for longer than a second."""

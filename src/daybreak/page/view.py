@@ -114,7 +114,6 @@ def groups(snapshot: Mapping[str, Any], logs: Sequence[str], now: float) -> list
 
 def _service(row: Mapping[str, Any], logs: Sequence[str], now: float) -> ServiceRow:
     state, health = row["state"], row["health"]
-    there = state in ("ready", "starting") and row["started"]
     passed = f"passed {', '.join(row['passed'])}; " if row["passed"] and state == "starting" else ""
     return ServiceRow(
         name=row["name"],
@@ -123,12 +122,18 @@ def _service(row: Mapping[str, Any], logs: Sequence[str], now: float) -> Service
         health=health if health not in ("", "healthy") else "",
         reason=clean(f"{passed}{row['reason']}".removesuffix("; ")),
         started_in=or_nothing(row["ready_after_s"]) if state == "ready" else "",
-        up=_age(now - row["started"]) if there else "",
+        up=_age(now - _begun(row)) if state == "ready" and row["started"] else "",
         pid=str(row["pid"] or ""),
         restarts=row["restarts"],
         has_log=row["name"] in logs,
         tail=tuple(clean(line) for line in row.get("tail", ())),
     )
+
+
+def _begun(row: Mapping[str, Any]) -> float:
+    """When a ready service was started: what is known of its process is looked up only at the end of a run."""
+    started: float = row["started"]
+    return started if row["ready_after_s"] is None else max(started, row["since"] - row["ready_after_s"])
 
 
 def _tone(state: str, health: str) -> str:

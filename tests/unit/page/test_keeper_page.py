@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import urllib.error
@@ -21,7 +22,15 @@ from daybreak.spec.model import Spec
 from daybreak.timeline.event import Event, Kind
 from tests.unit.helpers import service
 
-SNAPSHOT = {"name": "demo", "state": "ready", "ray": None, "generation": 1, "workers": 0, "run": None, "services": []}
+SNAPSHOT: dict[str, Any] = {
+    "name": "demo",
+    "state": "ready",
+    "ray": None,
+    "generation": 1,
+    "workers": 0,
+    "run": None,
+    "services": [],
+}
 
 
 def free_port() -> int:
@@ -66,6 +75,12 @@ async def answers(port: int) -> bool:
     return await asyncio.to_thread(get)
 
 
+async def end(kept: KeeperPage, folder: Path) -> None:
+    """Switch the page off."""
+    kept.want(cluster(folder, 1, page=False))
+    await kept.open()
+
+
 def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(story)
 
@@ -84,7 +99,7 @@ def test_the_first_response_begins_it(kept: KeeperPage, tmp_path: Path) -> None:
         login = kept.login()
         assert login is not None
         assert login.startswith(f"http://127.0.0.1:{port}/?token=")
-        await kept.close()
+        await end(kept, tmp_path)
         assert not await answers(port)
 
     run(story())
@@ -105,7 +120,7 @@ def test_a_taken_port_is_told_with_its_owner_and_tried_again(kept: KeeperPage, t
             assert f"(pid {os.getpid()})" in state["reason"]
         await kept.open()
         assert kept.state() == {"state": "listening", "url": f"http://127.0.0.1:{port}/", "reason": ""}
-        await kept.close()
+        await end(kept, tmp_path)
 
     run(story())
 
@@ -140,7 +155,7 @@ def test_what_is_wanted_may_change_while_it_begins(kept: KeeperPage, tmp_path: P
         await opening
         assert await answers(second)
         assert not await answers(first)
-        await kept.close()
+        await end(kept, tmp_path)
 
     run(story())
 
@@ -167,7 +182,7 @@ def test_an_open_stream_ends_with_the_page(kept: KeeperPage, tmp_path: Path) -> 
         kept.follow(Event(Kind.NOTE, 0.0, 0.0, None, None, {"text": "hello"}))
         await reader.readuntil(b"hello")
         async with asyncio.timeout(10):
-            await kept.close()
+            await end(kept, tmp_path)
             while await reader.read(4096):
                 pass
         writer.close()
@@ -188,7 +203,26 @@ def test_a_reader_that_never_reads_delays_nothing(kept: KeeperPage, tmp_path: Pa
             await asyncio.sleep(0)
         assert await answers(port)
         async with asyncio.timeout(10):
-            await kept.close()
+            await end(kept, tmp_path)
         writer.close()
 
     run(story())
+
+
+def test_a_keeper_that_leaves_waits_for_no_reader(
+    kept: KeeperPage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port))
+        await kept.open()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"retry")
+        kept.leave()
+        assert kept.state()["state"] == "starting"  # what is wanted is not served any more
+        writer.close()
+
+    run(story())
+    logging.getLogger("uvicorn.error").disabled = False
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []

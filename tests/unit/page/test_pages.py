@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from daybreak.page import view
 from daybreak.page.access import Access
 from daybreak.page.words import MOST_CHARACTERS, clean, sentence
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
@@ -93,6 +94,29 @@ def test_where_the_cluster_answers(started: FakeSource) -> None:
     away = look(started)
     assert "http://127.0.0.1:8000/" not in [link.get("href") for link in away.all("a")]
     assert "Application /admin" in away.text
+
+
+def test_up_counts_from_the_last_start(started: FakeSource) -> None:
+    row = started.board.rows["head"]
+    row.started = started.wall - 3600  # the process before
+    started.start("head", 1.0)
+    begun = view.groups({**started.snapshot()}, [], started.wall + 30)
+    heads = [found for group in begun for found in group.rows if found.name == "head"]
+    assert [found.up for found in heads] == ["31 s"]
+    row.ready_after_s = None  # taken over by a new keeper
+    row.started = started.wall - 7200
+    again = view.groups({**started.snapshot()}, [], started.wall)
+    assert [found.up for group in again for found in group.rows if found.name == "head"] == ["2 h"]
+
+
+def test_a_run_under_way_has_no_critical_chain_yet(started: FakeSource) -> None:
+    started.begin(RunKind.RESTART)
+    started.start("head", 1.0)
+    found = look(started)
+    assert "Under way: restart" in found.text
+    assert "Critical chain" not in found.text
+    started.end()
+    assert "Critical chain" in look(started).text
 
 
 def test_an_empty_history(source: FakeSource) -> None:
