@@ -12,7 +12,7 @@ import psutil
 from bench.doubts import HIGH_BUSY
 
 # Serve, dashboard, and the head's port as Ray and as daybreak choose it.
-PORTS = (8000, 8265, 6379, 6380)
+PORTS = (8000, 8265, 6379, 6380, 8080)
 SETTLE_S = 60.0
 SETTLE_EVERY_S = 0.1
 IDLE_WINDOW_S = 1.0

@@ -165,6 +165,7 @@ def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
         "urls": {},
         "services": [],
         "keeper_pid": None,
+        "page": {"state": "off", "url": None, "reason": ""},
         "root": str(paths.root),
     }
 
@@ -174,6 +175,17 @@ def environment(name: str | None = None) -> dict[str, Any]:
     paths = ClusterPaths.of(resolve_name(name))
     start = client.anything_recorded(paths)
     with client.request(paths, "env", start=start) as connection:
+        found: dict[str, Any] = connection.result()
+        return found
+
+
+def page(name: str | None = None, *, login: bool = False) -> dict[str, Any]:
+    """Where the page is: `state` (listening, failed, off), `url`, `reason`; with `login` an address that logs in once.
+
+    Raises KeeperError where the cluster is not running.
+    """
+    paths = ClusterPaths.of(resolve_name(name))
+    with client.request(paths, "page", start=client.anything_recorded(paths), login=login) as connection:
         found: dict[str, Any] = connection.result()
         return found
 

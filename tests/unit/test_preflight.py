@@ -41,3 +41,11 @@ def test_a_deployment_may_find_the_proxies_of_its_own_head(
         preflight(steps, tmp_path)
     monkeypatch.chdir(tmp_path)  # a process in the cluster's folder is the cluster's
     preflight(steps, tmp_path)
+
+
+def test_the_keepers_own_port_counts_where_anything_is_to_start(taken: int, tmp_path: Path) -> None:
+    own = [PortClaim("127.0.0.1", taken, "page")]
+    with pytest.raises(PreflightError) as caught:
+        preflight(plan([service("head")], []), tmp_path, own)
+    assert f"port {taken} (page) is in use by" in caught.value.problems[0]
+    preflight(plan([], []), tmp_path, own)

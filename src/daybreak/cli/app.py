@@ -168,6 +168,23 @@ def status(**given: Any) -> None:
 
 
 @app.command()
+@click.option("--token", is_flag=True, help="An address that logs in, once, within five minutes.")
+@name
+@as_json
+def page(**given: Any) -> None:
+    """Print the address of the page: what runs, where the seconds went, logs.
+
+    \b
+    Examples:
+      daybreak page
+      xdg-open "$(daybreak page --token)"
+    """
+    from daybreak.cli import observe
+
+    observe.page(**given)
+
+
+@app.command()
 @click.argument("services", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
 @click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")

@@ -144,6 +144,9 @@ def _follow(change: Callable[[api.OnMessage], api.Cluster], as_json: bool) -> No
     else:
         print(f"{cluster.name} is {cluster.state} after {seconds(time.monotonic() - began)}", file=sys.stderr)
         print_urls(cluster.urls)
+        page = cluster.raw.get("page", {})  # a keeper of an older version tells none
+        if page.get("state") == "failed":
+            print(f"the page is not served: {page['reason']}", file=sys.stderr)
 
 
 def print_urls(urls: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from daybreak import api
 from daybreak.cli.output import print_json
+from daybreak.errors import DaybreakError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 
@@ -21,6 +22,18 @@ def status(name: str | None, as_json: bool, watch: bool) -> None:
         print_json(cluster.raw)
     else:
         show(cluster.raw)
+
+
+def page(name: str | None, token: bool, as_json: bool) -> None:
+    """Print where the page is; with `token` an address that logs in once."""
+    found = api.page(name, login=token)
+    if as_json:
+        print_json(found)
+    elif found["state"] == "listening":
+        print(found["login"] or found["url"])
+    else:
+        hint = "switch it on in the spec" if found["state"] == "off" else "free the port, or choose another: ports.page"
+        raise DaybreakError(f"the page is not served: {found['reason'] or 'it is switched off'}", hint=hint)
 
 
 def show(snapshot: dict[str, Any] | Any) -> None:
@@ -57,6 +70,9 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
     for row in snapshot["services"]:
         lines += [f"  {row['name']} | {text}" for text in row.get("tail", [])]
     lines += [f"{service:<12} {url}" for service, url in snapshot["urls"].items()]
+    page = snapshot.get("page", {})  # an older keeper tells none
+    if page.get("state") == "failed":
+        lines.append(f"{'page':<12} not served: {page['reason']}")
     return lines
 
 

@@ -44,6 +44,17 @@ class Client:
                 self._writer.write(json.dumps(message).encode() + b"\n")
 
 
+class Nobody(Client):
+    """Stands for what the keeper does without a command that waits for it."""
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def gone(self) -> bool:
+        return True
+
+
 Operation = Callable[[dict[str, Any], Client], Awaitable[Any]]
 
 

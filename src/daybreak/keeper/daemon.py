@@ -21,7 +21,8 @@ from daybreak.backends.base import Handle, State
 from daybreak.backends.process import ProcessBackend
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, PreflightError, UsageError
 from daybreak.health.tail import tail
-from daybreak.keeper.control import Client, ControlServer
+from daybreak.keeper.control import Client, ControlServer, Nobody
+from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
 from daybreak.keeper.runs import Runs
@@ -34,7 +35,6 @@ from daybreak.reconcile import Wanted, reconcile
 from daybreak.services.base import Restart, Secret, Service, Tier
 from daybreak.services.build import build
 from daybreak.services.ray import SERVE, client_env
-from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.survey.site import survey
 from daybreak.timeline.board import Board
@@ -43,15 +43,6 @@ from daybreak.timeline.recorder import Recorder
 
 IDLE_EXIT_S = 1.0
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A validated spec with everything derived from it."""
-
-    spec: Spec
-    site: Site
-    services: tuple[Service, ...]
 
 
 @dataclass
@@ -75,6 +66,7 @@ class Keeper:
         self._runs = Runs(paths.timeline)
         self._record = Recorder([self._publish])
         self._warmth = Warmth(paths, self._record)
+        self._page = KeeperPage(paths, self._snapshot, self._begin_restart)
         self._supervisor = Supervisor(self._backend, self._record, self._recover, self._remember_given_up)
         self._lock = asyncio.Lock()
         self._current: Current | None = None
@@ -82,6 +74,7 @@ class Keeper:
         self._wanted = WantedState.load(paths.wanted)
         self._cluster: Cluster | None = None
         self._recovery: asyncio.Task[None] | None = None
+        self._restart: asyncio.Task[None] | None = None
         self._done = asyncio.Event()
         self._server = ControlServer(
             paths.socket,
@@ -94,6 +87,7 @@ class Keeper:
                 "watch": self._watch,
                 "cancel": self._cancel,
                 "env": self._env,
+                "page": self._page_for,
             },
             self._maybe_leave,
         )
@@ -108,7 +102,9 @@ class Keeper:
         rotation.cancel()
         self._supervisor.close()
         self._warmth.close()
+        # First, and without waiting for anything before it: who asks from now on asks the next keeper.
         await self._server.close()
+        self._page.leave()
         self._runs.close()
 
     # --- what it looks after ------------------------------------------------------------------------------------
@@ -127,6 +123,7 @@ class Keeper:
             self._show_unknown(handles, f"the stored spec cannot be used: {error.message}")
             return
         self._board.want(self._cluster.services)
+        self._page.want(self._cluster)
         self._supervisor.given_up |= set(self._wanted.given_up)
         running = [handle for handle in handles if handle.state is not State.BROKEN]
         for handle in running:
@@ -137,6 +134,7 @@ class Keeper:
         self._give_up_ended(handles)
         missing = {service.name for service in self._cluster.services} - {handle.service for handle in running}
         missing -= self._supervisor.given_up
+        self._page.open_soon()
         if self._wanted.settled and missing:
             # The command that started this keeper is not kept waiting for it.
             self._recovery = asyncio.create_task(self._recover(sorted(missing)[0], replace=False), name="recovery")
@@ -178,6 +176,7 @@ class Keeper:
     def _publish(self, event: Event) -> None:
         self._board.apply(event)
         self._runs.add(event)
+        self._page.follow(event)
         if self._cluster and self._cluster.spec.warm.enabled:
             # A Serve config goes through the dashboard, which cannot wait then.
             alone = bool(self._cluster.spec.serve.applications) and self._cluster.site.ray.serves_without_agents
@@ -196,6 +195,8 @@ class Keeper:
             await asyncio.to_thread(prune_sessions, self._paths.runtime)
             self._warmth.tell_fallbacks()
             await self._warmth.learn()
+            if self._current is None:
+                self._page.open_soon()  # where its port was taken it may be free by now
 
     def _maybe_leave(self) -> None:
         """Leave when nothing runs and nobody asks; a moment later, so that the next command of a script finds it."""
@@ -234,6 +235,8 @@ class Keeper:
         record.emit(Kind.RUN_BEGAN, None, run_kind=str(kind), workers=cluster.spec.workers.count, **details.to_json())
         try:
             await asyncio.shield(task)
+            if kind is not RunKind.STOP:
+                await self._page.open()
         except Interrupted as interrupted:
             outcome, error = Outcome.INTERRUPTED, interrupted
         except DaybreakError as failed:
@@ -288,6 +291,20 @@ class Keeper:
     def _preflight(self, steps: Plan) -> None:
         preflight(steps, self._paths.root)
 
+    def _begin_restart(self) -> bool:
+        """A restart that the page asks for; False where something else is under way, or nothing runs."""
+        if self._lock.locked() or self._current or self._cluster is None:
+            return False
+
+        async def restart() -> None:
+            try:
+                await self._apply({"restart": True, "keep_workers": True, "only_running": True}, Nobody())
+            except DaybreakError as error:
+                log.warning("the restart that the page asked for failed: %s", error.message)
+
+        self._restart = asyncio.create_task(restart(), name="restart for the page")
+        return True
+
     async def _turn(self, request: dict[str, Any], client: Client) -> None:
         """Wait for the lock; the client is told whom it waits for, and may change its mind."""
         if self._lock.locked() and self._current:
@@ -323,7 +340,7 @@ class Keeper:
             wanted = Wanted(
                 cluster.services, goal, keep_on_failure=keep, generation=state.generation, unproven=unproven
             )
-            self._preflight(plan(wanted.services, observed, goal))
+            preflight(plan(wanted.services, observed, goal), self._paths.root, self._page.claims(cluster))
             previous = (self._wanted, self._cluster)
             self._take_over(state, cluster)
             try:
@@ -396,6 +413,7 @@ class Keeper:
         self._wanted, self._cluster = state, cluster
         self._supervisor.forgive()
         self._board.want(cluster.services)
+        self._page.want(cluster)
 
     def _settle(self) -> None:
         """The run succeeded: from now on what crashes is brought back."""
@@ -500,10 +518,19 @@ class Keeper:
             "python": self._cluster.site.ray.python,
         }
 
+    async def _page_for(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Where the page is served; with `login` an address that logs in once."""
+        await self._page.open()
+        return {**self._page.state(), "login": self._page.login() if request.get("login") else None}
+
     def _snapshot(self) -> dict[str, Any]:
         """What `status --json` prints."""
         cluster = self._cluster
         rows = self._board.to_json()
+        page = self._page.state()
+        urls = {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()}
+        if page["state"] == "listening":
+            urls["page"] = page["url"]
         for row in rows:
             if row["state"] == "failed":
                 row["tail"] = tail(self._paths.logs / f"{row['name']}.log", 5)
@@ -518,7 +545,8 @@ class Keeper:
             "backend": "process",
             "root": str(self._paths.root),
             "run": str(self._current.kind) if self._current else None,
-            "urls": {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()},
+            "urls": urls,
+            "page": page,
             "services": rows,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.logs.entry import Entry, Grouper, Source
@@ -15,11 +16,20 @@ QUIET_S = 0.3
 UNFINISHED_S = 1.5
 
 
+@dataclass(frozen=True)
+class Gaps:
+    """Of what is written to a file between two looks, only the last `most_bytes` are read; `text` says so."""
+
+    most_bytes: int
+    text: str
+
+
 class Tail:
     """One growing file. `poll` is given the time (seconds since 1970), and returns what is complete."""
 
-    def __init__(self, source: Source, offset: int, now: float) -> None:
+    def __init__(self, source: Source, offset: int, now: float, gaps: Gaps | None = None) -> None:
         self._source = source
+        self._gaps = gaps
         self._lines = Lines(source.path, offset)
         self._grouper = Grouper(source, now)
         self._changed = now
@@ -65,10 +75,18 @@ class Tail:
         if now - self._changed > QUIET_S:
             self._grouper.forget(now)
         self._changed, self._open = now, True
-        found = list(self._fed(self._lines.read(end), now))
+        found = list(self._skipped(end, now))
+        found += self._fed(self._lines.read(end), now)
         if self._lines.path != self._source.path:
             self.moved[self._lines.path] = self._lines.offset
         return found
+
+    def _skipped(self, end: int, now: float) -> Iterator[Entry]:
+        """Go on near the end where too much was written since the last look."""
+        if self._gaps and end - self._lines.offset > self._gaps.most_bytes:
+            yield from self._grouper.flush()
+            yield Entry(now, None, self._source, [self._gaps.text])
+            self._lines = Lines(self._lines.path, end - self._gaps.most_bytes, in_the_middle=True)
 
     def _fed(self, lines: Iterator[str], now: float) -> Iterator[Entry]:
         for text in lines:
@@ -102,9 +120,10 @@ class Tail:
 
 
 class Follower:
-    """All files of a cluster as they grow."""
+    """All files of a cluster as they grow: every line, or with gaps where more is written at once than is wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, gaps: Gaps | None = None) -> None:
+        self._gaps = gaps
         self._tails: dict[Path, Tail] = {}
 
     def add(self, source: Source, now: float, offset: int = 0) -> None:
@@ -116,7 +135,7 @@ class Follower:
         if state is None or any(t.inode == state.st_ino for t in self._tails.values()):
             return
         read = [tail.moved[source.path] for tail in self._tails.values() if source.path in tail.moved]
-        tail = Tail(source, max([offset, *read]), now)
+        tail = Tail(source, max([offset, *read]), now, self._gaps)
         tail.inode = state.st_ino
         self._tails[source.path] = tail
 

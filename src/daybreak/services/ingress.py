@@ -47,6 +47,11 @@ def folder(site: Site) -> str:
     return f"{site.runtime}/h"
 
 
+def statistics_url(site: Site) -> str:
+    """HAProxy's own numbers as CSV."""
+    return f"http://127.0.0.1:{site.ports['head.haproxy_stats']}/stats;csv"
+
+
 def program(site: Site) -> str:
     """What Ray starts as HAProxy."""
     return f"{site.root}/warm/haproxy"

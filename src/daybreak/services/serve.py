@@ -43,7 +43,7 @@ def serve(spec: Spec, site: Site) -> Service:
     request = f"{site.runtime}/serve-request.json"
     status = f"{site.runtime}/serve-status.json"
     url = serve_url(spec, site)
-    listening = ServeCheck(url, _routes(spec, site))
+    listening = ServeCheck(url, routes(spec, site))
     answers = HttpCheck(url + spec.serve.health) if spec.serve.health else None
     gates = [
         Gate("submitted", DeployCheck(status, "submitted")),
@@ -105,9 +105,10 @@ def _config(spec: Spec, site: Site) -> dict[str, Any] | None:
     return config
 
 
-def _routes(spec: Spec, site: Site) -> tuple[str, ...]:
+def routes(spec: Spec, site: Site) -> tuple[str, ...]:
+    """The route prefixes of the applications that have one."""
     if site.serve_config is not None:
-        routes = [app.get("route_prefix", "/") for app in site.serve_config.get("applications", [])]
+        found = [app.get("route_prefix", "/") for app in site.serve_config.get("applications", [])]
     else:
-        routes = [app.route for app in spec.serve.applications]
-    return tuple(route for route in routes if route)
+        found = [app.route for app in spec.serve.applications]
+    return tuple(route for route in found if route)

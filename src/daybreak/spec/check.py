@@ -171,7 +171,8 @@ def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
 
 def _claims(spec: Spec) -> Iterator[_Claim]:
     """Every port that will be listened on, the ones that are chosen freely left out."""
-    for name, wanted in (("serve", spec.serve.wanted), ("dashboard", spec.dashboard), ("gcs", True)):
+    public = {"serve": spec.serve.wanted, "dashboard": spec.dashboard, "gcs": True, "page": spec.page.enabled}
+    for name, wanted in public.items():
         if wanted:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
     for name in ("postgres", "redis"):

@@ -20,6 +20,7 @@ Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Route = Annotated[str, Field(pattern=r"^/")]
 Amount = Annotated[float, Field(ge=0, strict=True)]
 Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 Flag = Annotated[bool, Field(strict=True)]
 Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
 
@@ -147,6 +148,20 @@ class Warm(Model):
         return {"enabled": value} if isinstance(value, bool) else value
 
 
+class Page(Model):
+    """The page with its metrics, served by the keeper; `page: false` turns it off."""
+
+    enabled: Flag = Field(default=True, description="Serve the page and the metrics.")
+    names: tuple[HostName, ...] = Field(
+        default=(), description="Host names that the page is reached by, besides localhost; others are refused."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
 class Databases(Model):
     """Databases beside Ray; a key that is present starts one."""
 
@@ -204,6 +219,7 @@ class Ports(Model):
     serve: Port = Field(default=8000, description="Ray Serve's HTTP port.")
     dashboard: Port = Field(default=8265, description="Ray's dashboard and jobs API.")
     gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
+    page: Port = Field(default=8080, description="The page and the metrics.")
     offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
 
 
@@ -221,12 +237,13 @@ class Spec(Model):
     services: dict[Name, UserService] = Field(default_factory=dict, description="Your own services, by name.")
     warm: Warm = Field(default=Warm(), description="The warm start; `false` turns it off.")
     health: Health = Field(default=Health(), description="How running services are watched.")
+    page: Page = Field(default=Page(), description="The page and the metrics; `false` turns them off.")
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
-    listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve and dashboard ports.")
+    listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
 
-    def port(self, name: Literal["serve", "dashboard", "gcs"]) -> int:
+    def port(self, name: Literal["serve", "dashboard", "gcs", "page"]) -> int:
         """The port with the offset applied."""
         base: int = getattr(self.ports, name)
         return base + self.ports.offset

@@ -41,11 +41,12 @@ def json_schema() -> Schema:
     if not made["required"]:
         del made["required"]
     models["ServiceCheck"]["oneOf"] = [{"required": [way]} for way in ("tcp", "http", "command")]
-    warm = made["properties"]["warm"]
-    made["properties"]["warm"] = {
-        "anyOf": [{"type": "boolean"}, *warm.pop("anyOf")],  # the model, or nothing
-        **warm,
-    }
+    for switch in ("warm", "page"):
+        section = made["properties"][switch]
+        made["properties"][switch] = {
+            "anyOf": [{"type": "boolean"}, *section.pop("anyOf")],  # the model, or nothing
+            **section,
+        }
     return {"$schema": DIALECT, **made, "title": TITLE, "$defs": models}
 
 

@@ -18,7 +18,7 @@ from daybreak.survey.ports import PortBook
 from daybreak.survey.ray import find_ray
 from daybreak.survey.secrets import ensure_secrets, write_secret
 
-SECRETS = ("ray-token", "postgres", "redis")
+SECRETS = ("ray-token", "postgres", "redis", "page-token")
 # A second loopback address: Ray takes 127.0.0.1 for "find a public one", and would listen on that.
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 

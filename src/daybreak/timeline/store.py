@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +13,21 @@ from typing import Any, Self
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.timeline import database, rows
 from daybreak.timeline.disk import Disk
-from daybreak.timeline.event import Event, Outcome, RunKind
+from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.run import Run
 
-__all__ = ["PENDING_LIMIT", "Run", "Store"]
+__all__ = ["PENDING_LIMIT", "Mark", "Run", "Store"]
 
 # How many writes wait in memory while the disk takes none; the oldest event goes first.
 PENDING_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the history: the last event that was read."""
+
+    id: int = 0
+    wall: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,11 +135,16 @@ class Store:
 
     def run(self, run: int) -> Run:
         """One run. Raises UsageError where there is none of this number."""
-        found = self._disk.query("SELECT * FROM runs WHERE id = ?", (run,))
-        known = rows.run_of(found[0]) if found else None
+        known = self.find(run)
         if known is None:
             raise UsageError(f"there is no run {run} in {self.path}", hint="daybreak perf history lists the runs")
         return known
+
+    def find(self, run: int) -> Run | None:
+        """One run; None where there is none of this number."""
+        # SQLite's numbers end at 2^63.
+        found = self._disk.query("SELECT * FROM runs WHERE id = ?", (run,)) if run < 2**63 else []
+        return rows.run_of(found[0]) if found else None
 
     def events(self, run: int) -> list[Event]:
         """The events of a run in the order they happened."""
@@ -143,6 +156,21 @@ class Store:
         found = self._disk.query("SELECT * FROM events ORDER BY id DESC LIMIT ?", (max(limit, 0),))
         joined = self._joined(found[::-1], self._unwritten())
         return joined[max(len(joined) - limit, 0) :] if limit > 0 else []
+
+    def after(self, mark: Mark, kinds: Collection[Kind], limit: int) -> tuple[list[Event], Mark] | None:
+        """The next events of these kinds on disk, at most `limit`, and the mark behind the last one.
+
+        None where the marked event is not there any more: the history was cleared, or begun anew.
+        """
+        if mark.id and not self._disk.query("SELECT 1 FROM events WHERE id = ? AND wall = ?", (mark.id, mark.wall)):
+            return None
+        places = ", ".join("?" * len(kinds))
+        found = self._disk.query(
+            f"SELECT * FROM events WHERE id > ? AND kind IN ({places}) ORDER BY id LIMIT ?",
+            (mark.id, *map(str, kinds), limit),
+        )
+        last = Mark(found[-1]["id"], found[-1]["wall"]) if found else mark
+        return self._joined(found, []), last
 
     def clear(self, kinds: Iterable[RunKind] | None = None) -> int:
         """Delete the finished runs (of `kinds`, else all) with their events, and return how many runs went.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daybreak.logs.entry import Entry, Source
-from daybreak.logs.follow import QUIET_S, UNFINISHED_S, Follower
+from daybreak.logs.follow import QUIET_S, UNFINISHED_S, Follower, Gaps
 from daybreak.logs.lines import LONGEST_BYTES
 
 NOW = 2_000_000_000.0
@@ -16,8 +16,8 @@ QUIET = QUIET_S + 0.001
 class Followed:
     """A follower with a clock that is moved by hand."""
 
-    def __init__(self, *paths: Path) -> None:
-        self.follower = Follower()
+    def __init__(self, *paths: Path, gaps: Gaps | None = None) -> None:
+        self.follower = Follower(gaps)
         self.now = NOW
         for path in paths:
             path.touch()
@@ -141,3 +141,16 @@ def test_files_are_merged_by_time(tmp_path: Path) -> None:
     append(tmp_path / "a.log", "2026-11-25 10:00:01 INFO 1\n2026-11-25 10:00:03 INFO 3\n")
     append(tmp_path / "b.log", "2026-11-25 10:00:02 INFO 2\n2026-11-25 10:00:04 INFO 4\n")
     assert [text[-1] for text in followed.texts()] == ["1", "2", "3", "4"]
+
+
+def test_too_much_at_once_is_read_with_a_gap_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    followed = Followed(path, gaps=Gaps(100, "left out"))
+    append(path, "one\n")
+    assert followed.texts() == ["one"]
+    append(path, "".join(f"line {number:03}\n" for number in range(1000)))
+    found = followed.texts()
+    assert found[0] == "left out"
+    assert found[1:] == [f"line {number:03}" for number in range(989, 1000)]
+    append(path, "last\n")
+    assert followed.texts() == ["last"]

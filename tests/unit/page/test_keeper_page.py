@@ -1,0 +1,228 @@
+"""The keeper's side: when the page begins, what happens where its port is taken, and that it moves with the spec."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.keeper.page import TOKEN, Cluster, KeeperPage
+from daybreak.paths import ClusterPaths
+from daybreak.services.base import Tier
+from daybreak.services.site import RayInstall, Site
+from daybreak.spec.model import Spec
+from daybreak.timeline.event import Event, Kind
+from tests.unit.helpers import service
+
+SNAPSHOT: dict[str, Any] = {
+    "name": "demo",
+    "state": "ready",
+    "ray": None,
+    "generation": 1,
+    "workers": 0,
+    "run": None,
+    "services": [],
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def cluster(folder: Path, port: int, *, tier: Tier = Tier.APP, **spec: Any) -> Cluster:
+    site = Site(
+        base=str(folder),
+        root=str(folder),
+        runtime=str(folder),
+        logs=str(folder),
+        data=str(folder),
+        secrets_folder=str(folder),
+        ray=RayInstall("2.60.0", "python", "ray"),
+        node_ip="127.0.0.2",
+        secrets={TOKEN: "secret"},
+    )
+    made = Spec.model_validate({"name": "demo", "ports": {"page": port}, **spec})
+    return Cluster(made, site, (service("head", tier),))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeeperPage:
+    paths = ClusterPaths("demo", tmp_path / "state", tmp_path / "runtime")
+    paths.ensure()
+    return KeeperPage(paths, lambda: SNAPSHOT, lambda: True)
+
+
+async def answers(port: int) -> bool:
+    """Whether a page answers there."""
+
+    def get() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                return bool(answer.read() == b"ok\n")
+        except urllib.error.URLError:
+            return False
+
+    return await asyncio.to_thread(get)
+
+
+async def end(kept: KeeperPage, folder: Path) -> None:
+    """Switch the page off."""
+    kept.want(cluster(folder, 1, page=False))
+    await kept.open()
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(story)
+
+
+def test_the_first_response_begins_it(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port, serve={"applications": [{"import": "app:main"}]}))
+        kept.follow(Event(Kind.READY, 1.0, 0.0, "head"))
+        assert kept.state() == {"state": "starting", "url": f"http://127.0.0.1:{port}/", "reason": ""}
+        assert kept._opening is None  # the head alone answers nobody
+        kept.follow(Event(Kind.READY, 2.0, 0.0, "serve"))
+        await kept.open()
+        assert kept.state()["state"] == "listening"
+        assert await answers(port)
+        login = kept.login()
+        assert login is not None
+        assert login.startswith(f"http://127.0.0.1:{port}/?token=")
+        await end(kept, tmp_path)
+        assert not await answers(port)
+
+    run(story())
+
+
+def test_a_taken_port_is_told_with_its_owner_and_tried_again(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = int(taken.getsockname()[1])
+            kept.want(cluster(tmp_path, port))
+            await kept.open()
+            state = kept.state()
+            assert (state["state"], kept.login()) == ("failed", None)
+            assert f"port {port} is in use by" in state["reason"]
+            assert f"(pid {os.getpid()})" in state["reason"]
+        await kept.open()
+        assert kept.state() == {"state": "listening", "url": f"http://127.0.0.1:{port}/", "reason": ""}
+        await end(kept, tmp_path)
+
+    run(story())
+
+
+def test_it_moves_with_the_spec(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        first, second = free_port(), free_port()
+        kept.want(cluster(tmp_path, first))
+        await kept.open()
+        assert kept.claims(cluster(tmp_path, first)) == []
+        assert [claim.port for claim in kept.claims(cluster(tmp_path, second))] == [second]
+        kept.want(cluster(tmp_path, second))
+        await kept.open()
+        assert not await answers(first)
+        assert await answers(second)
+        kept.want(cluster(tmp_path, second, page=False))
+        await kept.open()
+        assert kept.state()["state"] == "off"
+        assert not await answers(second)
+        assert kept.claims(cluster(tmp_path, second, page=False)) == []
+
+    run(story())
+
+
+def test_what_is_wanted_may_change_while_it_begins(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        first, second = free_port(), free_port()
+        kept.want(cluster(tmp_path, first))
+        opening = kept.open_soon()
+        await asyncio.sleep(0)
+        kept.want(cluster(tmp_path, second))
+        await opening
+        assert await answers(second)
+        assert not await answers(first)
+        await end(kept, tmp_path)
+
+    run(story())
+
+
+def test_a_template_alone_has_no_page(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port, tier=Tier.WARM))
+        await kept.open()
+        assert kept.state()["state"] == "off"
+        assert not await answers(port)
+
+    run(story())
+
+
+def test_an_open_stream_ends_with_the_page(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port))
+        await kept.open()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"\r\n")
+        kept.follow(Event(Kind.NOTE, 0.0, 0.0, None, None, {"text": "hello"}))
+        await reader.readuntil(b"hello")
+        async with asyncio.timeout(10):
+            await end(kept, tmp_path)
+            while await reader.read(4096):
+                pass
+        writer.close()
+
+    run(story())
+
+
+def test_a_reader_that_never_reads_delays_nothing(kept: KeeperPage, tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port))
+        await kept.open()
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(200):
+            for _ in range(100):
+                kept.follow(Event(Kind.NOTE, 0.0, 0.0, None, None, {"text": "x" * 1000}))
+            await asyncio.sleep(0)
+        assert await answers(port)
+        async with asyncio.timeout(10):
+            await end(kept, tmp_path)
+        writer.close()
+
+    run(story())
+
+
+def test_a_keeper_that_leaves_waits_for_no_reader(
+    kept: KeeperPage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port))
+        await kept.open()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"retry")
+        kept.leave()
+        assert kept.state()["state"] == "starting"  # what is wanted is not served any more
+        writer.close()
+
+    run(story())
+    logging.getLogger("uvicorn.error").disabled = False
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
