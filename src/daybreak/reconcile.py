@@ -8,8 +8,9 @@ unless the caller asked to keep it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import tail_of_all
 from daybreak.health.wait import Subject, wait_until
 from daybreak.plan import Goal, Plan, Start, Stop, plan
-from daybreak.services.base import STARTED, Gate, Need, Prepare, Service, log_path
+from daybreak.services.base import STARTED, Gate, Lane, Need, Prepare, Service, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -105,6 +106,14 @@ class _Blocked(DaybreakError):
     """A needed service failed; its own error tells the story, so this one is not reported."""
 
 
+class _Turns:
+    """One lane: its places, and the service that left it last."""
+
+    def __init__(self, width: int) -> None:
+        self.places = asyncio.Semaphore(width)
+        self.left: str | None = None
+
+
 class _Execution:
     """One plan being carried out. Gates are futures: passed (True) or never to be passed (False)."""
 
@@ -118,6 +127,7 @@ class _Execution:
         self._stopped = {step.handle.instance: asyncio.Event() for step in steps.stop}
         self._gates: dict[tuple[str, str | None], asyncio.Future[bool]] = {}
         self._handles = {handle.service: handle for handle in steps.keep}
+        self._lanes: dict[Lane, _Turns] = {}
         self._confirm = [s for s in wanted.services if s.name in self._handles and s.name in wanted.unproven]
         loop = asyncio.get_running_loop()
         for service in (*(step.service for step in steps.start), *self._confirm):
@@ -198,7 +208,12 @@ class _Execution:
         )
 
     async def _start_service(self, service: Service, why: str) -> None:
-        waited_s, last_need = await self._needs(service)
+        began = self._record.elapsed_s()
+        last_need = await self._needs(service)
+        async with self._turn(service) as before:
+            await self._start_now(service, why, self._record.elapsed_s() - began, before or last_need)
+
+    async def _start_now(self, service: Service, why: str, waited_s: float, last_need: str | None) -> None:
         for prepare in service.prepare:
             await self._prepare(service, prepare)
         instance = uuid.uuid4().hex[:12]
@@ -232,10 +247,23 @@ class _Execution:
         if not future.done():
             future.set_result(True)
 
-    async def _needs(self, service: Service) -> tuple[float, str | None]:
-        """Wait for every need; returns seconds waited and the need met last (None where none was waited for)."""
+    @contextlib.asynccontextmanager
+    async def _turn(self, service: Service) -> AsyncIterator[str | None]:
+        """Wait for a place in the service's lane; the value is who left it, None where one was free."""
+        if service.lane is None:
+            yield None
+            return
+        turns = self._lanes.setdefault(service.lane, _Turns(service.lane.width))
+        waits = turns.places.locked()
+        if waits:
+            self._record.emit(Kind.WAITING, service.name, **{"for": ["a turn"]})
+        async with turns.places:
+            yield turns.left if waits else None
+            turns.left = service.name
+
+    async def _needs(self, service: Service) -> str | None:
+        """Wait for every need; returns the one that was met last, None where none was waited for."""
         waiting = {str_need(need): future for need in service.needs if (future := self._open_gate(need)) is not None}
-        began = self._record.elapsed_s()
         last = None
         if any(not future.done() for future in waiting.values()):
             self._record.emit(Kind.WAITING, service.name, **{"for": list(waiting)})
@@ -249,7 +277,7 @@ class _Execution:
             absent = gate is None and need.service not in self._handles
             if not need.order_only and (absent or (gate is not None and not gate.result())):
                 raise _Blocked(f"not started: it needs {str_need(need)}, which failed")
-        return self._record.elapsed_s() - began, last
+        return last
 
     def _open_gate(self, need: Need) -> asyncio.Future[bool] | None:
         """The gate's future; None where the service is not being started (it runs, or is not there)."""

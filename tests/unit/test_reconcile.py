@@ -12,7 +12,7 @@ from daybreak.backends.fake import FakeBackend, Script
 from daybreak.errors import Interrupted, PreflightError, ServiceDied, StepFailed, WaitTimeout
 from daybreak.plan import Goal, Plan
 from daybreak.reconcile import Result, Wanted, reconcile
-from daybreak.services.base import Need, Prepare, Tier
+from daybreak.services.base import Lane, Need, Prepare, Tier
 from daybreak.testing.clock import run
 from daybreak.timeline.event import Kind
 from tests.unit.helpers import Recording, service
@@ -52,6 +52,32 @@ def test_what_needs_nothing_does_not_wait_for_what_is_slow(tmp_path: Path) -> No
     with pytest.raises(StepFailed):
         tell(backend, Wanted((slow, service("quick"))), tmp_path)
     assert "start quick" in backend.log
+
+
+def test_services_of_a_lane_start_in_turns(tmp_path: Path) -> None:
+    names = [f"worker-{number}" for number in range(1, 6)]
+    backend = FakeBackend({name: Script(exits_after_s=1.0) for name in names})
+    workers = [service(name, one_shot=True, lane=Lane("workers", 2)) for name in names]
+    recording = Recording()
+    tell(backend, Wanted((*workers, service("other"))), tmp_path, recording)
+    at_once, most = 0, 0
+    for event in recording.events:
+        if event.service in names:
+            at_once += {Kind.STARTING: 1, Kind.READY: -1}.get(event.kind, 0)
+            most = max(most, at_once)
+    assert (most, at_once) == (2, 0)
+    third = next(e for e in recording.events if e.kind is Kind.STARTING and e.service == "worker-3")
+    assert third.data["waited_s"] == pytest.approx(1.0)
+    assert third.data["last_need"] in ("worker-1", "worker-2")
+
+
+def test_who_fails_leaves_its_lane(tmp_path: Path) -> None:
+    lane = Lane("workers", 1)
+    backend = FakeBackend({"bad": Script(refuses=True)})
+    wanted = Wanted((service("bad", lane=lane), service("good", lane=lane)), keep_on_failure=True)
+    with pytest.raises(StepFailed):
+        tell(backend, wanted, tmp_path)
+    assert "start good" in backend.log
 
 
 def test_a_failure_takes_down_what_the_run_started_and_only_that(tmp_path: Path) -> None:

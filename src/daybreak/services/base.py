@@ -199,6 +199,14 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """Services that start in turns: of those with the same lane, `width` at once."""
+
+    name: str
+    width: int
+
+
+@dataclass(frozen=True)
 class Service:
     """One thing that runs.
 
@@ -213,6 +221,7 @@ class Service:
     cwd: str
     env: Mapping[str, EnvValue] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
+    lane: Lane | None = None
     gates: tuple[Gate, ...] = ()
     health: HealthPolicy = HealthPolicy()
     start_timeout_s: float = 120.0
@@ -232,7 +241,7 @@ class Service:
     def fingerprint(self) -> str:
         """16 hex digits over what the process runs with; a difference means it must be replaced.
 
-        Health policy, needs and deadlines are left out: changing them needs no restart.
+        Health policy, needs, lanes and deadlines are left out: changing them needs no restart.
         """
         basis = {
             "argv": self.argv,

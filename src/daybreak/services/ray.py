@@ -18,6 +18,7 @@ from daybreak.services.base import (
     HealthPolicy,
     HttpCheck,
     Joined,
+    Lane,
     Need,
     PortClaim,
     Secret,
@@ -34,6 +35,8 @@ START_PROGRAM = Path(__file__).parent.parent / "rayside" / "start.py"
 HEAD = "head"
 SERVE = "serve"
 WORKERS = "workers"
+# Worker nodes that start at once, where there are fewer processors than that.
+LEAST_AT_ONCE = 4
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
 HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 
@@ -207,7 +210,8 @@ def head(spec: Spec, site: Site) -> Service:
 
 def worker(spec: Spec, site: Site, number: int) -> Service:
     """One worker node. It starts when the GCS answers, and after Serve has been told what to deploy: what the first
-    response needs has the processors for itself."""
+    response needs has the processors for itself. Many workers start in turns: together they would be no sooner there,
+    and the replica would wait for all of them."""
     name = worker_name(number)
     check = HttpCheck(raylet_health_url(site, name), contains="success")
     needs = [Need(HEAD, "gcs", bind=True), *warm.needs(spec)]
@@ -220,6 +224,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
         cwd=site.base,
         env=_node_env(spec, spec.workers, site),
         needs=tuple(needs),
+        lane=Lane("workers", max(LEAST_AT_ONCE, site.cpus)),
         gates=(Gate("raylet", check),),
         health=health(spec, check),
         start_timeout_s=spec.start_timeout,

@@ -56,6 +56,7 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         redis=redis,
         serve_config=_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
+        cpus=machine().cpus,
         small_shell=small_shell(),
     )
     # The databases' URLs hold passwords, so they live in files like the passwords themselves.
