@@ -7,7 +7,7 @@ CONSTRAINTS := constraints/ray-2.60.0.txt
 OLD_VENV := .venv-ray-2.20.0
 BENCH_VENV := .venv-bench
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
-OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page)
+OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page prometheus)
 
 .PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench check format clean
 

@@ -166,6 +166,7 @@ def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
         "services": [],
         "keeper_pid": None,
         "page": {"state": "off", "url": None, "reason": ""},
+        "absent": {},
         "root": str(paths.root),
     }
 

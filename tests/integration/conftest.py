@@ -26,7 +26,7 @@ from daybreak.survey.ports import is_free
 COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
-PUBLIC_PORTS = (8000, 8265, 6380, 8080)
+PUBLIC_PORTS = (8000, 8265, 6380, 8080, 9090)
 RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
 APP = """
 import os
@@ -89,8 +89,13 @@ class Sandbox:
         return kept | {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)} | self.env
 
     def write(self, text: str, **files: str) -> None:
-        """Write the spec (name and port offset are put in front) and further files, named like `app_py`."""
+        """Write the spec (name and port offset are put in front) and further files, named like `app_py`.
+
+        A Prometheus that this machine happens to have is left out, unless the spec names it.
+        """
         head = f"name: {self.name}\nports: {{offset: {self.offset}}}\n"
+        if "prometheus:" not in text:
+            head += "prometheus: false\n"
         (self.folder / "daybreak.yaml").write_text(head + text)
         for name, content in files.items():
             (self.folder / name.replace("_py", ".py")).write_text(content)

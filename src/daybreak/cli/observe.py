@@ -73,6 +73,7 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
     page = snapshot.get("page", {})  # an older keeper tells none
     if page.get("state") == "failed":
         lines.append(f"{'page':<12} not served: {page['reason']}")
+    lines += [f"{service:<12} {why}" for service, why in snapshot.get("absent", {}).items()]
     return lines
 
 

@@ -547,6 +547,7 @@ class Keeper:
             "run": str(self._current.kind) if self._current else None,
             "urls": urls,
             "page": page,
+            "absent": dict(cluster.site.absent) if cluster else {},
             "services": rows,
         }
 

@@ -19,6 +19,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services import ingress
 from daybreak.services.base import PortClaim, Service, Tier
 from daybreak.services.endpoints import metrics_endpoints
+from daybreak.services.monitoring import PAGE_TOKEN
 from daybreak.services.ray import HEAD, SERVE
 from daybreak.services.serve import routes
 from daybreak.services.site import Site
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from daybreak.page.server import Serving
     from daybreak.page.traffic import Traffic
 
-TOKEN = "page-token"  # noqa: S105 - the name of its file
 OPEN_DEADLINE_S = 10.0
 TRAFFIC_TIMEOUT_S = 1.0
 THERE = ("starting", "ready")
@@ -111,7 +111,7 @@ class KeeperPage:
             if (
                 wanted is None
                 or self._cluster is None
-                or not await self._try(wanted, self._cluster.site.secrets[TOKEN])
+                or not await self._try(wanted, self._cluster.site.secrets[PAGE_TOKEN])
             ):
                 return
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from daybreak.page.render import Pages
 
 FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written to
 MOST_FORM_BYTES = 4096
 MOST_RUNS = 500
 
@@ -212,6 +214,7 @@ class Page:
                 "snapshot": self._source.snapshot(),
                 "checks": self._source.checks(),
                 "traffic": await self._source.traffic(),
+                "places": {"state": self._source.paths.root, "runtime": self._source.paths.runtime, "shm": SHM},
             }
             accept = request.headers.get("accept", "")
             body, content_type = await asyncio.to_thread(self._render_metrics, accept, readings)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -50,11 +52,15 @@ class Description:
 
 @dataclass(frozen=True)
 class Readings:
-    """What one scrape tells: the keeper's snapshot, kinds of checks by service, HAProxy's numbers where it has any."""
+    """What one scrape tells: the keeper's snapshot, kinds of checks by service, HAProxy's numbers where it has any.
+
+    `places` are folders whose file systems must not become full, by name.
+    """
 
     snapshot: Mapping[str, Any]
     checks: Mapping[str, str]
     traffic: Traffic | None
+    places: Mapping[str, Path]
 
 
 BUILD = Description("daybreak_build", "info", (), "Versions of daybreak and Ray.")
@@ -102,6 +108,8 @@ FIRST_RESPONSES = Description(
     ("kind", "start"),
     "From the beginning of a run until the applications answered.",
 )
+FREE = Description("daybreak_filesystem_free_bytes", "gauge", ("place",), "What is left of a place's file system.")
+SIZE = Description("daybreak_filesystem_size_bytes", "gauge", ("place",), "The size of a place's file system.")
 INGRESS_UP = Description("daybreak_ingress_up", "gauge", (), "1 where Serve's HAProxy tells its numbers.")
 INGRESS_REQUESTS = Description("daybreak_ingress_requests", "counter", (), "HTTP requests at Serve's HAProxy.")
 INGRESS_RESPONSES = Description(
@@ -139,6 +147,7 @@ class Scrapes:
         if self._readings is None:
             return
         yield from _now(self._readings)
+        yield from _filesystems(self._readings.places)
         yield from _ingress(self._readings)
         yield from _so_far(self._history.read())
 
@@ -176,6 +185,19 @@ def _now(readings: Readings) -> Iterator[Metric]:
         if name in DATABASES:
             databases.add_metric([name], float(is_ready and is_healthy))
     yield from (ready, healthy, started, databases)
+
+
+def _filesystems(places: Mapping[str, Path]) -> Iterator[Metric]:
+    free, size = FREE.family(), SIZE.family()
+    for place, folder in places.items():
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            continue
+        # What only root may use is not left for us.
+        free.add_metric([place], found.f_bavail * found.f_frsize)
+        size.add_metric([place], found.f_blocks * found.f_frsize)
+    yield from (free, size)
 
 
 def _ingress(readings: Readings) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daybreak.services.base import Service
 from daybreak.services.databases import postgres, redis
+from daybreak.services.monitoring import prometheus
 from daybreak.services.ray import head, worker
 from daybreak.services.serve import serve
 from daybreak.services.site import Site
@@ -13,7 +14,7 @@ from daybreak.spec.model import Spec
 
 
 def build(spec: Spec, site: Site) -> tuple[Service, ...]:
-    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own."""
+    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, Prometheus."""
     services: list[Service] = [template(spec, site)] if spec.warm.enabled else []
     if spec.databases.postgres:
         services.append(postgres(spec, site))
@@ -24,4 +25,6 @@ def build(spec: Spec, site: Site) -> tuple[Service, ...]:
     if spec.serve.wanted:
         services.append(serve(spec, site))
     services += [user_service(spec, site, name, wanted) for name, wanted in spec.services.items()]
+    if site.prometheus:
+        services.append(prometheus(spec, site))
     return tuple(services)

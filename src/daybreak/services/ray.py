@@ -85,14 +85,14 @@ def address(spec: Spec, site: Site) -> str:
 
 def dashboard_url(spec: Spec) -> str:
     """Where the dashboard and its REST API answer."""
-    return f"http://{_reachable(spec.listen)}:{spec.port('dashboard')}"
+    return f"http://{reachable(spec.listen)}:{spec.port('dashboard')}"
 
 
 def serve_url(spec: Spec, site: Site) -> str:
     """Where Serve answers; a Serve config file may set its own port."""
     options = site.serve_config.get("http_options") or {} if site.serve_config else {}
     host = options.get("host", spec.listen)
-    return f"http://{_reachable(str(host))}:{options.get('port', spec.port('serve'))}"
+    return f"http://{reachable(str(host))}:{options.get('port', spec.port('serve'))}"
 
 
 def raylet_health_url(site: Site, node: str) -> str:
@@ -100,7 +100,8 @@ def raylet_health_url(site: Site, node: str) -> str:
     return f"http://{site.node_ip}:{site.ports[f'{node}.agent_http']}{AGENT_HEALTH}"
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
+    """Where this machine reaches what listens on an address."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
 
 

@@ -162,6 +162,20 @@ class Page(Model):
         return {"enabled": value} if isinstance(value, bool) else value
 
 
+class Prometheus(Model):
+    """Prometheus, where this machine has it; `prometheus: false` turns it off."""
+
+    enabled: Flag = Field(default=True, description="Start it, where it is installed.")
+    retention: str = Field(
+        default="15d", pattern=r"^[1-9]\d*(m|h|d|w|y)$", description="How long it keeps what it has measured."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
 class Databases(Model):
     """Databases beside Ray; a key that is present starts one."""
 
@@ -220,6 +234,7 @@ class Ports(Model):
     dashboard: Port = Field(default=8265, description="Ray's dashboard and jobs API.")
     gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
     page: Port = Field(default=8080, description="The page and the metrics.")
+    prometheus: Port = Field(default=9090, description="Prometheus.")
     offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
 
 
@@ -238,12 +253,15 @@ class Spec(Model):
     warm: Warm = Field(default=Warm(), description="The warm start; `false` turns it off.")
     health: Health = Field(default=Health(), description="How running services are watched.")
     page: Page = Field(default=Page(), description="The page and the metrics; `false` turns them off.")
+    prometheus: Prometheus = Field(
+        default=Prometheus(), description="Prometheus, where this machine has it; `false` turns it off."
+    )
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
 
-    def port(self, name: Literal["serve", "dashboard", "gcs", "page"]) -> int:
+    def port(self, name: Literal["serve", "dashboard", "gcs", "page", "prometheus"]) -> int:
         """The port with the offset applied."""
         base: int = getattr(self.ports, name)
         return base + self.ports.offset

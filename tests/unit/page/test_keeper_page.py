@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from daybreak.keeper.page import TOKEN, Cluster, KeeperPage
+from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.paths import ClusterPaths
 from daybreak.services.base import Tier
+from daybreak.services.monitoring import PAGE_TOKEN
 from daybreak.services.site import RayInstall, Site
 from daybreak.spec.model import Spec
 from daybreak.timeline.event import Event, Kind
@@ -49,7 +50,7 @@ def cluster(folder: Path, port: int, *, tier: Tier = Tier.APP, **spec: Any) -> C
         secrets_folder=str(folder),
         ray=RayInstall("2.60.0", "python", "ray"),
         node_ip="127.0.0.2",
-        secrets={TOKEN: "secret"},
+        secrets={PAGE_TOKEN: "secret"},
     )
     made = Spec.model_validate({"name": "demo", "ports": {"page": port}, **spec})
     return Cluster(made, site, (service("head", tier),))

@@ -1,0 +1,140 @@
+"""A real Prometheus beside a real cluster: it finds everything, and keeps what it has measured over a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import APP, Sandbox, until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
+]
+SPEC = """
+workers: {count: 1}
+serve:
+  applications: [{import: "app:main"}]
+  health: /health
+prometheus: {retention: 1d}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(shared: Sandbox) -> Iterator[Sandbox]:
+    shared.write(SPEC, app_py=APP)
+    shared.run("up")
+    yield shared
+
+
+def address(sandbox: Sandbox) -> str:
+    return f"http://127.0.0.1:{9090 + sandbox.offset}"
+
+
+def ask(sandbox: Sandbox, path: str, **query: str) -> Any:
+    answer = sandbox.get(f"/api/v1/{path}?{urllib.parse.urlencode(query)}", base=address(sandbox))
+    assert answer["status"] == "success"
+    return answer["data"]
+
+
+def series(sandbox: Sandbox, query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(sandbox, "query", query=query)["result"]
+    return found
+
+
+def targets(sandbox: Sandbox) -> dict[tuple[str, str], str]:
+    """Health by job and node (or address) of all that it reads."""
+    active = ask(sandbox, "targets", state="active")["activeTargets"]
+    return {(row["labels"]["job"], row["labels"].get("node", row["labels"]["instance"])): row["health"] for row in active}
+
+
+def test_it_runs_beside_the_cluster_and_says_where(cluster: Sandbox) -> None:
+    status = cluster.status()
+    assert status["urls"]["prometheus"] == address(cluster)
+    assert status["absent"] == {}
+    assert cluster.services()["prometheus"]["tier"] == "observe"
+    assert cluster.services()["prometheus"]["state"] == "ready"
+
+
+def test_its_configuration_is_valid(cluster: Sandbox) -> None:
+    config = cluster.root / "config" / "prometheus.yml"
+    assert config.stat().st_mode & 0o777 == 0o600
+    done = subprocess.run(["promtool", "check", "config", str(config)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_reads_the_keeper_and_every_node(cluster: Sandbox) -> None:
+    def all_read() -> bool:
+        found = targets(cluster)
+        nodes = {node for job, node in found if job == "ray"}
+        return nodes >= {"head", "worker-1"} and set(found.values()) == {"up"}
+
+    until(all_read, what="every target is up")
+    ready = series(cluster, "daybreak_service_ready == 1")
+    assert {row["metric"]["service"] for row in ready} >= {"head", "worker-1", "serve"}
+    assert {row["metric"]["node"] for row in series(cluster, "ray_node_mem_used")} >= {"head", "worker-1"}
+
+
+def test_a_restart_of_the_app_tier_leaves_it_and_its_data_alone(cluster: Sandbox) -> None:
+    before = cluster.services()["prometheus"]
+    until(lambda: series(cluster, "daybreak_cluster_generation == 1"), what="generation 1 was measured")
+    cluster.run("restart")
+    assert cluster.services()["prometheus"]["pid"] == before["pid"]
+    until(lambda: series(cluster, "daybreak_cluster_generation == 2"), what="generation 2 is measured")
+    assert series(cluster, "min_over_time(daybreak_cluster_generation[10m]) == 1")
+    until(lambda: set(targets(cluster).values()) == {"up"}, what="the new nodes are found")
+
+
+def test_what_it_has_measured_is_there_after_down_and_up(cluster: Sandbox) -> None:
+    cluster.run("down")
+    cluster.run("up")
+    assert series(cluster, "min_over_time(daybreak_cluster_generation[30m]) == 1")
+
+
+def test_it_is_restarted_when_it_crashes(cluster: Sandbox) -> None:
+    pid = cluster.services()["prometheus"]["pid"]
+    os.kill(pid, 9)
+    until(
+        lambda: (row := cluster.services()["prometheus"])["state"] == "ready" and row["pid"] != pid,
+        what="it is back",
+    )
+
+
+def test_its_alerts_are_loaded(cluster: Sandbox) -> None:
+    rules = ask(cluster, "rules")["groups"][0]["rules"]
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert {rule["name"] for rule in rules} >= {"HeadDown", "CrashLoop", "StartSlow", "DiskNearlyFull"}
+
+
+def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 9090 + sandbox.offset)):
+        sandbox.write("workers: {count: 0}\nprometheus: {}\n")
+        sandbox.run("up")
+        told = sandbox.run("status").stdout
+    assert f"prometheus   not started: port {9090 + sandbox.offset} is in use by" in told
+    assert "prometheus" not in sandbox.services()
+
+
+def test_where_it_is_not_installed_status_says_how_to_get_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    # Everything that is on PATH but Prometheus.
+    for folder in reversed(os.environ["PATH"].split(":")):
+        for program in Path(folder).glob("*"):
+            link = tmp_path / program.name
+            if program.name != "prometheus":
+                link.unlink(missing_ok=True)
+                link.symlink_to(program)
+    sandbox.env["PATH"] = str(tmp_path)
+    sandbox.write("workers: {count: 0}\nprometheus: {}\n")
+    sandbox.run("up")
+    assert "prometheus   not installed: " in sandbox.run("status").stdout
+    assert json.loads(sandbox.run("status", "--json").stdout)["state"] == "ready"

@@ -1,0 +1,132 @@
+"""Every alert fires where it must, and only there: asked of Prometheus' own promtool."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.services.alerts import rules
+
+PROMTOOL = shutil.which("promtool")
+pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+FIRST = "daybreak_run_first_response_duration_seconds"
+OF_A_START = '{kind="startup",start="warm"}'
+FREE, SIZE = "daybreak_filesystem_free_bytes", "daybreak_filesystem_size_bytes"
+
+# The name, the series every 15 s, when to look, and the labels of what fires besides the name and the severity.
+FIRES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
+    "KeeperDown": ({'up{job="daybreak"}': "1 0x10"}, "1m", {"job": "daybreak"}),
+    "HeadDown": (
+        {'daybreak_service_ready{service="head",tier="app"}': "1 0x10"},
+        "1m",
+        {"service": "head", "tier": "app"},
+    ),
+    "ServeUnhealthy": (
+        {'daybreak_service_healthy{service="serve",check="http"}': "1 0x10"},
+        "1m",
+        {"service": "serve", "check": "http"},
+    ),
+    "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1 0x10"}, "1m", {"database": "postgres"}),
+    "CrashLoop": (
+        {'daybreak_service_crashes_total{service="worker-1"}': "1+1x10"},
+        "3m",
+        {"service": "worker-1"},
+    ),
+    # Ten starts of 4 s; then, twenty minutes later, one of 10 s.
+    "StartSlow": (
+        {
+            f"{FIRST}_sum{OF_A_START}": "40x80 50x10",
+            f"{FIRST}_count{OF_A_START}": "10x80 11x10",
+        },
+        "21m",
+        {"kind": "startup", "start": "warm"},
+    ),
+    "DiskNearlyFull": (
+        {f'{FREE}{{place="state"}}': "9x20", f'{SIZE}{{place="state"}}': "100x20"},
+        "2m",
+        {"place": "state"},
+    ),
+    "SharedMemoryNearlyFull": (
+        {f'{FREE}{{place="shm"}}': "9x20", f'{SIZE}{{place="shm"}}': "100x20"},
+        "2m",
+        {"place": "shm"},
+    ),
+}
+# The same series when all is well.
+QUIET: dict[str, tuple[dict[str, str], str]] = {
+    "KeeperDown": ({'up{job="daybreak"}': "1 0 1x10"}, "1m"),
+    "HeadDown": ({'daybreak_service_ready{service="head",tier="app"}': "1 0 1x10"}, "1m"),
+    "ServeUnhealthy": (
+        {
+            'daybreak_service_healthy{service="serve",check="http"}': "1x10",
+            'daybreak_service_ready{service="serve",tier="app"}': "1x10",
+        },
+        "1m",
+    ),
+    "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1x10"}, "1m"),
+    "CrashLoop": ({'daybreak_service_crashes_total{service="worker-1"}': "1 2 3x40"}, "3m"),
+    "StartSlow": (
+        {f"{FIRST}_sum{OF_A_START}": "40x80 45x10", f"{FIRST}_count{OF_A_START}": "10x80 11x10"},
+        "21m",
+    ),
+    "DiskNearlyFull": ({f'{FREE}{{place="state"}}': "11x20", f'{SIZE}{{place="state"}}': "100x20"}, "2m"),
+    "SharedMemoryNearlyFull": ({f'{FREE}{{place="shm"}}': "11x20", f'{SIZE}{{place="shm"}}': "100x20"}, "2m"),
+}
+NAMES = [rule["alert"] for rule in rules()["groups"][0]["rules"]]
+
+
+def promtool(*arguments: str) -> None:
+    assert PROMTOOL
+    done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask(folder: Path, name: str, series: dict[str, str], at: str, expected: list[dict[str, Any]]) -> None:
+    (folder / "alerts.yml").write_text(json.dumps(rules()))
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": text, "values": values} for text, values in series.items()],
+        "alert_rule_test": [{"eval_time": at, "alertname": name, "exp_alerts": expected}],
+    }
+    document = {"rule_files": ["alerts.yml"], "evaluation_interval": "15s", "tests": [test]}
+    (folder / "test.yml").write_text(json.dumps(document))
+    promtool("test", "rules", str(folder / "test.yml"))
+
+
+def test_the_rules_are_valid(tmp_path: Path) -> None:
+    (tmp_path / "alerts.yml").write_text(json.dumps(rules()))
+    promtool("check", "rules", str(tmp_path / "alerts.yml"))
+
+
+def test_every_alert_is_tried_both_ways() -> None:
+    assert set(NAMES) == set(FIRES) == set(QUIET)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fires(name: str, tmp_path: Path) -> None:
+    series, at, labels = FIRES[name]
+    rule = next(rule for rule in rules()["groups"][0]["rules"] if rule["alert"] == name)
+    texts = {
+        key: filled(text, labels, series, name) for key, text in rule["annotations"].items()
+    }
+    ask(tmp_path, name, series, at, [{"exp_labels": {**rule["labels"], **labels}, "exp_annotations": texts}])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_silent_where_all_is_well(name: str, tmp_path: Path) -> None:
+    series, at = QUIET[name]
+    ask(tmp_path, name, series, at, [])
+
+
+def filled(text: str, labels: dict[str, str], series: dict[str, str], name: str) -> str:
+    """A summary as it is shown."""
+    for label, value in labels.items():
+        text = text.replace(f"{{{{ $labels.{label} }}}}", value)
+    if name == "StartSlow":
+        return text.replace("{{ $value | humanizeDuration }}", "10s")
+    return text.replace("{{ $value | humanizePercentage }}", "91%")
