@@ -16,6 +16,7 @@ from bench.commands import Commands, RunFailed
 HOST = "127.0.0.1"
 SERVE_PORT = 8000
 DASHBOARD_PORT = 8265
+PAGE_PORT = 8080
 RESPONSE_EVERY_S = 0.01
 NODES_EVERY_S = 0.05
 # One question; long enough for a slow first answer, short enough for one that got lost with an old generation.
@@ -87,9 +88,9 @@ def first_response(other_than_pid: int | None = None, meter: Meter | None = None
     return Watch("no answer from the application", ask, RESPONSE_EVERY_S, meter)
 
 
-def all_nodes(wanted: int, daybreak_home: Path, meter: Meter | None = None) -> Watch:
-    """Until Ray's dashboard counts at least that many living nodes."""
-    return _nodes(wanted, daybreak_home, lambda alive: alive >= wanted, meter)
+def all_nodes(wanted: int, daybreak_home: Path, meter: Meter | None = None, *, page: bool = False) -> Watch:
+    """Until Ray's dashboard counts at least that many living nodes and, where there is one, daybreak's page answers."""
+    return _nodes(wanted, daybreak_home, lambda alive: alive >= wanted and (not page or _page_answers()), meter)
 
 
 def no_more_nodes(wanted: int, daybreak_home: Path) -> Watch:
@@ -115,6 +116,11 @@ def _nodes(wanted: int, daybreak_home: Path, enough: Callable[[int], bool], mete
         return alive if enough(alive) else None
 
     return Watch(f"not {wanted} nodes alive", ask, NODES_EVERY_S, meter)
+
+
+def _page_answers() -> bool:
+    status, _ = _ask(PAGE_PORT, "GET", "/")
+    return status == http.client.OK
 
 
 def replicas(wanted: int, daybreak_home: Path) -> Watch:

@@ -71,7 +71,7 @@ def measure(commands: Commands, group: Group, workers: int) -> dict[str, Any]:
     began = time.monotonic()
     with (
         first_response(None, group.cpu_s) as answered,
-        all_nodes(workers + 1, commands.daybreak_home, group.cpu_s) as joined,
+        all_nodes(workers + 1, commands.daybreak_home, group.cpu_s, page=True) as joined,
     ):
         DAYBREAK.start(commands, workers, TRIVIAL)
         first_200_s = answered.wait(commands) - began

@@ -47,7 +47,7 @@ class System:
     """One way of running a cluster.
 
     `stop` ends everything. `check` raises NotQuiet where `stop` or `restart` would end somebody else's cluster.
-    `driver` is what stands before a program that uses the cluster.
+    `driver` is what stands before a program that uses the cluster; `page` says that it serves a page of its own.
     """
 
     start: Start
@@ -55,6 +55,7 @@ class System:
     stop: Callable[[Commands], None]
     check: Callable[[], None] = lambda: None
     driver: tuple[str, ...] = ()
+    page: bool = False
 
 
 def stock_start(commands: Commands, workers: int, application: Application | None, flags: tuple[str, ...] = ()) -> None:
@@ -131,7 +132,7 @@ STOCK = System(stock_start, stock_restart, stock_stop, require_one_stock_cluster
 STOCK_ONE_CPU = System(stock_start_of_one_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
 STOCK_TWO_CPUS = System(stock_start_of_two_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
 TUNED = System(tuned_start, stock_restart, stock_stop, require_one_stock_cluster)
-DAYBREAK = System(daybreak_start, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"))
+DAYBREAK = System(daybreak_start, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"), page=True)
 DAYBREAK_TWO_CPUS = System(
-    daybreak_start_of_two_cpu_nodes, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--")
+    daybreak_start_of_two_cpu_nodes, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"), page=True
 )

@@ -24,6 +24,8 @@ Go = Callable[[], None]
 class Seen:
     """What a user saw of one start, in seconds after the first command; `pid` is the replica's.
 
+    `all_nodes_s` is when every node was there, the dashboard answered and, where there is one, the system's page.
+
     `cpu_s` is the processor time of the whole stack until the last of both was seen; None where it is not counted.
     """
 
@@ -44,6 +46,7 @@ def watched(
     commands: Commands,
     nodes: int | None,
     *,
+    page: bool = False,
     old_pid: int | None = None,
     deadline_s: float = DEADLINE_S,
 ) -> Seen:
@@ -53,7 +56,7 @@ def watched(
     began, used = time.monotonic(), meter() if meter else 0.0
     with ExitStack() as watches:
         answered = watches.enter_context(first_response(old_pid, meter))
-        joined = watches.enter_context(all_nodes(nodes, commands.daybreak_home, meter)) if nodes else None
+        joined = watches.enter_context(all_nodes(nodes, commands.daybreak_home, meter, page=page)) if nodes else None
         go()
         first_200_s = answered.wait(commands) - began
         all_nodes_s = joined.wait(commands) - began if joined else None
@@ -67,7 +70,7 @@ def time_start(
 ) -> Measured:
     """From nothing to everything ready, then the memory of the idle stack."""
     go = partial(system.start, commands, workers, application)
-    seen = watched(go, commands, workers + 1, deadline_s=deadline_s)
+    seen = watched(go, commands, workers + 1, page=system.page, deadline_s=deadline_s)
     values = seen.values
     if commands.group:
         time.sleep(IDLE_S)
