@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daybreak.services.base import Service
 from daybreak.services.databases import postgres, redis
-from daybreak.services.monitoring import prometheus
+from daybreak.services.monitoring import grafana, prometheus
 from daybreak.services.ray import head, worker
 from daybreak.services.serve import serve
 from daybreak.services.site import Site
@@ -14,7 +14,8 @@ from daybreak.spec.model import Spec
 
 
 def build(spec: Spec, site: Site) -> tuple[Service, ...]:
-    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, Prometheus."""
+    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, and
+    what watches them."""
     services: list[Service] = [template(spec, site)] if spec.warm.enabled else []
     if spec.databases.postgres:
         services.append(postgres(spec, site))
@@ -27,4 +28,6 @@ def build(spec: Spec, site: Site) -> tuple[Service, ...]:
     services += [user_service(spec, site, name, wanted) for name, wanted in spec.services.items()]
     if site.prometheus:
         services.append(prometheus(spec, site))
+    if site.grafana:
+        services.append(grafana(spec, site))
     return tuple(services)

@@ -1,30 +1,35 @@
-"""The observe tier: Prometheus, which a restart of the app tier leaves alone. Pure."""
+"""The observe tier: Prometheus and Grafana, which a restart of the app tier leaves alone. Pure.
+
+Both are the machine's own programs, with our configuration. Their first start comes after the first response.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from daybreak.services.alerts import rules
 from daybreak.services.base import ConfigFile, Gate, HttpCheck, Need, PortClaim, Service, StopPolicy, Tier
-from daybreak.services.ray import HEAD, SERVE, health, reachable
+from daybreak.services.ray import HEAD, SERVE, grafana_url, health, prometheus_url, reachable
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 PROMETHEUS = "prometheus"
+GRAFANA = "grafana"
+GRAFANA_USER = "daybreak"
 PAGE_TOKEN = "page-token"  # noqa: S105 - the name of its file
+# What Ray's own dashboards call their source unless they are told otherwise.
+SOURCE_NAME = "Prometheus"
 LOOPBACK = "127.0.0.1"
 INTERVAL = "15s"
 # Nodes come and go; Prometheus asks who is there this often.
 DISCOVERY_INTERVAL = "5s"
-
-
-def prometheus_url(spec: Spec) -> str:
-    return f"http://{LOOPBACK}:{spec.port('prometheus')}"
+DASHBOARDS = Path(__file__).parent / "dashboards"
 
 
 def prometheus(spec: Spec, site: Site) -> Service:
-    """The Prometheus of this machine, with our configuration. It has no login, so it listens on loopback alone."""
+    """It has no login, so it listens on loopback alone."""
     config, alerts = f"{site.root}/config/prometheus.yml", f"{site.root}/config/alerts.yml"
     ready = HttpCheck(f"{prometheus_url(spec)}/-/ready")
     return Service(
@@ -39,8 +44,7 @@ def prometheus(spec: Spec, site: Site) -> Service:
             "--log.level=warn",
         ),
         cwd=site.root,
-        # What the first response needs comes first.
-        needs=(Need(SERVE if spec.serve.wanted else HEAD, order_only=True),),
+        needs=_after_the_first_response(spec),
         gates=(Gate("ready", ready),),
         health=health(spec, ready),
         start_timeout_s=spec.start_timeout,
@@ -49,15 +53,44 @@ def prometheus(spec: Spec, site: Site) -> Service:
         optional=True,
         ports=(PortClaim(LOOPBACK, spec.port("prometheus"), "Prometheus"),),
         # JSON is YAML.
-        files=(
-            ConfigFile(config, json.dumps(_configuration(spec, site, alerts), indent=1) + "\n"),
-            ConfigFile(alerts, json.dumps(rules(), indent=1) + "\n"),
-        ),
+        files=(_json(config, _scraping(spec, site, alerts)), _json(alerts, rules())),
         urls={PROMETHEUS: prometheus_url(spec)},
     )
 
 
-def _configuration(spec: Spec, site: Site, alerts: str) -> dict[str, Any]:
+def grafana(spec: Spec, site: Site) -> Service:
+    """Its user is `daybreak`, its password generated. Requires `site.grafana`."""
+    assert site.grafana
+    folder = f"{site.root}/config/grafana"
+    config, sources, boards = f"{folder}/grafana.ini", f"{folder}/datasources", f"{folder}/dashboards"
+    ready = HttpCheck(f"{grafana_url(spec)}/api/health", contains="ok")
+    return Service(
+        name=GRAFANA,
+        tier=Tier.OBSERVE,
+        argv=(*site.grafana.command, f"--homepath={site.grafana.home}", f"--config={config}"),
+        cwd=site.root,
+        needs=_after_the_first_response(spec),
+        gates=(Gate("ready", ready),),
+        health=health(spec, ready),
+        start_timeout_s=spec.start_timeout,
+        stop=StopPolicy(grace_s=30.0),
+        optional=True,
+        ports=(PortClaim(LOOPBACK, spec.port("grafana"), "Grafana"),),
+        files=(
+            ConfigFile(config, _ini(_settings(spec, site, folder))),
+            _json(f"{sources}/daybreak.yaml", _source(spec)),
+            _json(f"{boards}/daybreak.yaml", _boards(site)),
+        ),
+        folders=(sources, boards, f"{folder}/plugins", f"{folder}/alerting"),
+        urls={GRAFANA: grafana_url(spec)},
+    )
+
+
+def _after_the_first_response(spec: Spec) -> tuple[Need, ...]:
+    return (Need(SERVE if spec.serve.wanted else HEAD, order_only=True),)
+
+
+def _scraping(spec: Spec, site: Site, alerts: str) -> dict[str, Any]:
     page = f"{reachable(spec.listen)}:{spec.port('page')}"
     token = {"credentials_file": f"{site.secrets_folder}/{PAGE_TOKEN}"}
     discovery = {"url": f"http://{page}/sd/ray", "refresh_interval": DISCOVERY_INTERVAL, "authorization": token}
@@ -73,3 +106,59 @@ def _configuration(spec: Spec, site: Site, alerts: str) -> dict[str, Any]:
             {"job_name": "ray", "http_sd_configs": [discovery]},
         ],
     }
+
+
+def _settings(spec: Spec, site: Site, folder: str) -> dict[str, dict[str, str]]:
+    return {
+        "server": {"http_addr": LOOPBACK, "http_port": str(spec.port("grafana"))},
+        "paths": {
+            "data": f"{site.data}/{GRAFANA}",
+            "logs": f"{site.data}/{GRAFANA}/logs",
+            "plugins": f"{site.data}/{GRAFANA}/plugins",
+            "provisioning": folder,
+        },
+        "security": {
+            "admin_user": GRAFANA_USER,
+            "admin_password": f"$__file{{{site.secrets_folder}/{GRAFANA}}}",
+            # Ray's dashboard shows charts in frames. A login counts there, too: both are on this machine.
+            "allow_embedding": "true",
+            "cookie_samesite": "lax",
+        },
+        "users": {"allow_sign_up": "false"},
+        "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
+        "dashboards": {"default_home_dashboard_path": str(DASHBOARDS / "cluster.json")},
+        "log": {"mode": "console", "level": "warn"},
+    }
+
+
+def _source(spec: Spec) -> dict[str, Any]:
+    source = {
+        "name": SOURCE_NAME,
+        "uid": "daybreak",
+        "type": "prometheus",
+        "url": prometheus_url(spec),
+        "access": "proxy",
+        "isDefault": True,
+        "jsonData": {"timeInterval": INTERVAL},
+    }
+    return {"apiVersion": 1, "datasources": [source]}
+
+
+def _boards(site: Site) -> dict[str, Any]:
+    """Ours, and those that Ray writes for its own dashboard at every start."""
+    rays = f"{site.runtime}/{HEAD}/session_latest/metrics/grafana/dashboards"
+    providers = [
+        {"name": name, "folder": name, "type": "file", "options": {"path": path}, "updateIntervalSeconds": 10}
+        for name, path in (("daybreak", str(DASHBOARDS)), ("Ray", rays))
+    ]
+    return {"apiVersion": 1, "providers": providers}
+
+
+def _ini(settings: dict[str, dict[str, str]]) -> str:
+    sections = ("\n".join([f"[{name}]", *(f"{key} = {value}" for key, value in values.items())]) for name, values in settings.items())
+    return "\n\n".join(sections) + "\n"
+
+
+def _json(path: str, content: dict[str, Any]) -> ConfigFile:
+    """JSON is YAML, too."""
+    return ConfigFile(path, json.dumps(content, indent=1) + "\n")

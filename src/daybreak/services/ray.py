@@ -37,6 +37,7 @@ SERVE = "serve"
 WORKERS = "workers"
 # Worker nodes that start at once, where there are fewer processors than that.
 LEAST_AT_ONCE = 4
+METRICS_MODULE = "MetricsHead"
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
 HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 
@@ -100,6 +101,14 @@ def raylet_health_url(site: Site, node: str) -> str:
     return f"http://{site.node_ip}:{site.ports[f'{node}.agent_http']}{AGENT_HEALTH}"
 
 
+def prometheus_url(spec: Spec) -> str:
+    return f"http://127.0.0.1:{spec.port('prometheus')}"
+
+
+def grafana_url(spec: Spec) -> str:
+    return f"http://127.0.0.1:{spec.port('grafana')}"
+
+
 def reachable(host: str) -> str:
     """Where this machine reaches what listens on an address."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
@@ -151,11 +160,26 @@ def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
         "launcher": warm.launcher(site),
         "python": site.ray.python,
         "client_server": spec.ray.client_server,
-        "dashboard_modules": "all" if spec.ray.dashboard_modules == "all" else list(spec.ray.dashboard_modules),
+        "dashboard_modules": _dashboard_modules(spec, site),
         "temporary": f"{site.runtime}/t",
         "logs_shared": site.ray.takes_socket_names,
     }
     return (warm.launcher(site), str(START_PROGRAM), json.dumps(options), "start", *flags)
+
+
+def _dashboard_modules(spec: Spec, site: Site) -> list[str] | str:
+    """Those of the spec; where a Grafana runs also the one that embeds its charts."""
+    if spec.ray.dashboard_modules == "all":
+        return "all"
+    added = [METRICS_MODULE] if site.grafana and METRICS_MODULE not in spec.ray.dashboard_modules else []
+    return [*spec.ray.dashboard_modules, *added]
+
+
+def _chart_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """Where Ray's dashboard finds the charts that it embeds."""
+    if not site.grafana:
+        return {}
+    return {"RAY_PROMETHEUS_HOST": prometheus_url(spec), "RAY_GRAFANA_HOST": grafana_url(spec)}
 
 
 def head(spec: Spec, site: Site) -> Service:
@@ -189,7 +213,8 @@ def head(spec: Spec, site: Site) -> Service:
         tier=Tier.APP,
         argv=_start_command(spec, site, *flags),
         cwd=site.base,
-        env=_node_env(spec, spec.head, site)
+        env=_chart_env(spec, site)
+        | _node_env(spec, spec.head, site)
         | {
             "AUTOSCALER_METRIC_PORT": str(ports["autoscaler_metrics"]),
             "DASHBOARD_METRIC_PORT": str(ports["dashboard_metrics"]),

@@ -75,6 +75,14 @@ class RedisServer:
 
 
 @dataclass(frozen=True)
+class GrafanaServer:
+    """What starts Grafana, and the folder with the files that came with it."""
+
+    command: tuple[str, ...]
+    home: str
+
+
+@dataclass(frozen=True)
 class Site:
     """One cluster's place on one machine. Paths are absolute.
 
@@ -82,8 +90,8 @@ class Site:
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
     spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
-    `cpus` are the processors that may be used. `prometheus` is its program, empty
-    where it is not to run; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a megabyte, empty where the system has none.
+    `cpus` are the processors that may be used. `prometheus` is its program;
+    empty where it is not to run, as `grafana` is None. `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a megabyte, empty where the system has none.
     """
 
     base: str
@@ -102,5 +110,6 @@ class Site:
     own_modules: Mapping[str, int] = field(default_factory=dict)
     cpus: int = 1
     prometheus: str = ""
+    grafana: GrafanaServer | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     small_shell: str = ""

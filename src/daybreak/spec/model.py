@@ -176,6 +176,17 @@ class Prometheus(Model):
         return {"enabled": value} if isinstance(value, bool) else value
 
 
+class Grafana(Model):
+    """Grafana, where this machine has it; `grafana: false` turns it off."""
+
+    enabled: Flag = Field(default=True, description="Start it, where it and Prometheus are installed.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
 class Databases(Model):
     """Databases beside Ray; a key that is present starts one."""
 
@@ -235,6 +246,7 @@ class Ports(Model):
     gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
     page: Port = Field(default=8080, description="The page and the metrics.")
     prometheus: Port = Field(default=9090, description="Prometheus.")
+    grafana: Port = Field(default=3000, description="Grafana.")
     offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
 
 
@@ -256,12 +268,15 @@ class Spec(Model):
     prometheus: Prometheus = Field(
         default=Prometheus(), description="Prometheus, where this machine has it; `false` turns it off."
     )
+    grafana: Grafana = Field(
+        default=Grafana(), description="Grafana, where this machine has it; `false` turns it off."
+    )
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
 
-    def port(self, name: Literal["serve", "dashboard", "gcs", "page", "prometheus"]) -> int:
+    def port(self, name: Literal["serve", "dashboard", "gcs", "page", "prometheus", "grafana"]) -> int:
         """The port with the offset applied."""
         base: int = getattr(self.ports, name)
         return base + self.ports.offset

@@ -41,7 +41,7 @@ def json_schema() -> Schema:
     if not made["required"]:
         del made["required"]
     models["ServiceCheck"]["oneOf"] = [{"required": [way]} for way in ("tcp", "http", "command")]
-    for switch in ("warm", "page", "prometheus"):
+    for switch in ("warm", "page", "prometheus", "grafana"):
         section = made["properties"][switch]
         made["properties"][switch] = {
             "anyOf": [{"type": "boolean"}, *section.pop("anyOf")],  # the model, or nothing

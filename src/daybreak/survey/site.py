@@ -9,18 +9,18 @@ from typing import Any
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.paths import ClusterPaths
 from daybreak.services.databases import POSTGRES, connection_files
-from daybreak.services.monitoring import PAGE_TOKEN, PROMETHEUS
+from daybreak.services.monitoring import GRAFANA, PAGE_TOKEN
 from daybreak.services.ray import port_names
 from daybreak.services.site import PostgresServer, RedisServer, Site
 from daybreak.spec.model import Spec
 from daybreak.survey.databases import find_postgres, find_redis
 from daybreak.survey.machine import machine, small_shell
-from daybreak.survey.monitoring import find_prometheus
+from daybreak.survey.monitoring import find_monitoring
 from daybreak.survey.ports import PortBook
 from daybreak.survey.ray import find_ray
 from daybreak.survey.secrets import ensure_secrets, write_secret
 
-SECRETS = ("ray-token", "postgres", "redis", PAGE_TOKEN)
+SECRETS = ("ray-token", "postgres", "redis", PAGE_TOKEN, GRAFANA)
 # A second loopback address: Ray takes 127.0.0.1 for "find a public one", and would listen on that.
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
@@ -43,7 +43,7 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
     book = PortBook(paths.root / "ports.json")
     ports = book.ports(names, taken=list(pinned.values())) | pinned
     secrets = ensure_secrets(paths.secrets, SECRETS)
-    prometheus, why_not = find_prometheus(spec, paths.root)
+    watching = find_monitoring(spec, paths.root)
     site = Site(
         base=str(base),
         root=str(paths.root),
@@ -60,8 +60,9 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         serve_config=_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
-        prometheus=prometheus,
-        absent={PROMETHEUS: why_not} if why_not else {},
+        prometheus=watching.prometheus,
+        grafana=watching.grafana,
+        absent=watching.absent,
         small_shell=small_shell(),
     )
     # The databases' URLs hold passwords, so they live in files like the passwords themselves.

@@ -1,15 +1,18 @@
-"""Prometheus as a service: loopback only, tokens by file, what it reads and where."""
+"""Prometheus and Grafana as services: loopback only, tokens by file, what they read and where."""
 
 from __future__ import annotations
 
+import configparser
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from daybreak.services.base import Service, Tier
 from daybreak.services.build import build
-from daybreak.services.monitoring import prometheus
-from daybreak.services.site import RayInstall, Site
+from daybreak.services.monitoring import grafana, prometheus
+from daybreak.services.ray import head
+from daybreak.services.site import GrafanaServer, RayInstall, Site
 from daybreak.spec.model import Spec
 
 SITE = Site(
@@ -24,6 +27,9 @@ SITE = Site(
     secrets={"page-token": "secret"},
     prometheus="/usr/bin/prometheus",
 )
+
+
+WITH_GRAFANA = replace(SITE, grafana=GrafanaServer(("/usr/sbin/grafana", "server"), "/usr/share/grafana"))
 
 
 def spec(**rest: Any) -> Spec:
@@ -79,6 +85,45 @@ def test_without_the_program_there_is_no_service() -> None:
     wanted = spec(warm=False)
     assert "prometheus" not in [service.name for service in build(wanted, bare)]
     assert "prometheus" in [service.name for service in build(wanted, full)]
+
+
+def ini(service: Service) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.read_string(next(file.text for file in service.files if file.path.endswith("grafana.ini")))
+    return parsed
+
+
+def provisioned(service: Service, folder: str) -> Any:
+    return json.loads(next(file.text for file in service.files if f"/{folder}/" in file.path))
+
+
+def test_grafana_has_a_login_of_its_own_and_is_not_open() -> None:
+    settings = ini(grafana(spec(listen="0.0.0.0"), WITH_GRAFANA))
+    assert settings["server"]["http_addr"] == "127.0.0.1"
+    assert settings["security"]["admin_user"] == "daybreak"
+    assert settings["security"]["admin_password"] == "$__file{/state/shop/secrets/grafana}"
+    assert "auth.anonymous" not in settings
+
+
+def test_grafana_finds_prometheus_our_dashboards_and_rays() -> None:
+    service = grafana(spec(ports={"offset": 10}), WITH_GRAFANA)
+    (source,) = provisioned(service, "datasources")["datasources"]
+    assert source["url"] == "http://127.0.0.1:9100"
+    paths = [provider["options"]["path"] for provider in provisioned(service, "dashboards")["providers"]]
+    assert Path(paths[0]).is_dir()
+    assert paths[1] == "/tmp/daybreak-0/0123abcd/head/session_latest/metrics/grafana/dashboards"
+    assert service.argv[:2] == ("/usr/sbin/grafana", "server")
+
+
+def test_rays_dashboard_is_told_of_grafana_only_where_there_is_one() -> None:
+    wanted = spec(warm=True)
+    told = head(wanted, replace(WITH_GRAFANA, ports=Anything()))
+    assert told.env["RAY_GRAFANA_HOST"] == "http://127.0.0.1:3000"
+    assert told.env["RAY_PROMETHEUS_HOST"] == "http://127.0.0.1:9090"
+    assert "MetricsHead" in " ".join(told.argv)
+    plain = head(wanted, replace(SITE, ports=Anything()))
+    assert "RAY_GRAFANA_HOST" not in plain.env
+    assert "MetricsHead" not in " ".join(plain.argv)
 
 
 class Anything(dict[str, int]):

@@ -1,0 +1,88 @@
+"""Finding Prometheus and Grafana: programs on PATH, files beside them, ports that are free for us."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.spec.model import Spec
+from daybreak.survey.monitoring import find_monitoring
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation with a Grafana beside its files; the only folder on PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("prometheus", "grafana"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "defaults.ini").touch()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def spec(**rest: Any) -> Spec:
+    ports = {"prometheus": free_port(), "grafana": free_port()}
+    return Spec.model_validate({"name": "shop", "ports": ports, **rest})
+
+
+def test_both_are_found(programs: Path, tmp_path: Path) -> None:
+    found = find_monitoring(spec(), tmp_path)
+    assert found.prometheus == str(programs / "prometheus")
+    assert found.grafana is not None
+    assert found.grafana.command == (str(programs / "grafana"), "server")
+    assert found.grafana.home == str(tmp_path)
+    assert found.absent == {}
+
+
+def test_what_is_switched_off_is_not_missed(programs: Path, tmp_path: Path) -> None:
+    assert find_monitoring(spec(prometheus=False), tmp_path).absent == {}
+    found = find_monitoring(spec(grafana=False), tmp_path)
+    assert (bool(found.prometheus), found.grafana, found.absent) == (True, None, {})
+
+
+def test_without_prometheus_grafana_is_not_missed(programs: Path, tmp_path: Path) -> None:
+    (programs / "prometheus").unlink()
+    found = find_monitoring(spec(), tmp_path)
+    assert found.grafana is None
+    assert list(found.absent) == ["prometheus"]
+    assert "not installed" in found.absent["prometheus"]
+
+
+def test_without_the_page_there_is_nothing_to_read(programs: Path, tmp_path: Path) -> None:
+    found = find_monitoring(spec(page=False), tmp_path)
+    assert "page: false" in found.absent["prometheus"]
+
+
+def test_a_port_that_somebody_has(programs: Path, tmp_path: Path) -> None:
+    wanted = spec()
+    with socket.create_server(("127.0.0.1", wanted.port("prometheus"))):
+        found = find_monitoring(wanted, tmp_path)
+    assert found.prometheus == ""
+    assert f"port {wanted.port('prometheus')} is in use by " in found.absent["prometheus"]
+
+
+def test_a_port_of_the_users_own_service(programs: Path, tmp_path: Path) -> None:
+    port = free_port()
+    services = {"mine": {"command": ["prometheus"], "ports": [port]}}
+    wanted = Spec.model_validate({"name": "shop", "ports": {"prometheus": port}, "services": services})
+    assert find_monitoring(wanted, tmp_path).absent["prometheus"].startswith(f"not started: port {port} is that of mine")
+
+
+def test_a_grafana_without_its_files_is_none(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf" / "defaults.ini").unlink()
+    monkeypatch.setattr("daybreak.survey.monitoring.GRAFANA_HOMES", ())
+    found = find_monitoring(spec(), tmp_path)
+    assert found.grafana is None
+    assert "not installed" in found.absent["grafana"]
