@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import urllib.error
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +17,66 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import APP, Sandbox, until
+from dashboards.boards import ALL
+from tests.integration.conftest import Sandbox, until
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
 ]
+APP = """
+import os
+from fastapi import FastAPI
+from ray import serve
+
+api = FastAPI()
+
+
+@serve.deployment
+@serve.ingress(api)
+class App:
+    @api.get("/")
+    def root(self):
+        return {"pid": os.getpid()}
+
+    @api.get("/health")
+    def health(self):
+        return {"ok": True}
+
+    @api.get("/broken")
+    def broken(self):
+        raise RuntimeError("broken on purpose")
+
+
+main = App.bind()
+"""
+# An actor, an object and tasks that are there for as long as Prometheus needs to see them.
+WORK = """
+import time
+import numpy
+import ray
+
+ray.init(log_to_driver=False)
+
+
+@ray.remote(num_cpus=0.1)
+def work():
+    time.sleep(2)
+
+
+@ray.remote(num_cpus=0.1)
+class Worker:
+    def ready(self):
+        return True
+
+
+worker = Worker.remote()
+ray.get(worker.ready.remote())
+kept = ray.put(numpy.zeros(1_000_000))
+print("working", flush=True)
+while True:
+    ray.get([work.remote() for _ in range(4)])
+"""
 SPEC = """
 workers: {count: 1}
 serve:
@@ -114,9 +172,32 @@ def test_its_alerts_are_loaded(cluster: Sandbox) -> None:
     assert {rule["name"] for rule in rules} >= {"HeadDown", "CrashLoop", "StartSlow", "DiskNearlyFull"}
 
 
-def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
-    import socket
+def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sandbox) -> None:
+    (cluster.folder / "work.py").write_text(WORK)
+    os.kill(cluster.pid_of("worker-1", "raylet"), 9)
+    until(lambda: cluster.status()["state"] == "ready", what="the worker is back")
+    driver = cluster.popen("run", "--", "python", "work.py")
+    queries = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
+    assert len(queries) > 20
 
+    def found() -> bool:
+        for path in ("/", "/", "/broken"):
+            with contextlib.suppress(urllib.error.HTTPError):
+                cluster.get(path)
+        missing.intersection_update({query for query in missing if not series(cluster, query)})
+        return not missing
+
+    missing = set(queries)
+    try:
+        until(found, what="every query has an answer", timeout_s=150)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: nothing for {sorted(missing)}") from None
+    finally:
+        driver.send_signal(signal.SIGINT)
+        driver.communicate(timeout=30)
+
+
+def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 9090 + sandbox.offset)):
         sandbox.write("workers: {count: 0}\nprometheus: {}\n")
         sandbox.run("up")

@@ -126,7 +126,7 @@ def _settings(spec: Spec, site: Site, folder: str) -> dict[str, dict[str, str]]:
         },
         "users": {"allow_sign_up": "false"},
         "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
-        "dashboards": {"default_home_dashboard_path": str(DASHBOARDS / "cluster.json")},
+        "dashboards": {"default_home_dashboard_path": str(DASHBOARDS / "daybreak-cluster.json")},
         "log": {"mode": "console", "level": "warn"},
     }
 
