@@ -1,8 +1,7 @@
 # mypy: disable-error-code="untyped-decorator"
 """3,000 tiny tasks; with num_cpus=0.05 a cluster of eight CPUs runs 160 at once, if it has the workers.
 
-tasks.py OUT drawn     each draws from random, uuid and numpy, and no two may draw the same
-tasks.py OUT empty     each returns its argument
+Each draws from random, uuid and numpy, and no two may draw the same: processes that were forked must not share a state.
 """
 
 import json
