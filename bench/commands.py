@@ -42,8 +42,10 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the bench alone: it takes the cluster down in order.
-                start_new_session=True,
+                # Ctrl-C is for the bench alone: it takes the cluster down in order. Of the bench's session, as in a
+                # terminal: where the kernel shares processors out by session, a driver with a session of its own would
+                # get more of them than one beside Ray's commands.
+                process_group=0,
             )
         self._ended = threading.Event()
         threading.Thread(target=self._await_end, daemon=True).start()
