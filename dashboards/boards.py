@@ -107,7 +107,12 @@ CLUSTER = Board(
                         ),
                     ),
                 ),
-                Chart("Actors by state", "Actors of all jobs.", "none", (Query("sum by (State) (ray_actors)", "{{State}}"),)),
+                Chart(
+                    "Actors by state",
+                    "Actors of all jobs.",
+                    "none",
+                    (Query("sum by (State) (ray_actors)", "{{State}}"),),
+                ),
                 Chart(
                     "Ray's resources in use",
                     "CPUs and GPUs that are taken, of those that nodes offer.",
@@ -147,7 +152,7 @@ SERVE = Board(
                 ),
                 Chart(
                     "Errors at the door",
-                    "Errors of Serve's HAProxy per second: of requests, of connections to replicas, of their responses.",
+                    "Errors of Serve's HAProxy per second: of requests, connections to replicas, and responses.",
                     "reqps",
                     (Query(f"sum by (kind) (rate(daybreak_ingress_errors_total[{RATE}]))", "{{kind}}"),),
                 ),

@@ -11,13 +11,12 @@ import socket
 import subprocess
 import urllib.error
 import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from dashboards.boards import ALL
+
 from tests.integration.conftest import Sandbox, until
 
 pytestmark = [
@@ -87,10 +86,10 @@ prometheus: {retention: 1d}
 
 
 @pytest.fixture(scope="module")
-def cluster(shared: Sandbox) -> Iterator[Sandbox]:
+def cluster(shared: Sandbox) -> Sandbox:
     shared.write(SPEC, app_py=APP)
     shared.run("up")
-    yield shared
+    return shared
 
 
 def address(sandbox: Sandbox) -> str:
@@ -111,7 +110,9 @@ def series(sandbox: Sandbox, query: str) -> list[dict[str, Any]]:
 def targets(sandbox: Sandbox) -> dict[tuple[str, str], str]:
     """Health by job and node (or address) of all that it reads."""
     active = ask(sandbox, "targets", state="active")["activeTargets"]
-    return {(row["labels"]["job"], row["labels"].get("node", row["labels"]["instance"])): row["health"] for row in active}
+    return {
+        (row["labels"]["job"], row["labels"].get("node", row["labels"]["instance"])): row["health"] for row in active
+    }
 
 
 def test_it_runs_beside_the_cluster_and_says_where(cluster: Sandbox) -> None:

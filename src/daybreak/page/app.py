@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from daybreak.page.render import Pages
 
 FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written to
+SHM = Path("/dev/shm")
 MOST_FORM_BYTES = 4096
 MOST_RUNS = 500
 

@@ -1,7 +1,4 @@
-"""Alert rules for what hurts. Pure.
-
-Prometheus keeps a series for five minutes after its last sample; rules that compare with the past say how far they look.
-"""
+"""Alert rules for what hurts. Pure."""
 
 from __future__ import annotations
 

@@ -155,7 +155,10 @@ def _boards(site: Site) -> dict[str, Any]:
 
 
 def _ini(settings: dict[str, dict[str, str]]) -> str:
-    sections = ("\n".join([f"[{name}]", *(f"{key} = {value}" for key, value in values.items())]) for name, values in settings.items())
+    sections = (
+        "\n".join([f"[{name}]", *(f"{key} = {value}" for key, value in values.items())])
+        for name, values in settings.items()
+    )
     return "\n\n".join(sections) + "\n"
 
 

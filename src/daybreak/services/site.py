@@ -90,8 +90,9 @@ class Site:
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
     spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
-    `cpus` are the processors that may be used. `prometheus` is its program;
-    empty where it is not to run, as `grafana` is None. `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a megabyte, empty where the system has none.
+    `cpus` are the processors that may be used. `prometheus` is its program, empty where it is not to run, `grafana`
+    None; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a
+    megabyte, empty where the system has none.
     """
 
     base: str

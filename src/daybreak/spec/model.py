@@ -268,9 +268,7 @@ class Spec(Model):
     prometheus: Prometheus = Field(
         default=Prometheus(), description="Prometheus, where this machine has it; `false` turns it off."
     )
-    grafana: Grafana = Field(
-        default=Grafana(), description="Grafana, where this machine has it; `false` turns it off."
-    )
+    grafana: Grafana = Field(default=Grafana(), description="Grafana, where this machine has it; `false` turns it off.")
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")

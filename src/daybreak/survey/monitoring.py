@@ -81,4 +81,6 @@ def _taken(spec: Spec, root: Path, port: int, name: str) -> str:
     holder = listeners().get(port)
     if holder is not None and belongs_to(root)(holder):
         return ""
-    return f"not started: port {port} is in use by {holder or 'another process'}; stop it, or choose another: ports.{name}"
+    return (
+        f"not started: port {port} is in use by {holder or 'another process'}; stop it, or choose another: ports.{name}"
+    )

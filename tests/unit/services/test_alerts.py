@@ -111,9 +111,7 @@ def test_every_alert_is_tried_both_ways() -> None:
 def test_it_fires(name: str, tmp_path: Path) -> None:
     series, at, labels = FIRES[name]
     rule = next(rule for rule in rules()["groups"][0]["rules"] if rule["alert"] == name)
-    texts = {
-        key: filled(text, labels, series, name) for key, text in rule["annotations"].items()
-    }
+    texts = {key: filled(text, labels, series, name) for key, text in rule["annotations"].items()}
     ask(tmp_path, name, series, at, [{"exp_labels": {**rule["labels"], **labels}, "exp_annotations": texts}])
 
 

@@ -77,7 +77,9 @@ def test_a_port_of_the_users_own_service(programs: Path, tmp_path: Path) -> None
     port = free_port()
     services = {"mine": {"command": ["prometheus"], "ports": [port]}}
     wanted = Spec.model_validate({"name": "shop", "ports": {"prometheus": port}, "services": services})
-    assert find_monitoring(wanted, tmp_path).absent["prometheus"].startswith(f"not started: port {port} is that of mine")
+    assert (
+        find_monitoring(wanted, tmp_path).absent["prometheus"].startswith(f"not started: port {port} is that of mine")
+    )
 
 
 def test_a_grafana_without_its_files_is_none(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
