@@ -82,6 +82,7 @@ serve:
   applications: [{import: "app:main"}]
   health: /health
 prometheus: {retention: 1d}
+grafana: false
 """
 
 
@@ -139,7 +140,11 @@ def test_it_reads_the_keeper_and_every_node(cluster: Sandbox) -> None:
     until(all_read, what="every target is up")
     ready = series(cluster, "daybreak_service_ready == 1")
     assert {row["metric"]["service"] for row in ready} >= {"head", "worker-1", "serve"}
-    assert {row["metric"]["node"] for row in series(cluster, "ray_node_mem_used")} >= {"head", "worker-1"}
+
+    def all_told() -> bool:
+        return {row["metric"]["node"] for row in series(cluster, "ray_node_mem_used")} >= {"head", "worker-1"}
+
+    until(all_told, what="every node has told its memory")
 
 
 def test_a_restart_of_the_app_tier_leaves_it_and_its_data_alone(cluster: Sandbox) -> None:
