@@ -95,7 +95,7 @@ class Sandbox:
         """
         head = f"name: {self.name}\nports: {{offset: {self.offset}}}\n"
         if "prometheus:" not in text:
-            head += "prometheus: false\n"
+            text += "\nprometheus: false\n"
         (self.folder / "daybreak.yaml").write_text(head + text)
         for name, content in files.items():
             (self.folder / name.replace("_py", ".py")).write_text(content)

@@ -76,9 +76,7 @@ def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox)
 
 def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 8000 + sandbox.offset))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 8000 + sandbox.offset)):
         done = sandbox.run("doctor", "ports", code=1)
         assert f"error: ports: port {8000 + sandbox.offset} (Serve) is in use by" in done.stdout
         assert f"(pid {os.getpid()})" in done.stdout

@@ -122,9 +122,10 @@ def test_no_secret_in_logs_output_or_history(shared: Sandbox) -> None:
         assert not any(token in text for token in tokens(shared)), where
 
 
-def test_the_keeper_has_no_door_but_its_socket_and_no_secret_in_sight(shared: Sandbox) -> None:
+def test_the_keeper_has_no_door_but_its_socket_and_the_page_and_no_secret_in_sight(shared: Sandbox) -> None:
     keeper = psutil.Process(shared.status()["keeper_pid"])
-    assert [c for c in keeper.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN] == []
+    listening = [c.laddr for c in keeper.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
+    assert listening == [("127.0.0.1", 8080 + shared.offset)]
     shown = " ".join([*keeper.cmdline(), *keeper.environ().values()])
     shown += shared.run("logs", "keeper").stdout + shared.run("env", "--json").stdout
     assert not any(token in shown for token in tokens(shared))

@@ -11,7 +11,7 @@ from daybreak.timeline.event import Event, Kind
 from tests.unit.helpers import service
 
 
-def tell(board: Board, kind: Kind, name: str, **data: Any) -> None:
+def tell(board: Board, kind: Kind, name: str | None, **data: Any) -> None:
     board.apply(Event(kind, 0.0, 0.0, name, None, data))
 
 
@@ -48,3 +48,14 @@ def test_what_still_runs_keeps_its_row_until_it_has_stopped() -> None:
     assert states(board) == {"head": "stopped", "old": "ready"}
     tell(board, Kind.STOPPED, "old")
     assert list(board.rows) == ["head"]
+
+
+def test_what_still_waits_when_a_run_ends_is_not_starting() -> None:
+    board = Board()
+    board.want((service("serve"), service("mine"), service("head")))
+    tell(board, Kind.READY, "head", after_s=1.0)
+    tell(board, Kind.FAILED, "serve", reason="no")
+    tell(board, Kind.WAITING, "mine", **{"for": ["serve"]})
+    tell(board, Kind.RUN_ENDED, None, outcome="failed")
+    assert states(board) == {"serve": "failed", "mine": "stopped", "head": "ready"}
+    assert board.rows["mine"].reason == "not started"

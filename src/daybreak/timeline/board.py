@@ -10,6 +10,7 @@ from daybreak.services.base import Service
 from daybreak.timeline.event import Event, Kind
 
 NOTHING_RUNS = ("stopped", "crashed", "backing-off")
+NOT_STARTED = ("waiting", "preparing")
 AFTER_THE_END = (Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
 
 
@@ -62,7 +63,9 @@ class Board:
                 row.instance, row.generation, row.started = handle.instance, handle.generation, handle.started_wall
 
     def apply(self, event: Event) -> None:
-        """Move one row according to an event."""
+        """Move one row according to an event, or what was not reached when a run ended."""
+        if event.kind is Kind.RUN_ENDED:
+            self._leave_out(event.wall)
         if event.service is None:
             return
         if event.kind in AFTER_THE_END and event.service not in self.rows:
@@ -107,6 +110,12 @@ class Board:
                 return
         if row.state != before:
             row.since = event.wall
+
+    def _leave_out(self, wall: float) -> None:
+        """What still waits when a run ends is not going to start."""
+        for row in self.rows.values():
+            if row.state in NOT_STARTED:
+                row.state, row.reason, row.since = "stopped", "not started", wall
 
     def to_json(self) -> list[dict[str, Any]]:
         return [asdict(row) for row in self.rows.values()]
