@@ -60,7 +60,9 @@ def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
     looked(sandbox)
     after = sorted(path for place in (sandbox.folder, sandbox.home, sandbox.runtime) for path in place.rglob("*"))
     assert after == before
-    assert not any("daybreak.keeper it" in procfs.command_line(process.pid) for process in procfs.processes())
+    for process in procfs.processes():
+        home = procfs.environment(process.pid, ("DAYBREAK_HOME",)).get("DAYBREAK_HOME")
+        assert home != str(sandbox.home), procfs.command_line(process.pid)
 
 
 def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox) -> None:
