@@ -14,8 +14,6 @@ from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.store import Store
 from tests.unit.doctor.conftest import MakeCase, of, process, record
 
-NOW = time.time()
-
 
 def start(
     store: Store,
@@ -24,11 +22,12 @@ def start(
     kind: RunKind = RunKind.STARTUP,
     outcome: Outcome = Outcome.OK,
     warm: bool = True,
-    wall: float = NOW - 3600,
+    wall: float | None = None,
     jump_s: float = 0.0,
     error: str | None = None,
 ) -> int:
-    """A start of a head and an application, as the keeper records one; the application's imports take this long."""
+    """A start of a head and an application, as the keeper records one, an hour ago; the application's imports take this long."""
+    wall = time.time() - 3600 if wall is None else wall
     run = store.begin_run(kind, workers=1, warm=warm, versions={}, machine={}, spec_digest="", wall=wall)
     head_s, ready_s = 1.0, 1.0 + imports_s
 
@@ -103,7 +102,7 @@ def test_a_clock_that_was_set_during_a_run(make_case: MakeCase, store: Store) ->
 
 
 def test_a_timeline_of_the_future(make_case: MakeCase, store: Store) -> None:
-    start(store, 2.0, wall=NOW + 7200)
+    start(store, 2.0, wall=time.time() + 7200)
     assert "begins in" in of(clock.look(make_case()), Severity.WARNING).found
 
 
