@@ -26,7 +26,10 @@ def start(
     jump_s: float = 0.0,
     error: str | None = None,
 ) -> int:
-    """A start of a head and an application, as the keeper records one, an hour ago; the application's imports take this long."""
+    """A start of a head and an application, as the keeper records one; the application's imports take this long.
+
+    It was an hour ago, unless `wall` says otherwise.
+    """
     wall = time.time() - 3600 if wall is None else wall
     run = store.begin_run(kind, workers=1, warm=warm, versions={}, machine={}, spec_digest="", wall=wall)
     head_s, ready_s = 1.0, 1.0 + imports_s
