@@ -5,17 +5,17 @@ from __future__ import annotations
 from dashboards.panels import RATE, Board, Chart, Query, Row
 
 
-def _counter(name: str, labels: str = "") -> str:
-    """A counter of Ray's, whatever it is called in this version."""
-    return f'{{__name__=~"{name}(_total)?"{"," if labels else ""}{labels}}}'
+def _rate(name: str) -> str:
+    """How fast a counter of Ray's grows, whatever it is called in this version; some have it under both names."""
+    return f"(rate({name}_total[{RATE}]) or rate({name}[{RATE}]))"
 
 
 def _quantile(share: float, buckets: str, by: str, window: str = RATE) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) (rate({buckets}[{window}])))"
 
 
-_REQUESTS = _counter("ray_serve_deployment_request_counter")
-_ERRORS = _counter("ray_serve_deployment_error_counter")
+_REQUESTS = _rate("ray_serve_deployment_request_counter")
+_ERRORS = _rate("ray_serve_deployment_error_counter")
 _LATENCY = "ray_serve_deployment_processing_latency_ms_bucket"
 _FIRST = "daybreak_run_first_response_duration_seconds"
 
@@ -62,7 +62,7 @@ CLUSTER = Board(
                     "Requests",
                     "Requests per second to all deployments.",
                     "reqps",
-                    (Query(f"sum(rate({_REQUESTS}[{RATE}]))"),),
+                    (Query(f"sum({_REQUESTS})"),),
                     width=4,
                     number=True,
                 ),
@@ -165,19 +165,19 @@ SERVE = Board(
                     "Requests by deployment",
                     "Requests per second that replicas have answered.",
                     "reqps",
-                    (Query(f"sum by (application, deployment) (rate({_REQUESTS}[{RATE}]))", "{{deployment}}"),),
+                    (Query(f"sum by (application, deployment) ({_REQUESTS})", "{{deployment}}"),),
                 ),
                 Chart(
                     "Requests by route",
                     "Requests per second by route.",
                     "reqps",
-                    (Query(f"sum by (route) (rate({_REQUESTS}[{RATE}]))", "{{route}}"),),
+                    (Query(f"sum by (route) ({_REQUESTS})", "{{route}}"),),
                 ),
                 Chart(
                     "Errors by deployment",
                     "Exceptions in replicas per second.",
                     "reqps",
-                    (Query(f"sum by (application, deployment) (rate({_ERRORS}[{RATE}]))", "{{deployment}}"),),
+                    (Query(f"sum by (application, deployment) ({_ERRORS})", "{{deployment}}"),),
                 ),
                 Chart(
                     "Latency by route",

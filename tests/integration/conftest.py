@@ -169,8 +169,8 @@ class Sandbox:
         return procfs.members(raw["instance"], raw["pid"], raw["started_ticks"], forks=forks)
 
     def pid_of(self, service: str, comm: str) -> int:
-        """The process of a service with this name, such as `raylet` of `worker-1`."""
-        return next(process.pid for process in self.instance_processes(service) if process.comm == comm)
+        """The process of a service with this name, such as `raylet` of `worker-1`; not what it has just forked."""
+        return min(process.pid for process in self.instance_processes(service) if process.comm == comm)
 
     def tear_down(self) -> None:
         """Stop everything, prove that nothing is left, delete the folders."""

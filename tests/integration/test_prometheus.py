@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from dashboards.boards import ALL
 
-from tests.integration.conftest import Sandbox, until
+from tests.integration.conftest import RAY_RELEASE, Sandbox, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -76,6 +76,7 @@ print("working", flush=True)
 while True:
     ray.get([work.remote() for _ in range(4)])
 """
+HAPROXY_SINCE = (2, 55)
 SPEC = """
 workers: {count: 1}
 serve:
@@ -184,6 +185,8 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
     until(lambda: cluster.status()["state"] == "ready", what="the worker is back")
     driver = cluster.popen("run", "--", "python", "work.py")
     queries = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
+    if RAY_RELEASE < HAPROXY_SINCE:
+        queries = {query for query in queries if "daybreak_ingress_" not in query}
     assert len(queries) > 20
 
     def found() -> bool:
