@@ -29,7 +29,14 @@ def kill(pid: int) -> None:
     """kill -9, and wait until that process has gone."""
     process = psutil.Process(pid)
     process.kill()
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, what=f"pid {pid} has gone")
+    until(lambda: has_gone(process), what=f"pid {pid} has gone")
+
+
+def has_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # between the two questions
+        return True
 
 
 def kill_keeper(sandbox: Sandbox) -> int:
