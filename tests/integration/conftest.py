@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from daybreak.backends import procfs
@@ -198,6 +199,14 @@ def until(condition: Callable[[], Any], *, what: str, timeout_s: float = 90.0) -
             last = error
         time.sleep(0.05)
     raise AssertionError(f"not within {timeout_s:g} s: {what}; last: {last!r}")
+
+
+def has_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, also one that nobody has waited for."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # between the two questions
+        return True
 
 
 def make_sandbox(folder: Path, name: str = "it") -> Sandbox:

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from daybreak.backends import procfs
-from tests.integration.conftest import Sandbox, until
+from tests.integration.conftest import Sandbox, has_gone, until
 from tests.integration.starter import DATABASES, STARTER, starter_spec, visit, visits
 
 pytestmark = pytest.mark.ray
@@ -30,13 +30,6 @@ def kill(pid: int) -> None:
     process = psutil.Process(pid)
     process.kill()
     until(lambda: has_gone(process), what=f"pid {pid} has gone")
-
-
-def has_gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # between the two questions
-        return True
 
 
 def kill_keeper(sandbox: Sandbox) -> int:

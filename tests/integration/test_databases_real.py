@@ -29,7 +29,7 @@ from daybreak.survey import accounts
 from daybreak.survey.databases import find_postgres, find_redis
 from daybreak.survey.ports import free_ports
 from daybreak.survey.secrets import ensure_secrets
-from tests.integration.conftest import until
+from tests.integration.conftest import has_gone, until
 
 pytestmark = pytest.mark.database
 
@@ -326,7 +326,7 @@ def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner)
     (orphan,) = runner.processes()
 
     runner.start_ready(service)
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert has_gone(orphan)
     thread.join(DEADLINE_S)
     assert "ending processes of a server that was killed" in runner.log(service)
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.conftest import APP, Sandbox, until
+from tests.integration.conftest import APP, Sandbox, has_gone, until
 
 pytestmark = pytest.mark.ray
 
@@ -138,7 +138,7 @@ def test_a_new_keeper_tells_the_same(shared: Sandbox) -> None:
     before = values(shared, "daybreak_service_start_duration_seconds_count")
     keeper = psutil.Process(shared.status()["keeper_pid"])
     keeper.kill()
-    until(lambda: not keeper.is_running() or keeper.status() == psutil.STATUS_ZOMBIE, what="the keeper has gone")
+    until(lambda: has_gone(keeper), what="the keeper has gone")
     shared.run("status")
     until(lambda: read(shared, "/healthz") == "ok\n", what="the new keeper's page")
     assert values(shared, "daybreak_service_start_duration_seconds_count") == before
