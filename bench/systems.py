@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.commands import Commands
 from bench.quiet import require_one_stock_cluster
@@ -47,7 +47,8 @@ class System:
     """One way of running a cluster.
 
     `stop` ends everything. `check` raises NotQuiet where `stop` or `restart` would end somebody else's cluster.
-    `driver` is what stands before a program that uses the cluster; `page` says that it serves a page of its own.
+    `driver` is what stands before a program that uses the cluster; `keeper` says that one runs, which
+    serves a page and tells the cluster's state.
     """
 
     start: Start
@@ -55,7 +56,7 @@ class System:
     stop: Callable[[Commands], None]
     check: Callable[[], None] = lambda: None
     driver: tuple[str, ...] = ()
-    page: bool = False
+    keeper: bool = False
 
 
 def stock_start(commands: Commands, workers: int, application: Application | None, flags: tuple[str, ...] = ()) -> None:
@@ -129,10 +130,8 @@ def agent_ports(node: int) -> list[str]:
 
 
 STOCK = System(stock_start, stock_restart, stock_stop, require_one_stock_cluster)
-STOCK_ONE_CPU = System(stock_start_of_one_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
-STOCK_TWO_CPUS = System(stock_start_of_two_cpu_nodes, stock_restart, stock_stop, require_one_stock_cluster)
-TUNED = System(tuned_start, stock_restart, stock_stop, require_one_stock_cluster)
-DAYBREAK = System(daybreak_start, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"), page=True)
-DAYBREAK_TWO_CPUS = System(
-    daybreak_start_of_two_cpu_nodes, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"), page=True
-)
+STOCK_ONE_CPU = replace(STOCK, start=stock_start_of_one_cpu_nodes)
+STOCK_TWO_CPUS = replace(STOCK, start=stock_start_of_two_cpu_nodes)
+TUNED = replace(STOCK, start=tuned_start)
+DAYBREAK = System(daybreak_start, daybreak_restart, daybreak_stop, driver=("daybreak", "run", "--"), keeper=True)
+DAYBREAK_TWO_CPUS = replace(DAYBREAK, start=daybreak_start_of_two_cpu_nodes)

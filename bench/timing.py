@@ -70,7 +70,7 @@ def time_start(
 ) -> Measured:
     """From nothing to everything ready, then the memory of the idle stack."""
     go = partial(system.start, commands, workers, application)
-    seen = watched(go, commands, workers + 1, page=system.page, deadline_s=deadline_s)
+    seen = watched(go, commands, workers + 1, page=system.keeper, deadline_s=deadline_s)
     values = seen.values
     if commands.group:
         time.sleep(IDLE_S)

@@ -8,7 +8,7 @@ from pathlib import Path
 from daybreak.errors import PreflightError
 from daybreak.plan import Plan
 from daybreak.services.base import PortClaim
-from daybreak.survey.listeners import belongs_to, listeners
+from daybreak.survey.listeners import is_held_by
 from daybreak.survey.ports import owner_of
 
 
@@ -27,7 +27,7 @@ def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = ()) -> None:
             continue
         for claim in step.service.ports:
             owner = owner_of(claim.port, claim.host)
-            if owner and not (step.service.one_shot and _is_ours(claim.port, root)):
+            if owner and not (step.service.one_shot and is_held_by(root, claim.port)):
                 problems.append(_in_use(claim, owner))
     if problems:
         raise PreflightError(
@@ -37,8 +37,3 @@ def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = ()) -> None:
 
 def _in_use(claim: PortClaim, owner: str) -> str:
     return f"port {claim.port} ({claim.purpose}) is in use by {owner}"
-
-
-def _is_ours(port: int, root: Path) -> bool:
-    holder = listeners().get(port)
-    return holder is not None and belongs_to(root)(holder)

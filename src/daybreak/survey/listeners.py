@@ -159,3 +159,9 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def is_held_by(root: Path, port: int) -> bool:
+    """Does a process of the cluster in the folder `root` listen on the port?"""
+    holder = listeners().get(port)
+    return holder is not None and belongs_to(root)(holder)

@@ -10,8 +10,8 @@ from pathlib import Path
 from daybreak.services.monitoring import GRAFANA, PROMETHEUS
 from daybreak.services.site import GrafanaServer
 from daybreak.spec.model import Spec
-from daybreak.survey.listeners import belongs_to, listeners
-from daybreak.survey.ports import is_free
+from daybreak.survey.listeners import is_held_by
+from daybreak.survey.ports import owner_of
 
 LOOPBACK = "127.0.0.1"
 PROMETHEUS_PACKAGE = "not installed: the package `prometheus` of Debian and Ubuntu, or its program anywhere on PATH"
@@ -34,31 +34,24 @@ def find_monitoring(spec: Spec, root: Path) -> Monitoring:
     found = Monitoring()
     if not spec.prometheus.enabled:
         return found
-    program = shutil.which(PROMETHEUS)
     if not spec.page.enabled:
         found.absent[PROMETHEUS] = "not started: it reads the page's metrics, and the page is off (page: false)"
-    elif program is None:
-        found.absent[PROMETHEUS] = PROMETHEUS_PACKAGE
-    elif why := _taken(spec, root, spec.port("prometheus"), PROMETHEUS):
+        return found
+    program = shutil.which(PROMETHEUS) or ""
+    if why := _taken(spec, root, spec.port("prometheus"), PROMETHEUS) if program else PROMETHEUS_PACKAGE:
         found.absent[PROMETHEUS] = why
-    else:
-        found.prometheus = program
-        if spec.grafana.enabled:
-            _add_grafana(found, spec, root)
+        return found
+    found.prometheus = program
+    if spec.grafana.enabled:
+        server = _find_grafana()
+        if why := _taken(spec, root, spec.port("grafana"), GRAFANA) if server else GRAFANA_PACKAGE:
+            found.absent[GRAFANA] = why
+        else:
+            found.grafana = server
     return found
 
 
-def _add_grafana(found: Monitoring, spec: Spec, root: Path) -> None:
-    server = find_grafana()
-    if server is None:
-        found.absent[GRAFANA] = GRAFANA_PACKAGE
-    elif why := _taken(spec, root, spec.port("grafana"), GRAFANA):
-        found.absent[GRAFANA] = why
-    else:
-        found.grafana = server
-
-
-def find_grafana() -> GrafanaServer | None:
+def _find_grafana() -> GrafanaServer | None:
     """The `grafana` program (or `grafana-server`, as it was called before), and the folder with its files."""
     for name, subcommand in (("grafana", ("server",)), ("grafana-server", ())):
         program = shutil.which(name)
@@ -76,11 +69,7 @@ def _taken(spec: Spec, root: Path, port: int, name: str) -> str:
     for other, service in spec.services.items():
         if port in service.ports:
             return f"not started: port {port} is that of {other}; choose another: ports.{name}"
-    if is_free(port, LOOPBACK):
+    owner = owner_of(port, LOOPBACK)
+    if not owner or is_held_by(root, port):
         return ""
-    holder = listeners().get(port)
-    if holder is not None and belongs_to(root)(holder):
-        return ""
-    return (
-        f"not started: port {port} is in use by {holder or 'another process'}; stop it, or choose another: ports.{name}"
-    )
+    return f"not started: port {port} is in use by {owner}; stop it, or choose another: ports.{name}"
