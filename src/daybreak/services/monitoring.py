@@ -6,6 +6,7 @@ Both are the machine's own programs, with our configuration. Their first start c
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,9 @@ DASHBOARDS = Path(__file__).parent / "dashboards"
 def prometheus(spec: Spec, site: Site) -> Service:
     """It has no login, so it listens on loopback alone."""
     config, alerts = f"{site.root}/config/prometheus.yml", f"{site.root}/config/alerts.yml"
-    ready = HttpCheck(f"{prometheus_url(spec)}/-/ready")
-    return Service(
-        name=PROMETHEUS,
-        tier=Tier.OBSERVE,
+    url = prometheus_url(spec)
+    return replace(
+        _watching(spec, site, PROMETHEUS, url, HttpCheck(f"{url}/-/ready")),
         argv=(
             site.prometheus,
             f"--config.file={config}",
@@ -43,18 +43,8 @@ def prometheus(spec: Spec, site: Site) -> Service:
             f"--web.listen-address={LOOPBACK}:{spec.port('prometheus')}",
             "--log.level=warn",
         ),
-        cwd=site.root,
-        needs=_after_the_first_response(spec),
-        gates=(Gate("ready", ready),),
-        health=health(spec, ready),
-        start_timeout_s=spec.start_timeout,
-        stop=StopPolicy(grace_s=30.0),
-        # What only watches must not keep the cluster from coming up.
-        optional=True,
         ports=(PortClaim(LOOPBACK, spec.port("prometheus"), "Prometheus"),),
-        # JSON is YAML.
         files=(_json(config, _scraping(spec, site, alerts)), _json(alerts, rules())),
-        urls={PROMETHEUS: prometheus_url(spec)},
     )
 
 
@@ -63,18 +53,10 @@ def grafana(spec: Spec, site: Site) -> Service:
     assert site.grafana
     folder = f"{site.root}/config/grafana"
     config, sources, boards = f"{folder}/grafana.ini", f"{folder}/datasources", f"{folder}/dashboards"
-    ready = HttpCheck(f"{grafana_url(spec)}/api/health", contains="ok")
-    return Service(
-        name=GRAFANA,
-        tier=Tier.OBSERVE,
+    url = grafana_url(spec)
+    return replace(
+        _watching(spec, site, GRAFANA, url, HttpCheck(f"{url}/api/health", contains="ok")),
         argv=(*site.grafana.command, f"--homepath={site.grafana.home}", f"--config={config}"),
-        cwd=site.root,
-        needs=_after_the_first_response(spec),
-        gates=(Gate("ready", ready),),
-        health=health(spec, ready),
-        start_timeout_s=spec.start_timeout,
-        stop=StopPolicy(grace_s=30.0),
-        optional=True,
         ports=(PortClaim(LOOPBACK, spec.port("grafana"), "Grafana"),),
         files=(
             ConfigFile(config, _ini(_settings(spec, site, folder))),
@@ -82,12 +64,25 @@ def grafana(spec: Spec, site: Site) -> Service:
             _json(f"{boards}/daybreak.yaml", _boards(site)),
         ),
         folders=(sources, boards, f"{folder}/plugins", f"{folder}/alerting"),
-        urls={GRAFANA: grafana_url(spec)},
     )
 
 
-def _after_the_first_response(spec: Spec) -> tuple[Need, ...]:
-    return (Need(SERVE if spec.serve.wanted else HEAD, order_only=True),)
+def _watching(spec: Spec, site: Site, name: str, url: str, ready: HttpCheck) -> Service:
+    """What every service of this tier has in common; the command is still missing."""
+    return Service(
+        name=name,
+        tier=Tier.OBSERVE,
+        argv=(),
+        cwd=site.root,
+        needs=(Need(SERVE if spec.serve.wanted else HEAD, order_only=True),),
+        gates=(Gate("ready", ready),),
+        health=health(spec, ready),
+        start_timeout_s=spec.start_timeout,
+        stop=StopPolicy(grace_s=30.0),
+        # What only watches must not keep the cluster from coming up.
+        optional=True,
+        urls={name: url},
+    )
 
 
 def _scraping(spec: Spec, site: Site, alerts: str) -> dict[str, Any]:

@@ -133,7 +133,16 @@ class Redis(Model):
     settings: dict[str, Setting] = Field(default_factory=dict, description="redis.conf settings.")
 
 
-class Warm(Model):
+class Switchable(Model):
+    """A section that may be written as `true` or `false` instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
+class Warm(Switchable):
     """Ray's Python processes are forked from a template that has their imports done; `warm: false` turns it off."""
 
     enabled: Flag = Field(default=True, description="Fork Ray's processes from a warm template.")
@@ -142,13 +151,8 @@ class Warm(Model):
         description="More modules to import ahead; what the application loads is learned.",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
-
-class Page(Model):
+class Page(Switchable):
     """The page with its metrics, served by the keeper; `page: false` turns it off."""
 
     enabled: Flag = Field(default=True, description="Serve the page and the metrics.")
@@ -156,13 +160,8 @@ class Page(Model):
         default=(), description="Host names that the page is reached by, besides localhost; others are refused."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
-
-class Prometheus(Model):
+class Prometheus(Switchable):
     """Prometheus, where this machine has it; `prometheus: false` turns it off."""
 
     enabled: Flag = Field(default=True, description="Start it, where it is installed.")
@@ -170,21 +169,11 @@ class Prometheus(Model):
         default="15d", pattern=r"^[1-9]\d*(m|h|d|w|y)$", description="How long it keeps what it has measured."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
-
-class Grafana(Model):
+class Grafana(Switchable):
     """Grafana, where this machine has it; `grafana: false` turns it off."""
 
     enabled: Flag = Field(default=True, description="Start it, where it and Prometheus are installed.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
 
 class Databases(Model):
