@@ -10,6 +10,7 @@ import threading
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ deadline = time.monotonic() + 60
 while time.monotonic() < deadline and not all(f"here is {n}" in sys.stdout.text for n in range(len(nodes))):
     time.sleep(0.05)
 """
+
+ASKING = """
+import os, ray
+ray.init(runtime_env={"working_dir": "sent"})
+
+@ray.remote(num_cpus=0, runtime_env={"env_vars": {"A": "b"}})
+def look():
+    return open("note.txt").read() + "\\n" + os.environ["A"]
+
+print(ray.get(look.remote()))
+"""
+AGENTS_MAY_WAIT = tuple(map(int, version("ray").split(".")[:2])) >= (2, 60)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +163,21 @@ def test_what_tasks_print_reaches_the_driver_from_every_node(warm: Sandbox) -> N
     assert "here is 1" in said
     monitors = [line for line in command_lines(warm) if "log_monitor.py" in line]
     assert len(monitors) == 1, monitors
+
+
+def test_agents_for_runtime_environments_start_when_one_is_asked_for(warm: Sandbox) -> None:
+    def agents() -> int:
+        return sum("RuntimeEnvAgent" in line for line in command_lines(warm))
+
+    (warm.folder / "asks.py").write_text(ASKING)
+    (warm.folder / "sent").mkdir()
+    (warm.folder / "sent" / "note.txt").write_text("from the driver")
+    before = agents()
+    said = warm.run("run", "--", "python", "asks.py").stdout
+    assert said.split("\n")[:2] == ["from the driver", "b"]
+    if AGENTS_MAY_WAIT:
+        assert before == 0
+        assert agents() >= 1
 
 
 def test_a_restart_keeps_the_template(warm: Sandbox) -> None:

@@ -113,6 +113,8 @@ def do_not_wait_for_agents(services: Any, raylet: Any) -> None:
         for name, file in names.items():
             if bound.get(name) and file:
                 persist(bound["session_dir"], bound["node_id"], file, bound[name])
+        if all(bound.get(name) and file for name, file in names.items()):
+            os.environ["DAYBREAK_AGENTS_MAY_WAIT"] = "1"  # read by the template: see warm/doors.py
         return start(*args, **kwargs)
 
     services.start_raylet = started

@@ -18,7 +18,10 @@ LONGEST_FOLDER = 97 - len("/") - 56 - len("/a.sock")
 # A replica that is to end goes on answering for this long at least, until HAProxy has been told. Ray's 30 s are for
 # load balancers elsewhere, and a new replica waits that long for the CPU of the old one.
 DRAIN_S = "2"
-PORTS = ("haproxy_stats", "haproxy_metrics")
+PINNED = ("haproxy_stats", "haproxy_metrics")
+# Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
+# cluster would be answered by another.
+PORTS = (*PINNED, "serve_fallback", "serve_fallback_grpc")
 PROGRAM = """\
 #!{python} -IS
 import os, re, sys
@@ -72,6 +75,8 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{place}/server-state",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(site.ports["head.haproxy_stats"]),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(site.ports["head.haproxy_metrics"]),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(site.ports["head.serve_fallback"]),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(site.ports["head.serve_fallback_grpc"]),
     }
 
 
@@ -79,6 +84,6 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
     """The program."""
     if not wanted(spec, site):
         return ()
-    ports = "|".join(str(site.ports[f"head.{name}"]) for name in PORTS)
+    ports = "|".join(str(site.ports[f"head.{name}"]) for name in PINNED)
     text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, ports=ports)
     return (ConfigFile(program(site), text, mode=0o700),)

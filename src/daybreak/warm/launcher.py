@@ -7,10 +7,10 @@ interpreter takes this process over: slower, never broken.
 
 Both sides run the same interpreter, so requests are marshalled. A frame is its length (4 bytes) and the bytes; the
 files travel with its first bytes. The template answers with single bytes: `H` (held back until more important
-processes have started), `A` (it would fork now, and does on a `G`: a launcher that has given up meanwhile never gets
-one, so nothing runs twice), `P` and the fork's pid (4 bytes, from the fork itself), `R` and a reason (refused); at the
-fork's end one line with its wait status. A launcher whose fork is stopped or continued is so, too, by a signal from the
-template.
+processes have started), `W` (held back until somebody connects to where the program listens), `A` (it would fork now,
+and does on a `G`: a launcher that has given up meanwhile never gets one, so nothing runs twice), `P` and the fork's
+pid (4 bytes, from the fork itself), `R` and a reason (refused); at the fork's end one line with its wait status. A
+launcher whose fork is stopped or continued is so, too, by a signal from the template.
 
 Some thirty launchers stand in for as long as a cluster runs. Where the system has a small shell (dash), the same
 process becomes one that does it (`stand`, see services/warm.py): a tenth of a megabyte instead of four and a half.
@@ -23,7 +23,7 @@ import posix
 import sys
 from typing import Any, Dict, List, NoReturn, Optional
 
-PROTOCOL = 3
+PROTOCOL = 4
 # How long the template may take to answer, and how long once it has said that the process is held back.
 ANSWER_S = 20.0
 HELD_S = 60.0
@@ -210,9 +210,12 @@ def ask(connection: Any, request: Dict[str, Any]) -> int:
                 size = int.from_bytes(receive(connection, 4), "little")
                 raise Fallback(receive(connection, size).decode())
             if answer == b"A":
+                connection.settimeout(ANSWER_S)
                 connection.sendall(b"G")
             elif answer == b"H":
                 connection.settimeout(HELD_S)
+            elif answer == b"W":
+                connection.settimeout(None)
             else:
                 raise Fallback("the fork ended before it began")
     except TimeoutError:

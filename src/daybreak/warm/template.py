@@ -26,11 +26,12 @@ import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from daybreak.warm import child, codes, held, memory, modules, registry, shortcut, threadpools, title, trim
+    from daybreak.warm import child, codes, doors, held, memory, modules, registry, shortcut, threadpools, title, trim
     from daybreak.warm.launcher import PROTOCOL, surroundings
 else:  # run as a file: its folder is where modules are looked for
     import child
     import codes
+    import doors
     import held
     import memory
     import modules
@@ -89,6 +90,7 @@ class Launcher:
         self.fds: List[int] = []
         self.request: Optional[Dict[str, Any]] = None
         self.offered = False
+        self.door: Optional[socket.socket] = None
         self.pid = 0
 
     def follow(self, number: int) -> None:
@@ -133,6 +135,9 @@ class Launcher:
         for fd in self.fds:
             os.close(fd)
         self.fds = []
+        if self.door is not None:
+            self.door.close()
+            self.door = None
 
 
 class Template:
@@ -154,6 +159,7 @@ class Template:
         self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
         self.held = held.Held()
         self.waiting: List[Launcher] = []
+        self.doors: Dict[int, Launcher] = {}  # the door's file -> who stands behind it
         self.imports: List[Launcher] = []
         self.programs: Dict[str, Tuple[Tuple[int, ...], Any]] = {}
         self.codes = codes.Codes()
@@ -263,6 +269,8 @@ class Template:
                 os.read(fd, 4096)
             elif fd in self.orphans:
                 self._orphaned(fd)
+            elif fd in self.doors:
+                self._visited(fd)
             elif fd in self.launchers:
                 self._hear(self.launchers[fd])
         self._reap()
@@ -330,10 +338,26 @@ class Template:
         except Refused as why:
             self._refuse(launcher, str(why))
             return
-        if self.held.holds(request["program"]):
+        launcher.door = doors.open_for(request)
+        if launcher.door is not None:
+            launcher.answer(b"W")
+            self.doors[launcher.door.fileno()] = launcher
+            self.poll.register(launcher.door, select.POLLIN)
+        elif self.held.holds(request["program"]):
             launcher.answer(b"H")
             self.held.add(launcher)
-        elif self.warm or self.held.is_first(request["program"]):
+        elif self.held.is_first(request["program"]):
+            self._offer(launcher)
+        else:
+            self._offer_when_warm(launcher)
+
+    def _visited(self, fd: int) -> None:
+        """Somebody is at the door: it is the fork's from now on."""
+        self.poll.unregister(fd)
+        self._offer_when_warm(self.doors.pop(fd))
+
+    def _offer_when_warm(self, launcher: Launcher) -> None:
+        if self.warm:
             self._offer(launcher)
         else:
             self.waiting.append(launcher)
@@ -362,10 +386,7 @@ class Template:
     def _release(self, everything: bool = True) -> None:
         for launcher in self.held.release(everything):
             if launcher.connection.fileno() in self.launchers:
-                if self.warm:
-                    self._offer(launcher)
-                else:
-                    self.waiting.append(launcher)
+                self._offer_when_warm(launcher)
 
     # --- forks --------------------------------------------------------------------------------------------------------
 
@@ -399,8 +420,12 @@ class Template:
             request = launcher.request
             assert request is not None
             signal.set_wakeup_fd(-1)
+            if launcher.door is not None:
+                doors.hand_over(launcher.door, request, launcher.fds)
             child.take_over(request, surroundings(), launcher.fds, launcher.connection.detach())
             program = request["program"]
+            if "door" in request:
+                doors.take(request["door"])
             child.fresh_randomness()
             child.fresh_beginnings()
             child.take_executable(request)
@@ -472,6 +497,8 @@ class Template:
         fd = launcher.connection.fileno()
         if self.launchers.pop(fd, None) is not None:
             self.poll.unregister(fd)
+        if launcher.door is not None and self.doors.pop(launcher.door.fileno(), None) is not None:
+            self.poll.unregister(launcher.door)
         launcher.close_files()
         launcher.connection.close()
 
@@ -543,6 +570,7 @@ class Template:
             "forks": self.forks,
             "running": len(self.by_pid),
             "held": self.held.count,
+            "doors": len(self.doors),
             "failed": self.importer.failed,
             "stage": "running" if self.warm else "submitted",
             "reason": "",
@@ -559,8 +587,8 @@ class Template:
 
 
 OWN_MODULES = (
-    *("child", "codes", "held", "launcher", "memory", "modules", "registry", "shortcut", "template", "threadpools"),
-    *("title", "trim"),
+    *("child", "codes", "doors", "held", "launcher", "memory", "modules", "registry", "shortcut", "template"),
+    *("threadpools", "title", "trim"),
 )
 
 
