@@ -180,7 +180,7 @@ class Keeper:
         if self._cluster and self._cluster.spec.warm.enabled:
             # A Serve config goes through the dashboard, which cannot wait then.
             alone = bool(self._cluster.spec.serve.applications) and self._cluster.site.ray.serves_without_agents
-            self._warmth.follow(event, SERVE if alone else None)
+            self._warmth.follow(event, SERVE if alone else None, dashboard=self._cluster.spec.dashboard)
         if event.kind is Kind.STOPPING and event.service:
             self._supervisor.forget(event.service)
         for client in list(self._watchers):

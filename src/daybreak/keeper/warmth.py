@@ -13,6 +13,7 @@ from typing import Any
 
 from daybreak.backends.records import write_private
 from daybreak.paths import ClusterPaths
+from daybreak.services.ray import HEAD
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 from daybreak.warm.modules import read_learned
@@ -27,6 +28,7 @@ HOLD_S = 20.0
 # The first request may import more than the start did.
 LEARN_AFTER_S = 3.0
 MOST_LEARNED = 4000
+DASHBOARD = (HEAD, "dashboard")
 MOST_TOLD = 5
 log = logging.getLogger(__name__)
 
@@ -47,12 +49,15 @@ class Warmth:
             return state["stage"] == "running" and Path(f"/proc/{int(state['pid'])}").exists()
         return False
 
-    def follow(self, event: Event, first: str | None) -> None:
-        """React to a run: while `first` (the service of the first response) starts, what can wait waits."""
+    def follow(self, event: Event, first: str | None, *, dashboard: bool = False) -> None:
+        """React to a run: while `first` (the service of the first response) starts, what can wait waits. Where there
+        is a dashboard, the agents wait for that, too."""
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
         if event.kind is Kind.PLANNED and first in event.data["start"]:
             self._later(self._hold())
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
+            self._later(self._order("release", but_last=dashboard and event.kind is Kind.READY))
+        elif event.kind is Kind.GATE_PASSED and (event.service, event.data["gate"]) == DASHBOARD:
             self._later(self._order("release"))
         elif event.kind is Kind.RUN_ENDED:
             self._later(self._after_run())

@@ -198,16 +198,15 @@ def head(spec: Spec, site: Site) -> Service:
         flags.append("--no-monitor")
     if site.ray.release < (2, 41):
         flags.append(f"--dashboard-grpc-port={ports['dashboard_grpc']}")
-    gates = [
-        Gate("gcs", TcpCheck(site.node_ip, spec.port("gcs"))),
-        Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success")),
-    ]
+    gates = [Gate("gcs", TcpCheck(site.node_ip, spec.port("gcs")))]
     claims = [PortClaim("0.0.0.0", spec.port("gcs"), "GCS")]
     urls = {}
     if spec.dashboard:
         gates.append(Gate("dashboard", HttpCheck(dashboard_url(spec) + "/api/gcs_healthz")))
         claims.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
         urls["dashboard"] = dashboard_url(spec)
+    # Last, since an agent of the node answers this, and agents wait for the dashboard.
+    gates.append(Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success")))
     return Service(
         name=HEAD,
         tier=Tier.APP,

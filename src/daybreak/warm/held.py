@@ -6,13 +6,13 @@ from typing import Any, Dict, List
 # Parts of the paths of Ray's own programs, and the modules that it starts with -m.
 LATER = (
     "/ray/dashboard/dashboard.py",
-    "/ray/dashboard/agent.py",
-    "/ray/_private/log_monitor.py",
-    "/rayside/log_monitor.py",
     "/ray/autoscaler/_private/monitor.py",
     "/ray/autoscaler/v2/monitor.py",
     "ray.util.client.server",
 )
+# These wait for the dashboard, too: somebody looks at it, nobody at them.
+LAST = ("/ray/dashboard/agent.py", "/ray/_private/log_monitor.py", "/rayside/log_monitor.py")
+LAST_S = 5.0
 # What an application with a runtime environment waits for: not for long.
 SOON = ("/ray/_private/runtime_env/agent/main.py",)
 SOON_S = 3.0
@@ -26,6 +26,7 @@ class Held:
     def __init__(self) -> None:
         self._until = 0.0
         self._soon = 0.0
+        self._last = 0.0
         self._held: List[Any] = []
 
     @property
@@ -35,11 +36,16 @@ class Held:
     def hold(self, seconds: float) -> None:
         """From now on, for at most that long."""
         now = time.monotonic()
-        self._until, self._soon = now + seconds, now + min(seconds, SOON_S)
+        self._until = self._last = now + seconds
+        self._soon = now + min(seconds, SOON_S)
 
     def holds(self, program: Dict[str, Any]) -> bool:
         now = time.monotonic()
-        return (now < self._until and program["what"].endswith(LATER)) or (now < self._soon and _soon(program))
+        what = program["what"]
+        return any(
+            now < until and what.endswith(programs)
+            for until, programs in ((self._until, LATER), (self._last, LAST), (self._soon, SOON))
+        )
 
     @staticmethod
     def is_first(program: Dict[str, Any]) -> bool:
@@ -52,14 +58,13 @@ class Held:
         """Has the time come by itself?"""
         return any(not self.holds(launcher.request["program"]) for launcher in self._held)
 
-    def release(self, everything: bool = True) -> List[Any]:
-        """Those that waited, in the order in which they came; all of them, or those whose time has come."""
-        if everything:
-            self._until = self._soon = 0.0
+    def end(self, but_last: bool = False) -> None:
+        """The time has come; for the last ones only a little later, where they are to be that."""
+        self._until = self._soon = 0.0
+        self._last = min(self._last, time.monotonic() + LAST_S) if but_last else 0.0
+
+    def release(self) -> List[Any]:
+        """Those that waited and whose time has come, in the order in which they came."""
         released = [launcher for launcher in self._held if not self.holds(launcher.request["program"])]
         self._held = [launcher for launcher in self._held if launcher not in released]
         return released
-
-
-def _soon(program: Dict[str, Any]) -> bool:
-    return bool(program["what"].endswith(SOON))

@@ -275,7 +275,7 @@ class Template:
                 self._hear(self.launchers[fd])
         self._reap()
         if self.held.over():
-            self._release(everything=False)
+            self._release()
         self._cut_off_slow()
         return bool(happened)
 
@@ -383,8 +383,8 @@ class Template:
             if launcher.connection.fileno() in self.launchers:
                 self._offer(launcher)
 
-    def _release(self, everything: bool = True) -> None:
-        for launcher in self.held.release(everything):
+    def _release(self) -> None:
+        for launcher in self.held.release():
             if launcher.connection.fileno() in self.launchers:
                 self._offer_when_warm(launcher)
 
@@ -532,6 +532,7 @@ class Template:
             if request["order"] == "hold":
                 self.held.hold(request["seconds"])
             elif request["order"] == "release":
+                self.held.end(request.get("but_last", False))
                 self._release()
             elif request["order"] == "import":
                 self.imports.append(launcher)
