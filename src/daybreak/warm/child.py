@@ -250,10 +250,9 @@ def take_executable(request: Dict[str, Any]) -> None:
     spawn: Any = sys.modules.get("multiprocessing.spawn")
     if spawn is not None:
         spawn.set_executable(sys.executable)
-    flags = ["-u"] if request["program"]["unbuffered"] else []
     program = request["program"]
     what = [program["argv"][0]] if program["kind"] == "script" else [program["argv"][0], program["what"]]
-    sys.orig_argv = [sys.executable, *flags, *what, *program["argv"][1:]]
+    sys.orig_argv = [sys.executable, *program["flags"], *what, *program["argv"][1:]]
 
 
 def take_path(site_path: List[str], program: Dict[str, Any]) -> None:

@@ -55,20 +55,22 @@ class Fallback(Exception):
 def parse(arguments: List[str]) -> Optional[Dict[str, Any]]:
     """What python would run with these arguments; None where only the real interpreter can.
 
-    A dict of `kind` (script, command, module), `what`, `argv` and `unbuffered`.
+    A dict of `kind` (script, command, module), `what`, `argv`, `flags` and `unbuffered`. Of flags, those are possible
+    that say what the environment says, too: multiprocessing hands them on.
     """
-    unbuffered = False
+    possible = ["-u", "-B"] if posix.environ.get(b"PYTHONDONTWRITEBYTECODE") else ["-u"]
+    flags = []
     rest = list(arguments)
-    while rest and rest[0] == "-u":
-        unbuffered = True
-        rest.pop(0)
+    while rest and rest[0] in possible:
+        flags.append(rest.pop(0))
+    unbuffered = "-u" in flags
     if not rest:
         return None
     first = rest.pop(0)
     if first == "-c" and rest and _is_text(rest[0]) and not rest[0].startswith(REAL_COMMAND):
-        return {"kind": "command", "what": rest[0], "argv": ["-c", *rest[1:]], "unbuffered": unbuffered}
+        return {"kind": "command", "what": rest[0], "argv": ["-c", *rest[1:]], "flags": flags, "unbuffered": unbuffered}
     if first == "-m" and rest and rest[0].split(".")[0] not in REAL_MODULES:
-        return {"kind": "module", "what": rest[0], "argv": ["-m", *rest[1:]], "unbuffered": unbuffered}
+        return {"kind": "module", "what": rest[0], "argv": ["-m", *rest[1:]], "flags": flags, "unbuffered": unbuffered}
     if first.startswith("-"):
         return None
     try:
@@ -80,7 +82,7 @@ def parse(arguments: List[str]) -> Optional[Dict[str, Any]]:
     # A zip file or a folder with a __main__ is the real interpreter's business.
     if not regular or not first.endswith(".py"):
         return None
-    return {"kind": "script", "what": path, "argv": [first, *rest], "unbuffered": unbuffered}
+    return {"kind": "script", "what": path, "argv": [first, *rest], "flags": flags, "unbuffered": unbuffered}
 
 
 def _is_text(command: str) -> bool:

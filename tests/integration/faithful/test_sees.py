@@ -25,6 +25,7 @@ from tests.integration.faithful.template import (
     Template,
     line,
     run,
+    template,
 )
 
 
@@ -48,6 +49,18 @@ def test_a_program_finds_what_it_would_find_in_a_process_of_its_own(
         "package": ["-m", "pack"],
     }[kind]
     assert_same(*warm.both(*flags, *what, "an argument", "-x", "", "--", "-c", "ü", cwd=tmp_path))
+
+
+def test_a_flag_that_the_environment_says_too_is_no_reason_for_a_cold_start(tmp_path: Path) -> None:
+    """multiprocessing hands `-B` to its servers, Ray's dashboard among them, where the variable is set."""
+    env = {**CLEAN, "PYTHONDONTWRITEBYTECODE": "1"}
+    show = "import json, sys; print(json.dumps([sys.flags.dont_write_bytecode, sys.orig_argv[1:]]))"
+    with template(env=env) as own:
+        assert own.both("-B", "-c", show, env=env)[0] == run([REAL, "-B", "-c", show], env=env)
+        assert run([own.launcher, "-B", "-u", "-c", show], env=env).value[0] == 1
+        before = own.order()["forks"]
+        assert run([own.launcher, "-B", "-c", show], env=CLEAN).value[0] == 1
+        assert own.order()["forks"] == before
 
 
 @pytest.mark.parametrize(
