@@ -26,6 +26,15 @@ def test_an_agent_finds_the_modules_that_speak_of_agents(tmp_path: Path, monkeyp
     assert names("others.") == ["part_agent", "part_head"]
 
 
+def test_the_dashboard_finds_the_modules_that_it_is_to_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jobs.py").write_text("class JobHead(SubprocessModule): ...\n")
+    (tmp_path / "train.py").write_text("class TrainHead(SubprocessModule): ...\n")
+    monkeypatch.setattr(pkgutil, "walk_packages", pkgutil.walk_packages)
+    argv = ["dashboard.py", "--port=1", "--modules-to-load=NodeHead,JobHead"]
+    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/dashboard.py", "argv": argv})
+    assert [each.name for each in pkgutil.walk_packages([str(tmp_path)], trim.MODULES)] == [trim.MODULES + "jobs"]
+
+
 def test_packages_and_what_cannot_be_read_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").write_text("")
@@ -40,5 +49,6 @@ def test_packages_and_what_cannot_be_read_are_found(tmp_path: Path, monkeypatch:
 def test_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     walk = pkgutil.walk_packages
     monkeypatch.setattr(pkgutil, "walk_packages", walk)
-    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/dashboard.py"})
+    trim.prepare({"kind": "script", "what": "/somewhere/ray/dashboard/dashboard.py", "argv": ["dashboard.py"]})
+    trim.prepare({"kind": "script", "what": "/somewhere/else.py", "argv": ["else.py"]})
     assert pkgutil.walk_packages is walk
