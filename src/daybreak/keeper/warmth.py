@@ -29,6 +29,8 @@ HOLD_S = 20.0
 LEARN_AFTER_S = 3.0
 MOST_LEARNED = 4000
 DASHBOARD = (HEAD, "dashboard")
+# From here on the first response is a matter of one process after another: a processor is free for the dashboard.
+FREE_WHILE = "starting "
 MOST_TOLD = 5
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Warmth:
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
         if event.kind is Kind.PLANNED and first in event.data["start"]:
             self._later(self._hold())
+        elif event.kind is Kind.NOT_YET and event.service == first and event.data["reason"].startswith(FREE_WHILE):
+            self._later(self._order("release", but_last=dashboard))
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
             self._later(self._order("release", but_last=dashboard and event.kind is Kind.READY))
         elif event.kind is Kind.GATE_PASSED and (event.service, event.data["gate"]) == DASHBOARD:
