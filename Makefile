@@ -9,7 +9,7 @@ BENCH_VENV := .venv-bench
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
 OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page prometheus)
 
-.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench check format clean
+.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench pictures check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side
 	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
+
+pictures: setup ## Make the pictures of the docs anew, with a real cluster and a Chromium
+	$(BIN)/python -m pictures
 
 check: setup ## Lint, types, import arrow
 	$(BIN)/ruff check .
