@@ -52,12 +52,16 @@ class Cluster:
     def serve(self) -> str:
         return f"http://127.0.0.1:{8000 + OFFSET}"
 
+    @property
+    def env(self) -> dict[str, str]:
+        return {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)}
+
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Start a command; what it prints is kept until somebody asks."""
         return subprocess.Popen(
             [COMMAND, *words],
             cwd=self.folder,
-            env=os.environ | {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)},
+            env=os.environ | self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,9 +72,11 @@ class Cluster:
         """Run a command, which must not fail."""
         return ended(self.begin(*words))
 
-    def pid(self, service: str) -> int:
-        rows: list[dict[str, Any]] = json.loads(self.run("status", "--json"))["services"]
-        return next(int(row["pid"]) for row in rows if row["name"] == service)
+    def pids(self) -> dict[str, int]:
+        """The first process of every service, and that of the keeper."""
+        status: dict[str, Any] = json.loads(self.run("status", "--json"))
+        found = {row["name"]: int(row["pid"]) for row in status["services"] if row["pid"]}
+        return found | {"keeper": int(status["keeper_pid"])}
 
     def answers(self, url: str) -> bool:
         try:
@@ -129,8 +135,13 @@ def shows(page: Page, text: str) -> None:
 
 
 def keep(page: Page, file: Path, *, whole: bool = False) -> None:
-    """A picture with few colours: it is a fifth of the size, and looks the same."""
+    """A picture of the page, or of what of it is seen."""
     page.screenshot(path=file, full_page=whole)
+    keep_few_colours(file)
+
+
+def keep_few_colours(file: Path) -> None:
+    """It is a fifth of the size, and looks the same."""
     with Image.open(file) as shot:
         few = shot.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(file, optimize=True)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import time
 import urllib.error
 import urllib.request
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from tests.browser.conftest import browser  # noqa: F401
 from tests.integration.conftest import APP, Sandbox, has_gone, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as BrowserPage
 
 pytestmark = pytest.mark.ray
 
@@ -44,6 +51,19 @@ def refused(sandbox: Sandbox, path: str, **headers: str) -> int:
     with pytest.raises(urllib.error.HTTPError) as caught:
         read(sandbox, path, **headers)
     return caught.value.code
+
+
+def row(name: str) -> str:
+    return f'#services tr[data-key="{name}"]'
+
+
+def shows(watching: BrowserPage, selector: str, text: str) -> None:
+    """Wait until an element of the page has this text; nobody loads it anew."""
+    watching.wait_for_function(
+        "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)",
+        arg=[selector, text],
+        timeout=60_000,
+    )
 
 
 def values(sandbox: Sandbox, name: str) -> dict[str, float]:
@@ -127,11 +147,27 @@ def test_events_come_as_they_happen_and_the_page_can_restart(shared: Sandbox) ->
     assert counts['{cause="command",service="head"}'] == 1
 
 
-def test_a_client_that_reads_nothing_holds_nobody_up(shared: Sandbox) -> None:
+def test_a_client_that_reads_nothing_holds_nobody_up(shared: Sandbox, browser: Browser) -> None:
+    """Not even a browser that shows the restart as it happens, and then a crash."""
+    watching = browser.new_page()
+    watching.goto(page(shared))
+    shows(watching, ".state", "ready")
     with socket.create_connection(("127.0.0.1", 8080 + shared.offset)) as lazy:
         lazy.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        shared.run("restart")
+        restarting = shared.popen("restart")
+        shows(watching, ".state", "restarting")
+        shows(watching, "#h-last", "Under way: restart")
+        shows(watching, row("head"), "starting")
+        said = restarting.communicate(timeout=120)
+        assert restarting.returncode == 0, said
+        shows(watching, row("head"), "ready")
         assert json.loads(read(shared, "/api/status"))["state"] == "ready"
+    shows(watching, ".state", "ready")
+    os.kill(shared.pid_of("worker-1", "raylet"), signal.SIGKILL)
+    shows(watching, "#events .bad", "exited: ")
+    shows(watching, row("worker-1"), "crashed")
+    shows(watching, ".state", "ready")
+    watching.close()
 
 
 def test_a_new_keeper_tells_the_same(shared: Sandbox) -> None:

@@ -18,6 +18,7 @@ import pytest
 from dashboards.boards import ALL
 
 from tests.integration.conftest import RAY_RELEASE, Sandbox, until
+from tests.integration.grafana import install, provided, queries
 
 pytestmark = [
     pytest.mark.ray,
@@ -82,13 +83,15 @@ workers: {count: 1}
 serve:
   applications: [{import: "app:main"}]
   health: /health
-prometheus: {retention: 1d}
-grafana: false
+prometheus: {retention: 1d, interval: 2s}
 """
+# Ray's own dashboards ask for much that a cluster without GPUs, batch jobs and language models does not have.
+LEAST_OF_RAYS = 60
 
 
 @pytest.fixture(scope="module")
 def cluster(shared: Sandbox) -> Sandbox:
+    shared.env["PATH"] = f"{install(shared.folder / 'grafana')}:{os.environ['PATH']}"
     shared.write(SPEC, app_py=APP)
     shared.run("up")
     return shared
@@ -123,6 +126,23 @@ def test_it_runs_beside_the_cluster_and_says_where(cluster: Sandbox) -> None:
     assert status["absent"] == {}
     assert cluster.services()["prometheus"]["tier"] == "observe"
     assert cluster.services()["prometheus"]["state"] == "ready"
+
+
+def test_rays_dashboard_is_linked_with_prometheus_and_grafana(cluster: Sandbox) -> None:
+    grafana = f"http://127.0.0.1:{3000 + cluster.offset}"
+    assert cluster.status()["urls"]["grafana"] == grafana
+    assert cluster.services()["grafana"]["state"] == "ready"
+    token = cluster.root / "secrets" / "ray-token"
+    headers = {"Authorization": f"Bearer {token.read_text().strip()}"} if RAY_RELEASE >= (2, 52) else {}
+
+    def told() -> Any:
+        return cluster.get("/api/grafana_health", base=cluster.dashboard, headers=headers)
+
+    linked = until(told, what="Ray's dashboard finds Grafana")
+    assert linked["result"]
+    assert linked["data"]["grafanaHost"] == grafana
+    assert linked["data"]["dashboardDatasource"] == "Prometheus"
+    assert cluster.get("/api/prometheus_health", base=cluster.dashboard, headers=headers)["result"]
 
 
 def test_its_configuration_is_valid(cluster: Sandbox) -> None:
@@ -184,10 +204,10 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
     os.kill(cluster.pid_of("worker-1", "raylet"), 9)
     until(lambda: cluster.status()["state"] == "ready", what="the worker is back")
     driver = cluster.popen("run", "--", "python", "work.py")
-    queries = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
+    asked = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
     if RAY_RELEASE < HAPROXY_SINCE:
-        queries = {query for query in queries if "daybreak_ingress_" not in query}
-    assert len(queries) > 20
+        asked = {query for query in asked if "daybreak_ingress_" not in query}
+    assert len(asked) > 20
 
     def found() -> bool:
         for path in ("/", "/", "/broken"):
@@ -196,14 +216,25 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
         missing.intersection_update({query for query in missing if not series(cluster, query)})
         return not missing
 
-    missing = set(queries)
+    missing = set(asked)
     try:
         until(found, what="every query has an answer", timeout_s=150)
     except AssertionError as error:
         raise AssertionError(f"{error}: nothing for {sorted(missing)}") from None
+    else:
+        rays_own_dashboards_find_something(cluster)
     finally:
         driver.send_signal(signal.SIGINT)
         driver.communicate(timeout=30)
+
+
+def rays_own_dashboards_find_something(cluster: Sandbox) -> None:
+    """They lie where Grafana looks for them, Prometheus takes every query, and many have an answer."""
+    boards = provided(cluster.root)
+    assert {board["uid"] for board in boards["daybreak"]} == {board.uid for board in ALL}
+    assert {"rayDefaultDashboard", "rayServeDashboard"} <= {board["uid"] for board in boards["Ray"]}
+    answered = [query for board in boards["Ray"] for query in queries(board) if series(cluster, query)]
+    assert len(answered) >= LEAST_OF_RAYS, answered
 
 
 def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
