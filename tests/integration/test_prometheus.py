@@ -145,6 +145,7 @@ def test_rays_dashboard_is_linked_with_prometheus_and_grafana(cluster: Sandbox) 
     assert cluster.get("/api/prometheus_health", base=cluster.dashboard, headers=headers)["result"]
 
 
+@pytest.mark.one_ray
 def test_its_configuration_is_valid(cluster: Sandbox) -> None:
     config = cluster.root / "config" / "prometheus.yml"
     assert config.stat().st_mode & 0o777 == 0o600
@@ -178,12 +179,14 @@ def test_a_restart_of_the_app_tier_leaves_it_and_its_data_alone(cluster: Sandbox
     until(lambda: set(targets(cluster).values()) == {"up"}, what="the new nodes are found")
 
 
+@pytest.mark.one_ray
 def test_what_it_has_measured_is_there_after_down_and_up(cluster: Sandbox) -> None:
     cluster.run("down")
     cluster.run("up")
     assert series(cluster, "min_over_time(daybreak_cluster_generation[30m]) == 1")
 
 
+@pytest.mark.one_ray
 def test_it_is_restarted_when_it_crashes(cluster: Sandbox) -> None:
     pid = cluster.services()["prometheus"]["pid"]
     os.kill(pid, 9)
@@ -193,6 +196,7 @@ def test_it_is_restarted_when_it_crashes(cluster: Sandbox) -> None:
     )
 
 
+@pytest.mark.one_ray
 def test_its_alerts_are_loaded(cluster: Sandbox) -> None:
     rules = ask(cluster, "rules")["groups"][0]["rules"]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
@@ -237,6 +241,7 @@ def rays_own_dashboards_find_something(cluster: Sandbox) -> None:
     assert len(answered) >= LEAST_OF_RAYS, answered
 
 
+@pytest.mark.one_ray
 def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 9090 + sandbox.offset)):
         sandbox.write("workers: {count: 0}\nprometheus: {}\n")
@@ -246,6 +251,7 @@ def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> Non
     assert "prometheus" not in sandbox.services()
 
 
+@pytest.mark.one_ray
 def test_where_it_is_not_installed_status_says_how_to_get_it(sandbox: Sandbox, tmp_path: Path) -> None:
     # Everything that is on PATH but Prometheus.
     for folder in reversed(os.environ["PATH"].split(":")):
