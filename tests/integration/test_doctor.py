@@ -19,6 +19,7 @@ pytestmark = pytest.mark.ray
 SPEC = """
 workers: {count: 0}
 serve: {applications: [{import: "app:main"}]}
+health: {interval: 1s, timeout: 1s, start_period: 1s}
 """
 # What depends on the machine that the tests run on, and not on the sandbox.
 OF_THE_MACHINE = {"memory", "shm", "cgroup", "limits", "disk", "slow-disk", "hostname", "ipv6", "docker", "orphans"}
@@ -54,6 +55,7 @@ def healthy(sandbox: Sandbox) -> bool:
     return not found
 
 
+@pytest.mark.one_ray
 def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
     before = sorted(path for place in (sandbox.folder, sandbox.home, sandbox.runtime) for path in place.rglob("*"))
@@ -76,6 +78,7 @@ def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox)
         pytest.skip("this machine has faults of its own")
 
 
+@pytest.mark.one_ray
 def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
     with socket.create_server(("127.0.0.1", 8000 + sandbox.offset)):
@@ -86,6 +89,7 @@ def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox)
         assert looked(sandbox, "ports", "--port-offset", way_out)["ports"]["severity"] == "ok"
 
 
+@pytest.mark.one_ray
 def test_an_invalid_spec_is_an_error_and_wrong_usage_is_not(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.write("workers: {cuont: 3}\n")
     assert "workers.cuont: unknown key (did you mean 'count'?)" in sandbox.run("doctor", "spec", code=1).stdout
@@ -94,6 +98,7 @@ def test_an_invalid_spec_is_an_error_and_wrong_usage_is_not(sandbox: Sandbox, tm
     sandbox.run("doctor", "--prune", "ports", code=2)
 
 
+@pytest.mark.one_ray
 def test_names_are_completed(sandbox: Sandbox) -> None:
     sandbox.env |= {"_DAYBREAK_COMPLETE": "bash_complete", "COMP_WORDS": "daybreak doctor sl", "COMP_CWORD": "2"}
     assert sandbox.run().stdout.split() == ["plain,slow-start", "plain,slow-disk"]
@@ -125,6 +130,7 @@ def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared:
     healthy(shared)
 
 
+@pytest.mark.one_ray
 def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbox) -> None:
     os.kill(shared.pid_of("head", "gcs_server"), signal.SIGKILL)
     said = until(lambda: bad(looked_whatever(shared)).get("head"), what="the head is missed")
@@ -133,6 +139,19 @@ def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbo
     head = looked(shared)["head"]
     assert head["severity"] == "note"
     assert "was started again" in head["findings"][0]["found"]
+
+
+@pytest.mark.one_ray
+def test_a_head_that_hangs_is_told_before_it_is_given_up(shared: Sandbox) -> None:
+    hanging = [shared.pid_of("head", name) for name in ("gcs_server", "raylet")]
+    for pid in hanging:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        said = until(lambda: bad(looked_whatever(shared)).get("head"), what="failing checks are told")
+        assert said[0].startswith("head fails its checks: ")
+    finally:
+        for pid in hanging:
+            os.kill(pid, signal.SIGCONT)
 
 
 def looked_whatever(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
