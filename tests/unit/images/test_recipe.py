@@ -30,6 +30,7 @@ def test_versions_of_a_base_with_ray_are_kept_unless_the_requirements_name_them(
     assert own == {"numpy", "scikit-learn"}
     assert install.pins(present, own | {"ray"}) == ["fastapi==0.110.0"]
     assert install.pins({"fastapi": "1"}, set()) == []
+    assert install.pins({"ray": "2.20.0", "torch": "2.3.0+cpu", "conda": "24.x"}, {"ray"}) == []
 
 
 def test_this_interpreter_knows_what_it_has() -> None:

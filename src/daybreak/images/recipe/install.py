@@ -15,6 +15,8 @@ DEFAULT = "2.60.0"
 EXTRAS = "default,serve"
 # The first process of the container; its wheel holds one small static program.
 INIT = "dumb-init>=1.2.5"
+# A version that pip's index can have: conda and local builds have others, which pip could not even read.
+PLAIN = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?$")
 PIP = "/opt/pip/bin/pip"
 TARGET = "/opt/ray/bin/python"
 
@@ -47,7 +49,8 @@ def pins(present: "dict[str, str]", own: "set[str]") -> "list[str]":
     """Constraints that keep the base's versions; none where the base has no Ray of its own."""
     if "ray" not in present:
         return []
-    return [f"{name}=={version}" for name, version in sorted(present.items()) if name not in own]
+    kept = {name: version for name, version in present.items() if name not in own and PLAIN.match(version)}
+    return [f"{name}=={version}" for name, version in sorted(kept.items())]
 
 
 def _text(path: str) -> str:
@@ -71,7 +74,7 @@ def main() -> "str | int":
     for option, name in (("--requirement", "requirements.txt"), ("--constraint", "constraints.txt")):
         if os.path.exists(name):
             command += [option, name]
-    # An address that begins with `file:` on the host means nothing here; no setting of the base's account counts.
+    # The settings of the base's own account do not count.
     return subprocess.call(command, env={**os.environ, "HOME": "/root"})
 
 
