@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import urllib.request
 from pathlib import Path
 
 from pictures.scene import DESKTOP, PHONE, Cluster, browser, cluster, ended, keep, shows, until
-from pictures.terminal import on_terminal, photograph
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 # A history that the page has something to say about.
@@ -54,26 +52,10 @@ def page(cluster: Cluster, folder: Path) -> None:
         keep(phone, folder / "page-phone.png")
 
 
-def words(cluster: Cluster, folder: Path) -> None:
-    """The logs; the doctor, while all is well and after somebody has killed the keeper and the head."""
-    with browser() as chromium:
-        for word in ("POST", "GET", "GET"):
-            urllib.request.urlopen(urllib.request.Request(f"{cluster.serve}/visits", method=word), timeout=10).close()
-        shown = on_terminal("logs", "-l", "4", cwd=cluster.folder, env=cluster.env)
-        photograph(chromium, {"daybreak logs -l 4": shown}, folder / "logs.png")
-        well = on_terminal("doctor", cwd=cluster.folder, env=cluster.env)
-        pids = cluster.pids()
-        for name in ("keeper", "head"):
-            os.kill(pids[name], signal.SIGKILL)
-        ill = on_terminal("doctor", cwd=cluster.folder, env=cluster.env)
-        photograph(chromium, {"daybreak doctor": well, "daybreak doctor ": ill}, folder / "doctor.png")
-
-
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with cluster("prometheus: false\n") as made:
         page(made, FOLDER)
-        words(made, FOLDER)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,6 @@ class Cluster:
         return f"http://127.0.0.1:{8080 + OFFSET}/"
 
     @property
-    def prometheus(self) -> str:
-        return f"http://127.0.0.1:{9090 + OFFSET}"
-
-    @property
-    def serve(self) -> str:
-        return f"http://127.0.0.1:{8000 + OFFSET}"
-
-    @property
     def env(self) -> dict[str, str]:
         return {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)}
 

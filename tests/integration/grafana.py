@@ -1,4 +1,4 @@
-"""What stands in for Grafana, which no package source of CI has: it reads the real configuration, and answers for it."""
+"""What stands in for Grafana, which no package source of CI has: it reads the real configuration, and answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PROGRAM = '''#!{python}
+PROGRAM = """#!{python}
 import configparser, http.server, json, sys
 
 assert sys.argv[1] == "server", sys.argv
@@ -34,8 +34,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 address = (read["server"]["http_addr"], int(read["server"]["http_port"]))
 http.server.ThreadingHTTPServer(address, Handler).serve_forever()
-'''
-# What Grafana fills in before it asks.
+"""
+# What Grafana fills in before it asks: durations, and values of labels.
+DURATIONS = ("interval", "window", "__interval", "__rate_interval", "__range")
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 
 
@@ -58,7 +59,7 @@ def queries(dashboard: dict[str, Any]) -> set[str]:
         here = rest.pop()
         if isinstance(here, dict):
             if "expr" in here:
-                found.add(VARIABLE.sub(lambda name: "1m" if name[1].startswith("__") else ".*", here["expr"]))
+                found.add(VARIABLE.sub(lambda name: "1m" if name[1] in DURATIONS else ".*", here["expr"]))
             rest += here.values()
         elif isinstance(here, list):
             rest += here

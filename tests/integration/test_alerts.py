@@ -1,4 +1,4 @@
-"""Alerts that a real cluster fires: its application is sick, its head is killed, its database hangs, a service crashes on."""
+"""Alerts that a real cluster fires: a sick application, a killed head, a hanging database, a crash loop."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def remember(timeline: Path) -> None:
 
 def fires(sandbox: Sandbox, alert: str, **labels: str) -> None:
     """Wait until this alert has fired, however short."""
-    chosen = ",".join(f'{key}="{value}"' for key, value in {"alertname": alert, "alertstate": "firing", **labels}.items())
+    chosen = ",".join(
+        f'{key}="{value}"' for key, value in {"alertname": alert, "alertstate": "firing", **labels}.items()
+    )
     until(lambda: series(sandbox, f"max_over_time(ALERTS{{{chosen}}}[5m])"), what=f"{alert} fires", timeout_s=60)
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from daybreak.survey.ports import is_free
-from tests.browser.conftest import browser  # noqa: F401
+from tests.browser.conftest import browser
 from tests.integration.conftest import APP, Sandbox, has_gone, until
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
 
 pytestmark = pytest.mark.ray
+__all__ = ["browser"]  # a fixture of another folder
 
 SPEC = """
 workers: {count: 1}
@@ -234,4 +235,3 @@ def test_a_command_that_comes_while_the_keeper_leaves_is_not_lost(sandbox: Sandb
             until(moment, what=what)
             sandbox.run("up")
         assert sandbox.status()["state"] == "ready"
-
