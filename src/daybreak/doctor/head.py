@@ -11,7 +11,7 @@ from daybreak.doctor.finding import Finding, Severity, error, ok
 from daybreak.health import http
 from daybreak.services.ray import HEAD, dashboard_health_url
 
-GCS_DEADLINE_S = 1.2
+GCS_DEADLINE_S = 3.0
 
 
 def look(case: Case) -> Iterator[Finding]:
