@@ -7,9 +7,11 @@ CONSTRAINTS := constraints/ray-2.60.0.txt
 OLD_VENV := .venv-ray-2.20.0
 BENCH_VENV := .venv-bench
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
-OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page prometheus)
+# What depends on the version of Ray, and not on ours alone.
+OLD_MARKS := not slow and not one_ray
+OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page prometheus stock_ray)
 
-.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench check format clean
+.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench pictures check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,13 +53,13 @@ demo-down: ## Stop the example cluster
 
 test: setup setup-old ## Run all tests, with Ray 2.60.0 and then the integration tests with Ray 2.20.0
 	$(BIN)/python -m pytest tests
-	$(OLD_VENV)/bin/python -m pytest -m 'not slow' $(OLD_TESTS)
+	$(OLD_VENV)/bin/python -m pytest -m '$(OLD_MARKS)' $(OLD_TESTS)
 
 test-unit: setup ## Run the tests that start no real Ray
 	$(BIN)/python -m pytest tests/unit tests/contract
 
 test-old: setup-old ## Run the integration tests with Ray 2.20.0
-	$(OLD_VENV)/bin/python -m pytest -m 'not slow' $(OLD_TESTS)
+	$(OLD_VENV)/bin/python -m pytest -m '$(OLD_MARKS)' $(OLD_TESTS)
 
 bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (an hour; nothing else may run)
 	$(BIN)/python -m bench startup scale
@@ -65,6 +67,9 @@ bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side
 	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
+
+pictures: setup ## Make the pictures of the docs anew, with a real cluster and a Chromium
+	$(BIN)/python -m pictures
 
 check: setup ## Lint, types, import arrow
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ DaybreakError                  1   something failed
 │   ├── ServiceDied            1   the process ended; carries exit code and log tail
 │   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
 ├── StepFailed                 1   one or more services could not be started or stopped
+├── BuildFailed                1   an image could not be built; carries the build's last lines
 ├── KeeperError                1   the keeper cannot be reached or refused
 └── Interrupted              130   the user asked to stop
 """
@@ -153,6 +154,17 @@ class StepFailed(DaybreakError):
 
     def details(self) -> list[str]:
         return [line for failure in self.failures for line in failure.details()]
+
+
+class BuildFailed(DaybreakError):
+    """An image could not be built. `tail` holds the last lines of what failed."""
+
+    def __init__(self, message: str, *, tail: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.tail = tuple(tail)
+
+    def details(self) -> list[str]:
+        return [f"  | {line}" for line in self.tail]
 
 
 class KeeperError(DaybreakError):

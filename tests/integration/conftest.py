@@ -27,7 +27,7 @@ from daybreak.survey.ports import is_free
 COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
-PUBLIC_PORTS = (8000, 8265, 6380, 8080, 9090)
+PUBLIC_PORTS = (8000, 8265, 6380, 8080, 9090, 3000)
 RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
 APP = """
 import os

@@ -109,6 +109,7 @@ def test_services_go_on_without_a_keeper_and_the_next_command_starts_one(cluster
     assert (plan["stop"], plan["start"]) == ([], [])
 
 
+@pytest.mark.one_ray
 def test_what_died_while_no_keeper_was_there_is_brought_back_by_the_next(cluster: Sandbox) -> None:
     before = cluster.column("instance")
     redis_pid = cluster.services()["redis"]["pid"]
@@ -119,6 +120,7 @@ def test_what_died_while_no_keeper_was_there_is_brought_back_by_the_next(cluster
     until_back(cluster, before, "redis")
 
 
+@pytest.mark.one_ray
 def test_an_adopted_service_is_supervised_like_any_other(cluster: Sandbox) -> None:
     kill_keeper(cluster)
     before = cluster.column("instance")
@@ -142,6 +144,7 @@ def test_a_worker_whose_raylet_is_killed_is_started_again(cluster: Sandbox) -> N
     until(lambda: visits(cluster) == 1, what="the application answers again")
 
 
+@pytest.mark.one_ray
 def test_postgres_is_back_after_kill_with_its_rows(cluster: Sandbox) -> None:
     before, count = cluster.column("instance"), visit(cluster)
     # The service's main process may be a helper that dropped root's rights: the postmaster is found by its file.
@@ -153,6 +156,7 @@ def test_postgres_is_back_after_kill_with_its_rows(cluster: Sandbox) -> None:
     assert visit(cluster) == count + 1
 
 
+@pytest.mark.one_ray
 def test_redis_is_back_after_kill(cluster: Sandbox) -> None:
     before = cluster.column("instance")
     client = redis.Redis.from_url(secret(cluster, "redis-url"))
@@ -195,6 +199,7 @@ def test_a_head_that_died_while_no_keeper_was_there_is_brought_back(cluster: San
     assert visits(cluster) == count
 
 
+@pytest.mark.one_ray
 def test_restart_and_up_after_crashes_leave_the_databases_alone(cluster: Sandbox) -> None:
     before, count = cluster.column("instance"), visits(cluster)
     cluster.run("up")
@@ -206,6 +211,7 @@ def test_restart_and_up_after_crashes_leave_the_databases_alone(cluster: Sandbox
     assert visits(cluster) == count
 
 
+@pytest.mark.one_ray
 def test_an_up_while_something_is_being_recovered_waits_and_ends_ready(cluster: Sandbox) -> None:
     before = cluster.column("instance")
     kill(cluster.services()["redis"]["pid"])
@@ -213,6 +219,7 @@ def test_an_up_while_something_is_being_recovered_waits_and_ends_ready(cluster: 
     until_back(cluster, before, "redis")
 
 
+@pytest.mark.one_ray
 def test_a_service_that_always_ends_is_backed_off_and_one_that_never_restarts_is_left_alone(cluster: Sandbox) -> None:
     before = cluster.column("instance")
     services = """
@@ -246,6 +253,7 @@ services:
     assert cluster.column("instance") == before
 
 
+@pytest.mark.one_ray
 def test_every_recovery_was_measured(cluster: Sandbox) -> None:
     found = recoveries(cluster)
     assert len(found) >= 5
@@ -263,6 +271,7 @@ def test_no_process_is_left_after_down(cluster: Sandbox) -> None:
     assert cluster.processes() == []
 
 
+@pytest.mark.one_ray
 def test_a_keeper_killed_in_the_middle_of_up_loses_nothing(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=STARTER.read_text())
     command = sandbox.popen("up")

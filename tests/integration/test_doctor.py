@@ -54,6 +54,7 @@ def healthy(sandbox: Sandbox) -> bool:
     return not found
 
 
+@pytest.mark.one_ray
 def test_nothing_is_started_or_written(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
     before = sorted(path for place in (sandbox.folder, sandbox.home, sandbox.runtime) for path in place.rglob("*"))
@@ -76,6 +77,7 @@ def test_a_healthy_machine_is_one_line_with_a_spec_and_without(sandbox: Sandbox)
         pytest.skip("this machine has faults of its own")
 
 
+@pytest.mark.one_ray
 def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
     with socket.create_server(("127.0.0.1", 8000 + sandbox.offset)):
@@ -86,6 +88,7 @@ def test_a_taken_port_is_an_error_with_its_owner_and_a_way_out(sandbox: Sandbox)
         assert looked(sandbox, "ports", "--port-offset", way_out)["ports"]["severity"] == "ok"
 
 
+@pytest.mark.one_ray
 def test_an_invalid_spec_is_an_error_and_wrong_usage_is_not(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.write("workers: {cuont: 3}\n")
     assert "workers.cuont: unknown key (did you mean 'count'?)" in sandbox.run("doctor", "spec", code=1).stdout
@@ -94,6 +97,7 @@ def test_an_invalid_spec_is_an_error_and_wrong_usage_is_not(sandbox: Sandbox, tm
     sandbox.run("doctor", "--prune", "ports", code=2)
 
 
+@pytest.mark.one_ray
 def test_names_are_completed(sandbox: Sandbox) -> None:
     sandbox.env |= {"_DAYBREAK_COMPLETE": "bash_complete", "COMP_WORDS": "daybreak doctor sl", "COMP_CWORD": "2"}
     assert sandbox.run().stdout.split() == ["plain,slow-start", "plain,slow-disk"]
@@ -125,6 +129,7 @@ def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared:
     healthy(shared)
 
 
+@pytest.mark.one_ray
 def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbox) -> None:
     os.kill(shared.pid_of("head", "gcs_server"), signal.SIGKILL)
     said = until(lambda: bad(looked_whatever(shared)).get("head"), what="the head is missed")
@@ -133,6 +138,16 @@ def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbo
     head = looked(shared)["head"]
     assert head["severity"] == "note"
     assert "was started again" in head["findings"][0]["found"]
+
+
+def test_a_gcs_that_hangs_is_told(shared: Sandbox) -> None:
+    gcs = shared.pid_of("head", "gcs_server")
+    os.kill(gcs, signal.SIGSTOP)
+    try:
+        done = until(lambda: shared.run("doctor", "head", code=1), what="the GCS is missed")
+        assert done.stdout.startswith("error: head: the GCS does not answer: ")
+    finally:
+        os.kill(gcs, signal.SIGCONT)
 
 
 def looked_whatever(sandbox: Sandbox) -> dict[str, dict[str, Any]]:

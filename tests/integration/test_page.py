@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
-import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from daybreak.survey.ports import is_free
+from tests.browser.conftest import browser
 from tests.integration.conftest import APP, Sandbox, has_gone, until
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as BrowserPage
+
 pytestmark = pytest.mark.ray
+__all__ = ["browser"]  # a fixture of another folder
 
 SPEC = """
 workers: {count: 1}
@@ -44,6 +53,19 @@ def refused(sandbox: Sandbox, path: str, **headers: str) -> int:
     with pytest.raises(urllib.error.HTTPError) as caught:
         read(sandbox, path, **headers)
     return caught.value.code
+
+
+def row(name: str) -> str:
+    return f'#services tr[data-key="{name}"]'
+
+
+def shows(watching: BrowserPage, selector: str, text: str) -> None:
+    """Wait until an element of the page has this text; nobody loads it anew."""
+    watching.wait_for_function(
+        "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)",
+        arg=[selector, text],
+        timeout=60_000,
+    )
 
 
 def values(sandbox: Sandbox, name: str) -> dict[str, float]:
@@ -98,12 +120,14 @@ def test_metrics_tell_starts_and_traffic(shared: Sandbox) -> None:
         )
 
 
+@pytest.mark.one_ray
 def test_strangers_are_refused(shared: Sandbox) -> None:
     assert refused(shared, "/api/status", Host="evil.example") == 421
     assert refused(shared, "/api/status", Origin="http://evil.example") == 403
     assert refused(shared, "/?token=guessed") == 401
 
 
+@pytest.mark.one_ray
 def test_events_come_as_they_happen_and_the_page_can_restart(shared: Sandbox) -> None:
     token = (shared.root / "secrets/page-token").read_text().strip()
     assert (shared.root / "secrets/page-token").stat().st_mode & 0o777 == 0o600
@@ -127,13 +151,31 @@ def test_events_come_as_they_happen_and_the_page_can_restart(shared: Sandbox) ->
     assert counts['{cause="command",service="head"}'] == 1
 
 
-def test_a_client_that_reads_nothing_holds_nobody_up(shared: Sandbox) -> None:
+@pytest.mark.one_ray
+def test_a_client_that_reads_nothing_holds_nobody_up(shared: Sandbox, browser: Browser) -> None:
+    """Not even a browser that shows the restart as it happens, and then a crash."""
+    watching = browser.new_page()
+    watching.goto(page(shared))
+    shows(watching, ".state", "ready")
     with socket.create_connection(("127.0.0.1", 8080 + shared.offset)) as lazy:
         lazy.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        shared.run("restart")
+        restarting = shared.popen("restart")
+        shows(watching, ".state", "restarting")
+        shows(watching, "#h-last", "Under way: restart")
+        shows(watching, row("head"), "starting")
+        said = restarting.communicate(timeout=120)
+        assert restarting.returncode == 0, said
+        shows(watching, row("head"), "ready")
         assert json.loads(read(shared, "/api/status"))["state"] == "ready"
+    shows(watching, ".state", "ready")
+    os.kill(shared.pid_of("worker-1", "raylet"), signal.SIGKILL)
+    shows(watching, "#events .bad", "exited: ")
+    shows(watching, row("worker-1"), "crashed")
+    shows(watching, ".state", "ready")
+    watching.close()
 
 
+@pytest.mark.one_ray
 def test_a_new_keeper_tells_the_same(shared: Sandbox) -> None:
     before = values(shared, "daybreak_service_start_duration_seconds_count")
     keeper = psutil.Process(shared.status()["keeper_pid"])
@@ -145,6 +187,7 @@ def test_a_new_keeper_tells_the_same(shared: Sandbox) -> None:
     assert shared.status()["page"]["state"] == "listening"
 
 
+@pytest.mark.one_ray
 def test_it_moves_with_its_port_and_goes_with_the_cluster(shared: Sandbox) -> None:
     shared.write(SPEC.replace("workers:", "page: {names: [example.com]}\nworkers:"), app_py=APP)
     assert refused(shared, "/healthz", Host="example.com") == 421
@@ -159,6 +202,7 @@ def test_it_moves_with_its_port_and_goes_with_the_cluster(shared: Sandbox) -> No
     shared.run("down")
 
 
+@pytest.mark.one_ray
 def test_a_taken_port_is_told_before_anything_starts(shared: Sandbox) -> None:
     shared.write(SPEC, app_py=APP)
     with socket.socket() as taken:
@@ -173,15 +217,21 @@ def test_a_taken_port_is_told_before_anything_starts(shared: Sandbox) -> None:
 
 @pytest.mark.slow
 def test_a_command_that_comes_while_the_keeper_leaves_is_not_lost(sandbox: Sandbox) -> None:
-    # The keeper leaves about a second after `down`; an open page must not keep it half-way out.
+    # The keeper leaves about a second after `down`; an open page must not keep it half-way out. The next command comes
+    # while it is still there, when it has just closed its socket, and when the page has gone as well.
     sandbox.write("workers: {count: 0}\ndashboard: false\n")
-    for nap_s in (0.6, 0.7, 0.8, 0.9, 1.0):
-        sandbox.run("up")
+    sandbox.run("up")
+    control = next(sandbox.runtime.glob("*/keeper.sock"))
+    moments: list[tuple[str, Callable[[], bool]]] = [
+        ("it is still there", control.exists),
+        ("it has closed its socket", lambda: not control.exists()),
+        ("the page has gone", lambda: is_free(8080 + sandbox.offset)),
+    ]
+    for what, moment in moments:
         with socket.create_connection(("127.0.0.1", 8080 + sandbox.offset)) as reading:
             reading.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert reading.recv(4096)
             sandbox.run("down")
-            time.sleep(nap_s)
+            until(moment, what=what)
             sandbox.run("up")
         assert sandbox.status()["state"] == "ready"
-        sandbox.run("down")

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import urllib.error
 import urllib.parse
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from dashboards.boards import ALL
 
 from tests.integration.conftest import RAY_RELEASE, Sandbox, until
+from tests.integration.grafana import install, provided, queries
 
 pytestmark = [
     pytest.mark.ray,
@@ -82,13 +84,15 @@ workers: {count: 1}
 serve:
   applications: [{import: "app:main"}]
   health: /health
-prometheus: {retention: 1d}
-grafana: false
+prometheus: {retention: 1d, interval: 2s}
 """
+# Ray's own dashboards ask for much that a cluster without GPUs, batch jobs and language models does not have.
+LEAST_OF_RAYS = 30
 
 
 @pytest.fixture(scope="module")
 def cluster(shared: Sandbox) -> Sandbox:
+    shared.env["PATH"] = f"{install(shared.folder / 'grafana')}:{os.environ['PATH']}"
     shared.write(SPEC, app_py=APP)
     shared.run("up")
     return shared
@@ -125,6 +129,24 @@ def test_it_runs_beside_the_cluster_and_says_where(cluster: Sandbox) -> None:
     assert cluster.services()["prometheus"]["state"] == "ready"
 
 
+def test_rays_dashboard_is_linked_with_prometheus_and_grafana(cluster: Sandbox) -> None:
+    grafana = f"http://127.0.0.1:{3000 + cluster.offset}"
+    assert cluster.status()["urls"]["grafana"] == grafana
+    assert cluster.services()["grafana"]["state"] == "ready"
+    token = cluster.root / "secrets" / "ray-token"
+    headers = {"Authorization": f"Bearer {token.read_text().strip()}"} if RAY_RELEASE >= (2, 52) else {}
+
+    def told() -> Any:
+        return cluster.get("/api/grafana_health", base=cluster.dashboard, headers=headers)
+
+    linked = until(told, what="Ray's dashboard finds Grafana")
+    assert linked["result"]
+    assert linked["data"]["grafanaHost"] == grafana
+    assert linked["data"]["dashboardDatasource"] == "Prometheus"
+    assert cluster.get("/api/prometheus_health", base=cluster.dashboard, headers=headers)["result"]
+
+
+@pytest.mark.one_ray
 def test_its_configuration_is_valid(cluster: Sandbox) -> None:
     config = cluster.root / "config" / "prometheus.yml"
     assert config.stat().st_mode & 0o777 == 0o600
@@ -158,12 +180,14 @@ def test_a_restart_of_the_app_tier_leaves_it_and_its_data_alone(cluster: Sandbox
     until(lambda: set(targets(cluster).values()) == {"up"}, what="the new nodes are found")
 
 
+@pytest.mark.one_ray
 def test_what_it_has_measured_is_there_after_down_and_up(cluster: Sandbox) -> None:
     cluster.run("down")
     cluster.run("up")
     assert series(cluster, "min_over_time(daybreak_cluster_generation[30m]) == 1")
 
 
+@pytest.mark.one_ray
 def test_it_is_restarted_when_it_crashes(cluster: Sandbox) -> None:
     pid = cluster.services()["prometheus"]["pid"]
     os.kill(pid, 9)
@@ -173,6 +197,7 @@ def test_it_is_restarted_when_it_crashes(cluster: Sandbox) -> None:
     )
 
 
+@pytest.mark.one_ray
 def test_its_alerts_are_loaded(cluster: Sandbox) -> None:
     rules = ask(cluster, "rules")["groups"][0]["rules"]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
@@ -184,10 +209,10 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
     os.kill(cluster.pid_of("worker-1", "raylet"), 9)
     until(lambda: cluster.status()["state"] == "ready", what="the worker is back")
     driver = cluster.popen("run", "--", "python", "work.py")
-    queries = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
+    asked = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
     if RAY_RELEASE < HAPROXY_SINCE:
-        queries = {query for query in queries if "daybreak_ingress_" not in query}
-    assert len(queries) > 20
+        asked = {query for query in asked if "daybreak_ingress_" not in query}
+    assert len(asked) > 20
 
     def found() -> bool:
         for path in ("/", "/", "/broken"):
@@ -196,16 +221,35 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
         missing.intersection_update({query for query in missing if not series(cluster, query)})
         return not missing
 
-    missing = set(queries)
+    missing = set(asked)
     try:
         until(found, what="every query has an answer", timeout_s=150)
     except AssertionError as error:
         raise AssertionError(f"{error}: nothing for {sorted(missing)}") from None
+    else:
+        rays_own_dashboards_find_something(cluster)
     finally:
         driver.send_signal(signal.SIGINT)
         driver.communicate(timeout=30)
 
 
+def rays_own_dashboards_find_something(cluster: Sandbox) -> None:
+    """They lie where Grafana looks for them, Prometheus takes every query, and many have an answer."""
+    boards = provided(cluster.root)
+    assert {board["uid"] for board in boards["daybreak"]} == {board.uid for board in ALL}
+    assert {"rayDefaultDashboard", "rayServeDashboard"} <= {board["uid"] for board in boards["Ray"]}
+    answered: list[str] = []
+    refused: list[str] = []
+    for query in sorted({query for board in boards["Ray"] for query in queries(board)}):
+        try:
+            answered += [query] if series(cluster, query) else []
+        except urllib.error.HTTPError as error:
+            refused += [query] if error.code == HTTPStatus.BAD_REQUEST else []
+    assert refused == []
+    assert len(answered) >= LEAST_OF_RAYS, answered
+
+
+@pytest.mark.one_ray
 def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 9090 + sandbox.offset)):
         sandbox.write("workers: {count: 0}\nprometheus: {}\n")
@@ -215,6 +259,7 @@ def test_a_port_that_is_taken_is_told_and_fails_nothing(sandbox: Sandbox) -> Non
     assert "prometheus" not in sandbox.services()
 
 
+@pytest.mark.one_ray
 def test_where_it_is_not_installed_status_says_how_to_get_it(sandbox: Sandbox, tmp_path: Path) -> None:
     # Everything that is on PATH but Prometheus.
     for folder in reversed(os.environ["PATH"].split(":")):

@@ -62,6 +62,7 @@ def test_a_cluster_for_the_length_of_a_with_block(folder: Path) -> None:
     assert procfs.marked(str(folder)) == {}
 
 
+@pytest.mark.one_ray
 def test_the_block_ends_the_cluster_after_an_error_too_but_not_one_that_ran_before(folder: Path) -> None:
     spec = daybreak.load(folder=folder, name=NAME, workers=0, port_offset=free_offset())
     offset = spec.spec.ports.offset
@@ -81,6 +82,7 @@ def test_the_block_ends_the_cluster_after_an_error_too_but_not_one_that_ran_befo
     daybreak.down(NAME)
 
 
+@pytest.mark.one_ray
 def test_up_scale_restart_down(folder: Path) -> None:
     spec = daybreak.load(folder=folder, name=NAME, app="app:main", workers=0, port_offset=free_offset())
     assert isinstance(spec, daybreak.LoadedSpec)
@@ -106,6 +108,7 @@ def test_up_scale_restart_down(folder: Path) -> None:
     assert daybreak.down(NAME) == {} or daybreak.status(NAME).state == "stopped"
 
 
+@pytest.mark.one_ray
 def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path) -> None:
     (folder / "daybreak.yaml").write_text("workers: {count: many}\nservce: {}\nports: {serve: 99999}\n")
     with pytest.raises(SpecError) as caught:
@@ -119,6 +122,7 @@ def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path) -> None:
     assert daybreak.down("nobody") == {}
 
 
+@pytest.mark.one_ray
 def test_a_failed_start_raises_and_leaves_nothing(folder: Path, state: Path) -> None:
     spec = daybreak.load(folder=folder, name=NAME, app="app:nothing", workers=0, port_offset=free_offset())
     with pytest.raises(daybreak.DaybreakError, match="nothing") as caught:

@@ -83,6 +83,7 @@ def test_a_driver_without_the_token_is_refused(shared: Sandbox) -> None:
         "import os\n"
         "for key in ('RAY_AUTH_MODE', 'RAY_AUTH_TOKEN_PATH'): os.environ.pop(key, None)\n"
         "os.environ['HOME'] = '/nonexistent'\n"
+        "os.environ['RAY_NUM_REDIS_GET_RETRIES'] = '3'\n"  # a second each; 20 of them else
         "import ray\n"
         "try: ray.init(log_to_driver=False)\n"
         "except Exception as error: print('refused', type(error).__name__)\n"

@@ -152,6 +152,7 @@ def web_port() -> int:
     return free_port()
 
 
+@pytest.mark.one_ray
 def test_an_own_service_starts_after_what_it_needs_and_gets_its_environment(shared: Sandbox, web_port: int) -> None:
     shared.write(web_spec(shared, web_port), app_py=APP, web_py=WEB, says_py=SAYS)
     done = shared.run("up")
@@ -165,6 +166,7 @@ def test_an_own_service_starts_after_what_it_needs_and_gets_its_environment(shar
     shared.run("wait", "web", "--timeout", "10s")
 
 
+@pytest.mark.one_ray
 def test_a_change_of_an_own_service_replaces_only_that(shared: Sandbox, web_port: int) -> None:
     before = shared.column("instance")
     shared.write(web_spec(shared, web_port, own="second"))
@@ -174,6 +176,7 @@ def test_a_change_of_an_own_service_replaces_only_that(shared: Sandbox, web_port
     assert {name for name in after if after[name] != before[name]} == {"web"}
 
 
+@pytest.mark.one_ray
 def test_restart_replaces_own_services_with_the_app_tier(shared: Sandbox, web_port: int) -> None:
     before = shared.column("instance")
     shared.run("restart", "--in-place")
@@ -263,6 +266,7 @@ def plain(tmp_path: Path) -> Iterator[Sandbox]:
     made.tear_down()
 
 
+@pytest.mark.one_ray
 def test_without_any_spec_file(plain: Sandbox) -> None:
     (plain.folder / "app.py").write_text(APP)
     done = plain.run("up", "1", "--app", "app:main", "--port-offset", str(plain.offset))

@@ -72,6 +72,9 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
     assert services["head"]["state"] == "ready"
     assert services["serve"]["state"] == "failed"
     assert "no_such_module_anywhere" in sandbox.run("status").stdout
+    told = sandbox.run("doctor", "serve", code=1).stdout
+    assert told.startswith("error: serve: the application is not deployed: ")
+    assert "no_such_module_anywhere" in told
     head = services["head"]["instance"]
     (sandbox.folder / "app.py").write_text(APP)
     sandbox.run("up")
@@ -91,6 +94,7 @@ def test_a_replica_that_cannot_be_constructed_is_told_with_its_reason(sandbox: S
     assert sandbox.processes() == []
 
 
+@pytest.mark.one_ray
 def test_more_memory_than_the_machine_has_is_refused(sandbox: Sandbox) -> None:
     sandbox.write("workers: {count: 1, memory: 900TiB}\n")
     error = sandbox.run("up", code=2).stderr
@@ -99,6 +103,7 @@ def test_more_memory_than_the_machine_has_is_refused(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
+@pytest.mark.one_ray
 def test_no_ray_and_the_wrong_ray_are_told_apart(sandbox: Sandbox, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
@@ -111,6 +116,7 @@ def test_no_ray_and_the_wrong_ray_are_told_apart(sandbox: Sandbox, tmp_path: Pat
     assert sandbox.processes() == []
 
 
+@pytest.mark.one_ray
 def test_an_invalid_spec_lists_every_problem_with_its_line(sandbox: Sandbox) -> None:
     sandbox.write("workers: {cuont: 3}\nhealth: {interval: fast}\nserve: {config: nowhere.yaml}\n")
     error = sandbox.run("up", code=2).stderr
@@ -122,6 +128,7 @@ def test_an_invalid_spec_lists_every_problem_with_its_line(sandbox: Sandbox) -> 
 
 
 @as_root
+@pytest.mark.one_ray
 def test_a_full_and_a_read_only_state_folder_are_one_clear_message_each(sandbox: Sandbox) -> None:
     sandbox.write(HEAD_ONLY)
     with mounted(sandbox.home, "size=64k"):
@@ -148,6 +155,7 @@ def test_ctrl_c_in_the_middle_of_up_leaves_nothing(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
+@pytest.mark.one_ray
 def test_ctrl_c_in_the_middle_of_a_restart_leaves_the_database_alone(sandbox: Sandbox) -> None:
     sandbox.write(HEAD_ONLY + "databases: {postgres: {}}\n")
     sandbox.run("up")
@@ -163,6 +171,7 @@ def test_ctrl_c_in_the_middle_of_a_restart_leaves_the_database_alone(sandbox: Sa
     assert sandbox.services()["postgres"]["pid"] == before
 
 
+@pytest.mark.one_ray
 def test_two_ups_at_once_make_one_cluster_and_the_second_says_that_it_waits(sandbox: Sandbox) -> None:
     sandbox.write(HEAD_ONLY)
     first = sandbox.popen("up")
@@ -175,6 +184,7 @@ def test_two_ups_at_once_make_one_cluster_and_the_second_says_that_it_waits(sand
     assert len(procfs.marked(str(sandbox.root))) == len(sandbox.services())
 
 
+@pytest.mark.one_ray
 def test_state_from_before_a_reboot_or_with_a_strangers_pid_is_not_believed(sandbox: Sandbox) -> None:
     sandbox.write(HEAD_ONLY + "databases: {redis: {}}\n")
     sandbox.run("up")
@@ -200,6 +210,7 @@ def test_state_from_before_a_reboot_or_with_a_strangers_pid_is_not_believed(sand
         stranger.wait()
 
 
+@pytest.mark.one_ray
 def test_two_clusters_run_side_by_side_and_the_end_of_one_leaves_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.write(WITH_APP, app_py=APP)
     sandbox.run("up")

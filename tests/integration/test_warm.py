@@ -226,6 +226,7 @@ def test_a_start_survives_a_killed_template(warm: Sandbox) -> None:
     until(lambda: warm.services()["warm"]["state"] == "ready", what="the template is back")
 
 
+@pytest.mark.one_ray
 def test_prewarm_starts_the_template_alone(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=APP)
     sandbox.run("prewarm")
@@ -241,6 +242,7 @@ def test_prewarm_starts_the_template_alone(sandbox: Sandbox) -> None:
     assert sandbox.processes() == []
 
 
+@pytest.mark.one_ray
 def test_a_module_that_starts_threads_is_left_out(sandbox: Sandbox) -> None:
     sandbox.write(SPEC + "warm: {modules: [threaded, colorsys]}\n", app_py=APP)
     text = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"timeline", "sweep"},
     "doctor": {"spec", "services", "backends", "survey", "health", "timeline", "report"},
     "sweep": set(),
+    "images": set(),
     "logs": set(),
     "page": {"timeline", "report", "logs"},
     "testing": set(),

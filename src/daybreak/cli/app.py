@@ -431,6 +431,47 @@ def perf_clear(**given: Any) -> None:
     work.clear(**given)
 
 
+@app.group()
+def image() -> None:
+    """Build an image of Ray and your application; show what it weighs."""
+
+
+@image.command("build")
+@name
+@file
+@click.option("--ray-version", metavar="VERSION", help="Ray; that beside daybreak, or the base's, if absent.")
+@click.option("--python", metavar="X.Y", help="Python; 3.11, or the base's, if absent.")
+@click.option("--requirements", type=click.Path(), metavar="FILE", help="Packages; requirements.txt if absent.")
+@click.option("--constraints", type=click.Path(), metavar="FILE", help="Versions, as pip's --constraint takes them.")
+@click.option("-t", "--tag", metavar="TAG", help="The image's name; daybreak/CLUSTER:latest if absent.")
+@click.option("--base", metavar="IMAGE", help="Build on it: a slim Python image, or rayproject/ray:VERSION-pyXY.")
+@click.option("--runtime", metavar="IMAGE", help="What the result stands on; a slim Python image if absent.")
+@as_json
+def image_build(**given: Any) -> None:
+    """Build an image of Ray and the application in the spec's folder.
+
+    \b
+    Examples:
+      daybreak image build
+      daybreak image build --ray-version 2.60.0 --tag shop:1.4
+      daybreak image build --base rayproject/ray:2.20.0-py310
+    """
+    from daybreak.cli import image as work
+
+    work.build(**given)
+
+
+@image.command("size")
+@click.argument("image", required=False)
+@name
+@as_json
+def image_size(**given: Any) -> None:
+    """Show what each layer and the largest packages of IMAGE weigh; of the application's image if absent."""
+    from daybreak.cli import image as work
+
+    work.size(**given)
+
+
 def run() -> int:
     """Run the command line; returns the exit code."""
     try:

@@ -1,6 +1,7 @@
 """The keeper's side of the page: when it is served, and what it is told.
 
 Nothing of it is imported before the first response of a start: what the page needs would take the processor from Ray.
+Unless that takes long: then somebody wants to see what it waits for.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from daybreak.services.serve import routes
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.survey.ports import owner_of
-from daybreak.timeline.event import Event, Kind
+from daybreak.timeline.event import Event, Kind, RunKind
 
 if TYPE_CHECKING:
     from daybreak.page.access import Access
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from daybreak.page.traffic import Traffic
 
 OPEN_DEADLINE_S = 10.0
+# A start that has not answered by now is one to look at.
+PATIENCE_S = 10.0
 TRAFFIC_TIMEOUT_S = 1.0
 THERE = ("starting", "ready")
 log = logging.getLogger(__name__)
@@ -52,7 +55,11 @@ class KeeperPage:
     """Serves a cluster's page. `snapshot` is its status, `begin_restart` starts a restart where nothing else runs."""
 
     def __init__(
-        self, paths: ClusterPaths, snapshot: Callable[[], Mapping[str, Any]], begin_restart: Callable[[], bool]
+        self,
+        paths: ClusterPaths,
+        snapshot: Callable[[], Mapping[str, Any]],
+        begin_restart: Callable[[], bool],
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.paths = paths
         self.snapshot = snapshot
@@ -64,6 +71,8 @@ class KeeperPage:
         self._hub = Hub()
         self._opening: asyncio.Task[None] | None = None
         self._reason = ""
+        self._patience_s = patience_s
+        self._late: asyncio.TimerHandle | None = None
 
     # --- when it is served ------------------------------------------------------------------------------------------
 
@@ -74,10 +83,20 @@ class KeeperPage:
     def follow(self, event: Event) -> None:
         """Hand an event to open pages; the first response of a start is the moment to begin serving."""
         self._hub.publish(event)
+        if event.kind in (Kind.RUN_BEGAN, Kind.RUN_ENDED):
+            self._wait(event)
         if self._cluster is None or event.kind is not Kind.READY:
             return
         if event.service == (SERVE if self._cluster.spec.serve.wanted else HEAD):
             self.open_soon()
+
+    def _wait(self, event: Event) -> None:
+        """Begin, or end, to wait for the first response of a run."""
+        if self._late:
+            self._late.cancel()
+            self._late = None
+        if event.kind is Kind.RUN_BEGAN and event.data.get("run_kind") != RunKind.STOP:
+            self._late = asyncio.get_running_loop().call_later(self._patience_s, self.open_soon)
 
     def claims(self, cluster: Cluster) -> list[PortClaim]:
         """The port that the page of this cluster would take, unless the page has it already."""
@@ -98,6 +117,8 @@ class KeeperPage:
 
     def leave(self) -> None:
         """End the page at once: the keeper is leaving, and the next one may be waiting for its lock."""
+        if self._late:
+            self._late.cancel()
         if self._opening:
             self._opening.cancel()
         if self._serving:

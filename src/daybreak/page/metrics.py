@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,12 @@ FIRST_RESPONSES = Description(
     ("kind", "start"),
     "From the beginning of a run until the applications answered.",
 )
+LAST_RESPONSE = Description(
+    "daybreak_run_last_first_response_seconds", "gauge", ("kind", "start"), "The newest first response of a run."
+)
+LAST_RESPONSE_TIME = Description(
+    "daybreak_run_last_first_response_timestamp_seconds", "gauge", ("kind", "start"), "When that was, since 1970."
+)
 FREE = Description("daybreak_filesystem_free_bytes", "gauge", ("place",), "What is left of a place's file system.")
 SIZE = Description("daybreak_filesystem_size_bytes", "gauge", ("place",), "The size of a place's file system.")
 INGRESS_UP = Description("daybreak_ingress_up", "gauge", (), "1 where Serve's HAProxy tells its numbers.")
@@ -149,7 +155,8 @@ class Scrapes:
         yield from _now(self._readings)
         yield from _filesystems(self._readings.places)
         yield from _ingress(self._readings)
-        yield from _so_far(self._history.read())
+        known = [row["name"] for row in self._readings.snapshot["services"]]
+        yield from _so_far(self._history.read(), known)
 
 
 class _Collector(Collector):
@@ -220,14 +227,16 @@ def _ingress(readings: Readings) -> Iterator[Metric]:
     yield _counters(INGRESS_ERRORS, traffic.errors)
 
 
-def _so_far(tally: Tally) -> Iterator[Metric]:
+def _so_far(tally: Tally, known: Sequence[str]) -> Iterator[Metric]:
+    """The history. Services begin at 0: a counter that begins with its first event hides that one from `increase`."""
     for description, counts in (
         (CRASHES, tally.crashes),
         (RECOVERIES, tally.recoveries),
         (FAILED_STARTS, tally.failed_starts),
         (FAILED_CHECKS, tally.failed_checks),
     ):
-        yield _counters(description, counts)
+        yield _counters(description, {**dict.fromkeys(known, 0), **counts})
+    yield from _last(tally)
     runs = RUNS.family()
     for labels, count in sorted(tally.runs.items()):
         runs.add_metric(labels, count)
@@ -241,6 +250,14 @@ def _so_far(tally: Tally) -> Iterator[Metric]:
         (FIRST_RESPONSES, tally.first_responses),
     ):
         yield _histograms(description, histograms)
+
+
+def _last(tally: Tally) -> Iterator[Metric]:
+    took, when = LAST_RESPONSE.family(), LAST_RESPONSE_TIME.family()
+    for labels, last in sorted(tally.last_responses.items()):
+        took.add_metric(labels, last.took_s)
+        when.add_metric(labels, last.wall)
+    yield from (took, when)
 
 
 def _counters(description: Description, counts: Mapping[str, int]) -> Metric:

@@ -14,10 +14,15 @@ from daybreak.page.gantt import Chart, chart
 from daybreak.page.logs import Follower
 from daybreak.page.words import clean
 from daybreak.paths import ClusterPaths
+from daybreak.timeline.event import Kind
 from daybreak.timeline.run import Run
 from daybreak.timeline.store import Store
 
-MOST_EVENTS = 30
+MOST_EVENTS = 24
+# How far a start has come stands beside the service's name, and in the chart; the page of its run tells all of it.
+IN_PASSING = (Kind.WAITING, Kind.NOT_YET, Kind.PREPARING, Kind.GATE_PASSED, Kind.PLANNED)
+SHOWN_KINDS = tuple(kind for kind in Kind if kind not in IN_PASSING)
+MOST_CRASHES = 100
 MOST_RUNS = 400
 SHOWN_RUNS = 15
 
@@ -44,7 +49,8 @@ class Pages:
         with Store(self._paths.timeline, read_only=True) as store:
             runs = store.runs(limit=MOST_RUNS)
             newest = past.newest_start(runs)
-            events = store.recent(MOST_EVENTS)
+            events = store.recent(MOST_EVENTS, SHOWN_KINDS)
+            crashes = view.crashes(store.recent(MOST_CRASHES, (Kind.EXITED,)), runs, now)
             drawn = _chart(store, newest, now)
         summaries = past.summaries(runs)
         outliers = frozenset(number for summary in summaries for number in summary.outliers)
@@ -52,7 +58,7 @@ class Pages:
             "index",
             snapshot,
             **door,
-            groups=view.groups(snapshot, logs, now),
+            groups=view.groups(snapshot, logs, now, crashes),
             links=view.links(snapshot, routes),
             logs=logs,
             run=past.run_lines([newest], outliers, now)[0] if newest else None,

@@ -70,6 +70,14 @@ class _Run:
 
 
 @dataclass(frozen=True)
+class Last:
+    """The newest first response: how long it took, and when it came (seconds since 1970)."""
+
+    took_s: float
+    wall: float
+
+
+@dataclass(frozen=True)
 class _Gone:
     """When and why a service stopped being there."""
 
@@ -87,6 +95,7 @@ class Tally:
         self.restarts = _histograms()  # service, cause
         self.run_durations = _histograms()  # kind, start
         self.first_responses = _histograms()  # kind, start
+        self.last_responses: dict[tuple[str, ...], Last] = {}  # kind, start
         self.runs: Counter[tuple[str, str, str]] = Counter()  # kind, start, outcome
         self.crashes: Counter[str] = Counter()
         self.failed_starts: Counter[str] = Counter()
@@ -130,6 +139,7 @@ class Tally:
                 self._back(event, service)
                 if service == "serve" and self._run and self._run.kind != RunKind.RECOVERY:
                     self.first_responses[self._run.kind, self._run.start].observe(event.at_s)
+                    self.last_responses[self._run.kind, self._run.start] = Last(event.at_s, event.wall)
             case Kind.STOPPING:
                 if self._run is None or self._run.kind == RunKind.STOP:
                     self._gone.pop(service, None)

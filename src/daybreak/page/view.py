@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daybreak.page.past import AWAITED
 from daybreak.page.words import clean, or_nothing, sentence, stamp, tone
-from daybreak.report.text import plural
+from daybreak.report.text import ago, plural
 from daybreak.timeline.event import Event, Kind
+from daybreak.timeline.phases import text
+from daybreak.timeline.run import Run
 
 # In this order, and with these words, tiers stand in the table.
 TIERS = {
@@ -98,12 +101,28 @@ def headline(snapshot: Mapping[str, Any]) -> tuple[str, str]:
     return snapshot["state"], tones.get(snapshot["state"], "idle")
 
 
-def groups(snapshot: Mapping[str, Any], logs: Sequence[str], now: float) -> list[Group]:
-    """The services by tier."""
+def crashes(exits: Sequence[Event], runs: Sequence[Run], now: float) -> dict[str, str]:
+    """The last crash of each service since people last started or restarted the cluster, in words."""
+    since = max((run.began_wall for run in runs if run.kind in AWAITED), default=0.0)
+    return {
+        event.service: clean(f"crashed {ago(event.wall, now)}: {text(event.data.get('reason'))}")
+        for event in exits
+        if event.service and event.wall > since
+    }
+
+
+def groups(
+    snapshot: Mapping[str, Any], logs: Sequence[str], now: float, crashes: Mapping[str, str] | None = None
+) -> list[Group]:
+    """The services by tier; one that runs again tells of its last crash."""
     made = []
     known = {row["tier"] for row in snapshot["services"]}
     for tier in [*TIERS, *sorted(known - set(TIERS))]:
-        rows = [_service(row, logs, now) for row in snapshot["services"] if row["tier"] == tier]
+        rows = [
+            _service(row, logs, now, (crashes or {}).get(row["name"], ""))
+            for row in snapshot["services"]
+            if row["tier"] == tier
+        ]
         workers = [row for row in rows if row.name.startswith("worker-")]
         many = len(workers) >= MANY_WORKERS and all(row.tone == "good" for row in workers)
         folded = tuple(workers) if many else ()
@@ -112,7 +131,7 @@ def groups(snapshot: Mapping[str, Any], logs: Sequence[str], now: float) -> list
     return made
 
 
-def _service(row: Mapping[str, Any], logs: Sequence[str], now: float) -> ServiceRow:
+def _service(row: Mapping[str, Any], logs: Sequence[str], now: float, crash: str) -> ServiceRow:
     state, health = row["state"], row["health"]
     passed = f"passed {', '.join(row['passed'])}; " if row["passed"] and state == "starting" else ""
     return ServiceRow(
@@ -120,7 +139,7 @@ def _service(row: Mapping[str, Any], logs: Sequence[str], now: float) -> Service
         tone=_tone(state, health),
         state=state,
         health=health if health not in ("", "healthy") else "",
-        reason=clean(f"{passed}{row['reason']}".removesuffix("; ")),
+        reason=clean(f"{passed}{row['reason']}".removesuffix("; ")) or (crash if state == "ready" else ""),
         started_in=or_nothing(row["ready_after_s"]) if state == "ready" else "",
         up=_age(now - _begun(row)) if state == "ready" and row["started"] else "",
         pid=str(row["pid"] or ""),

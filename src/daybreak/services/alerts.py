@@ -7,16 +7,21 @@ from typing import Any
 FULL = 0.9
 SLOWER = 1.5
 STARTS_TO_COMPARE = 5
+RECENT_S = 900
 CRASHES = 3
 
+# Not `increase`, which estimates: three crashes would be 3.1.
+_CRASHED = "daybreak_service_crashes_total"
+_LAST = "daybreak_run_last_first_response_seconds"
+_WHEN = "daybreak_run_last_first_response_timestamp_seconds"
 _FIRST = "daybreak_run_first_response_duration_seconds"
-_RECENT = f"increase({_FIRST}_sum[15m]) / increase({_FIRST}_count[15m])"
-_BEFORE = f"({_FIRST}_sum offset 15m) / ({_FIRST}_count offset 15m)"
+# The mean of all but the last one. No range over time: while the cluster was down nothing was measured.
+_BEFORE = f"({_FIRST}_sum - {_LAST}) / ({_FIRST}_count - 1)"
 _USED = "1 - daybreak_filesystem_free_bytes{%s} / daybreak_filesystem_size_bytes{%s}"
 
 
-def rules() -> dict[str, Any]:
-    """The rule file."""
+def rules(after: str = "30s") -> dict[str, Any]:
+    """The rule file. `after` is how long something must be wrong, where it may pass by itself."""
     disk, memory = 'place!="shm"', 'place="shm"'
     return {
         "groups": [
@@ -26,7 +31,7 @@ def rules() -> dict[str, Any]:
                     _rule(
                         "KeeperDown",
                         'up{job="daybreak"} == 0',
-                        "30s",
+                        after,
                         "critical",
                         "the keeper does not answer, so nothing that crashes is restarted",
                         "any command starts it again: daybreak status",
@@ -34,7 +39,7 @@ def rules() -> dict[str, Any]:
                     _rule(
                         "HeadDown",
                         'daybreak_service_ready{service="head"} == 0',
-                        "30s",
+                        after,
                         "critical",
                         "Ray's head is not ready",
                         "daybreak doctor; daybreak logs head --level warning",
@@ -43,7 +48,7 @@ def rules() -> dict[str, Any]:
                         "ServeUnhealthy",
                         'daybreak_service_healthy{service="serve"} == 0 '
                         'or on () daybreak_service_ready{service="serve"} == 0',
-                        "30s",
+                        after,
                         "critical",
                         "the applications do not answer",
                         "daybreak doctor serve; daybreak logs serve --level warning",
@@ -51,14 +56,14 @@ def rules() -> dict[str, Any]:
                     _rule(
                         "DatabaseDown",
                         "daybreak_database_up == 0",
-                        "30s",
+                        after,
                         "critical",
                         "{{ $labels.database }} is not ready",
                         "daybreak logs {{ $labels.database }}",
                     ),
                     _rule(
                         "CrashLoop",
-                        f"increase(daybreak_service_crashes_total[10m]) > {CRASHES}",
+                        f"{_CRASHED} - min_over_time({_CRASHED}[10m]) > {CRASHES}",
                         "0s",
                         "critical",
                         "{{ $labels.service }} has crashed more than three times in ten minutes",
@@ -66,7 +71,8 @@ def rules() -> dict[str, Any]:
                     ),
                     _rule(
                         "StartSlow",
-                        f"({_RECENT}) > {SLOWER} * ({_BEFORE}) and ({_FIRST}_count offset 15m) >= {STARTS_TO_COMPARE}",
+                        f"{_LAST} > {SLOWER} * {_BEFORE} and {_FIRST}_count > {STARTS_TO_COMPARE} "
+                        f"and time() - {_WHEN} < {RECENT_S}",
                         "0s",
                         "warning",
                         "the last {{ $labels.kind }} ({{ $labels.start }}) took {{ $value | humanizeDuration }}, "
@@ -76,7 +82,7 @@ def rules() -> dict[str, Any]:
                     _rule(
                         "DiskNearlyFull",
                         f"{_USED % (disk, disk)} > {FULL}",
-                        "1m",
+                        after,
                         "warning",
                         "the disk of {{ $labels.place }} is {{ $value | humanizePercentage }} full; "
                         "Ray refuses work at 95%",
@@ -85,7 +91,7 @@ def rules() -> dict[str, Any]:
                     _rule(
                         "SharedMemoryNearlyFull",
                         f"{_USED % (memory, memory)} > {FULL}",
-                        "1m",
+                        after,
                         "warning",
                         "/dev/shm is {{ $value | humanizePercentage }} full; Ray's objects live there",
                         "daybreak doctor shm; smaller object_store in the spec",

@@ -23,7 +23,6 @@ PAGE_TOKEN = "page-token"  # noqa: S105 - the name of its file
 # What Ray's own dashboards call their source unless they are told otherwise.
 SOURCE_NAME = "Prometheus"
 LOOPBACK = "127.0.0.1"
-INTERVAL = "15s"
 # Nodes come and go; Prometheus asks who is there this often.
 DISCOVERY_INTERVAL = "5s"
 DASHBOARDS = Path(__file__).parent / "dashboards"
@@ -44,7 +43,10 @@ def prometheus(spec: Spec, site: Site) -> Service:
             "--log.level=warn",
         ),
         ports=(PortClaim(LOOPBACK, spec.port("prometheus"), "Prometheus"),),
-        files=(_json(config, _scraping(spec, site, alerts)), _json(alerts, rules())),
+        files=(
+            _json(config, _scraping(spec, site, alerts)),
+            _json(alerts, rules(_duration(spec.prometheus.alert_after))),
+        ),
     )
 
 
@@ -89,8 +91,11 @@ def _scraping(spec: Spec, site: Site, alerts: str) -> dict[str, Any]:
     page = f"{reachable(spec.listen)}:{spec.port('page')}"
     token = {"credentials_file": f"{site.secrets_folder}/{PAGE_TOKEN}"}
     discovery = {"url": f"http://{page}/sd/ray", "refresh_interval": DISCOVERY_INTERVAL, "authorization": token}
+    interval = _duration(spec.prometheus.interval)
+    # It must not be longer than the interval.
+    timeout = _duration(min(10.0, spec.prometheus.interval))
     return {
-        "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
+        "global": {"scrape_interval": interval, "scrape_timeout": timeout, "evaluation_interval": interval},
         "rule_files": [alerts],
         "scrape_configs": [
             {
@@ -134,7 +139,7 @@ def _source(spec: Spec) -> dict[str, Any]:
         "url": prometheus_url(spec),
         "access": "proxy",
         "isDefault": True,
-        "jsonData": {"timeInterval": INTERVAL},
+        "jsonData": {"timeInterval": _duration(spec.prometheus.interval)},
     }
     return {"apiVersion": 1, "datasources": [source]}
 
@@ -147,6 +152,11 @@ def _boards(site: Site) -> dict[str, Any]:
         for name, path in (("daybreak", str(DASHBOARDS)), ("Ray", rays))
     ]
     return {"apiVersion": 1, "providers": providers}
+
+
+def _duration(value_s: float) -> str:
+    """As Prometheus reads it."""
+    return f"{value_s:.0f}s" if value_s == int(value_s) else f"{1000 * value_s:.0f}ms"
 
 
 def _ini(settings: dict[str, dict[str, str]]) -> str:

@@ -105,6 +105,11 @@ def prometheus_url(spec: Spec) -> str:
     return f"http://127.0.0.1:{spec.port('prometheus')}"
 
 
+def dashboard_health_url(spec: Spec) -> str:
+    """Where the dashboard tells whether the GCS answers it; it asks for no token."""
+    return dashboard_url(spec) + "/api/gcs_healthz"
+
+
 def grafana_url(spec: Spec) -> str:
     return f"http://127.0.0.1:{spec.port('grafana')}"
 
@@ -202,7 +207,7 @@ def head(spec: Spec, site: Site) -> Service:
     claims = [PortClaim("0.0.0.0", spec.port("gcs"), "GCS")]
     urls = {}
     if spec.dashboard:
-        gates.append(Gate("dashboard", HttpCheck(dashboard_url(spec) + "/api/gcs_healthz")))
+        gates.append(Gate("dashboard", HttpCheck(dashboard_health_url(spec))))
         claims.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
         urls["dashboard"] = dashboard_url(spec)
     # Last, since an agent of the node answers this, and agents wait for the dashboard.

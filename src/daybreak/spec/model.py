@@ -168,6 +168,8 @@ class Prometheus(Switchable):
     retention: str = Field(
         default="15d", pattern=r"^[1-9]\d*(m|h|d|w|y)$", description="How long it keeps what it has measured."
     )
+    interval: Seconds = Field(default=15.0, description="Time between two measurements.")
+    alert_after: Seconds = Field(default=30.0, description="How long something must be wrong until an alert fires.")
 
 
 class Grafana(Switchable):

@@ -151,10 +151,14 @@ class Store:
         found = self._disk.query("SELECT * FROM events WHERE run = ? ORDER BY id", (run,))
         return self._joined(found, [event for event in self._unwritten() if event.run == run])
 
-    def recent(self, limit: int) -> list[Event]:
-        """The last `limit` events of all, in and outside of runs, in the order they happened."""
-        found = self._disk.query("SELECT * FROM events ORDER BY id DESC LIMIT ?", (max(limit, 0),))
-        joined = self._joined(found[::-1], self._unwritten())
+    def recent(self, limit: int, kinds: Collection[Kind] = tuple(Kind)) -> list[Event]:
+        """The last `limit` events of these kinds, in and outside of runs, in the order they happened."""
+        places = ", ".join("?" * len(kinds))
+        found = self._disk.query(
+            f"SELECT * FROM events WHERE kind IN ({places}) ORDER BY id DESC LIMIT ?",
+            (*map(str, kinds), max(limit, 0)),
+        )
+        joined = self._joined(found[::-1], [event for event in self._unwritten() if event.kind in kinds])
         return joined[max(len(joined) - limit, 0) :] if limit > 0 else []
 
     def after(self, mark: Mark, kinds: Collection[Kind], limit: int) -> tuple[list[Event], Mark] | None:

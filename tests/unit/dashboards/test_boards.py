@@ -7,6 +7,7 @@ import json
 import pytest
 from dashboards.boards import ALL
 from dashboards.panels import COLUMNS, Board
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from grafana_foundation_sdk.models.prometheus import Dataquery
@@ -28,6 +29,8 @@ def test_it_is_a_dashboard_by_grafanas_schema(board: Board) -> None:
     register_default_plugins()
     found = Dashboard.from_json(json.loads(board.text()))
     assert found.uid == board.uid
+    # Nothing is in it that the schema does not know, or that would be read as something else.
+    assert json.loads(json.dumps(found, cls=JSONEncoder)) == json.loads(board.text())
     panels = [panel for panel in found.panels or [] if isinstance(panel, Panel) and panel.type_val != "row"]
     assert len(panels) == sum(len(row.charts) for row in board.rows)
     for panel in panels:

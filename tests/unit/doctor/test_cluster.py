@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -153,7 +154,15 @@ def test_an_unhealthy_head_is_told_with_the_lines_that_say_why(make_case: MakeCa
 def test_how_bad_the_states_of_a_head_are(
     make_case: MakeCase, shown: dict[str, object], run: str | None, severity: Severity
 ) -> None:
-    of(head.look(make_case(snapshot=snapshot(shown, row("redis"), run=run))), severity)
+    case = make_case({"dashboard": False}, snapshot=snapshot(shown, row("redis"), run=run))
+    of(head.look(case), severity)
+
+
+def test_a_gcs_that_nobody_can_ask(make_case: MakeCase) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        case = make_case({"ports": {"dashboard": free.getsockname()[1]}}, snapshot=snapshot(row("head")))
+        assert "the GCS does not answer" in of(head.look(case), Severity.ERROR).found
 
 
 def test_without_a_keeper_the_heads_processes_are_looked_for(make_case: MakeCase, paths: ClusterPaths) -> None:

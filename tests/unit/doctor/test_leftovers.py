@@ -88,7 +88,7 @@ def test_our_own_of_other_clusters(make_case: MakeCase, tmp_path: Path) -> None:
         marks = {"DAYBREAK_CLUSTER_ROOT": str(root), "DAYBREAK_INSTANCE": "x"}
         with process("postgres", env=marks) as started:
             found = of(look(make_case, started), Severity.WARNING)
-            assert found.mend == (mend or f"kill {started.pid}",)
+            assert found.mend == (mend or f"kill -9 {started.pid}",)
 
 
 def test_a_fork_whose_launcher_is_gone(make_case: MakeCase, paths: ClusterPaths) -> None:

@@ -106,6 +106,30 @@ def test_the_first_response_begins_it(kept: KeeperPage, tmp_path: Path) -> None:
     run(story())
 
 
+def test_a_start_that_takes_long_is_shown_before_it_answers(tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        paths = ClusterPaths("demo", tmp_path / "state", tmp_path / "runtime")
+        paths.ensure()
+        kept = KeeperPage(paths, lambda: SNAPSHOT, lambda: True, patience_s=0.0)
+        kept.want(cluster(tmp_path, port, serve={"applications": [{"import": "app:main"}]}))
+        kept.follow(Event(Kind.RUN_BEGAN, 0.0, 0.0, data={"run_kind": "startup"}))
+        kept.follow(Event(Kind.RUN_ENDED, 0.0, 0.0))
+        await asyncio.sleep(0)
+        assert kept._opening is None  # what has ended is not waited for
+        kept.follow(Event(Kind.RUN_BEGAN, 0.0, 0.0, data={"run_kind": "stop"}))
+        await asyncio.sleep(0)
+        assert kept._opening is None  # nor is what ends
+        kept.follow(Event(Kind.RUN_BEGAN, 0.0, 0.0, data={"run_kind": "startup"}))
+        while kept._opening is None:
+            await asyncio.sleep(0)
+        await kept.open()
+        assert await answers(port)
+        await end(kept, tmp_path)
+
+    run(story())
+
+
 def test_a_taken_port_is_told_with_its_owner_and_tried_again(kept: KeeperPage, tmp_path: Path) -> None:
     async def story() -> None:
         with socket.socket() as taken:

@@ -90,6 +90,9 @@ def test_values(started: FakeSource) -> None:
     assert value("daybreak_service_healthy", service="worker-2", check="http") == 0
     assert value("daybreak_database_up", database="postgres") == 1
     assert value("daybreak_service_crashes_total", service="worker-1") == 1
+    # What never happened is 0, and not absent.
+    assert value("daybreak_service_crashes_total", service="head") == 0
+    assert value("daybreak_run_last_first_response_seconds", kind="startup", start="warm") > 0
     assert value("daybreak_service_restart_duration_seconds_sum", service="head", cause="command") == 1.5
     assert value("daybreak_ingress_requests_total") == 3
     assert value("daybreak_ingress_errors_total", kind="connection") == 1

@@ -97,6 +97,38 @@ def test_where_the_cluster_answers(started: FakeSource) -> None:
     assert "Application /admin" in away.text
 
 
+def test_a_service_that_runs_again_tells_of_its_last_crash(started: FakeSource) -> None:
+    started.tell(Kind.EXITED, "worker-2", exit_code=-9, reason="killed by SIGKILL")
+    started.begin(RunKind.RECOVERY)
+    started.start("worker-2", 1.0)
+    started.end()
+    assert "killed by SIGKILL" in told(started)["worker-2"]
+    assert "crashed" not in told(started)["head"]
+    started.begin(RunKind.RESTART)
+    started.start("worker-2", 1.0)
+    started.end()
+    assert "crashed" not in told(started)["worker-2"]
+
+
+def told(source: FakeSource) -> dict[str, str]:
+    """What stands beside each service's state."""
+    lines = source.store.recent(100, (Kind.EXITED,))
+    crashes = view.crashes(lines, source.store.runs(), source.wall)
+    found = view.groups(source.snapshot(), [], source.wall, crashes)
+    return {row.name: row.reason for group in found for row in group.rows}
+
+
+def test_events_in_passing_are_on_the_page_of_their_run_alone(started: FakeSource) -> None:
+    started.begin(RunKind.RESTART)
+    started.tell(Kind.NOT_YET, "head", 0.1, gate="gcs", reason="nothing listens yet")
+    started.tell(Kind.READY, "head", 0.1, after_s=0.2)
+    started.end()
+    assert "waiting for gcs: nothing listens yet" in look(started, f"/runs/{started.store.runs()[0].id}").text
+    overview = look(started).text
+    assert "nothing listens yet" not in overview
+    assert "ready after 200 ms" in overview
+
+
 def test_up_counts_from_the_last_start(started: FakeSource) -> None:
     row = started.board.rows["head"]
     row.started = started.wall - 3600  # the process before

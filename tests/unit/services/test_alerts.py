@@ -15,7 +15,10 @@ from daybreak.services.alerts import rules
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
 FIRST = "daybreak_run_first_response_duration_seconds"
+LAST = "daybreak_run_last_first_response"
 OF_A_START = '{kind="startup",start="warm"}'
+OF_ANOTHER = '{kind="startup",start="cold"}'
+OF_A_RESTART = '{kind="restart",start="warm"}'
 FREE, SIZE = "daybreak_filesystem_free_bytes", "daybreak_filesystem_size_bytes"
 
 # The name, the series every 15 s, when to look, and the labels of what fires besides the name and the severity.
@@ -33,17 +36,19 @@ FIRES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     ),
     "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1 0x10"}, "1m", {"database": "postgres"}),
     "CrashLoop": (
-        {'daybreak_service_crashes_total{service="worker-1"}': "1+1x10"},
-        "3m",
+        {'daybreak_service_crashes_total{service="worker-1"}': "0 0 4x10"},
+        "1m",
         {"service": "worker-1"},
     ),
-    # Ten starts of 4 s; then, twenty minutes later, one of 10 s.
+    # Five starts of 4 s; then, after an hour of nothing, one of 10 s.
     "StartSlow": (
         {
-            f"{FIRST}_sum{OF_A_START}": "40x80 50x10",
-            f"{FIRST}_count{OF_A_START}": "10x80 11x10",
+            f"{FIRST}_sum{OF_A_START}": "20 _x240 30x20",
+            f"{FIRST}_count{OF_A_START}": "5 _x240 6x20",
+            f"{LAST}_seconds{OF_A_START}": "4 _x240 10x20",
+            f"{LAST}_timestamp_seconds{OF_A_START}": "0 _x240 3610x20",
         },
-        "21m",
+        "62m",
         {"kind": "startup", "start": "warm"},
     ),
     "DiskNearlyFull": (
@@ -69,10 +74,24 @@ QUIET: dict[str, tuple[dict[str, str], str]] = {
         "1m",
     ),
     "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1x10"}, "1m"),
-    "CrashLoop": ({'daybreak_service_crashes_total{service="worker-1"}': "1 2 3x40"}, "3m"),
+    "CrashLoop": ({'daybreak_service_crashes_total{service="worker-1"}': "7 8 10x40"}, "3m"),
+    # Nearly as fast as usual; slow, but with too few before it; slow, but long ago.
     "StartSlow": (
-        {f"{FIRST}_sum{OF_A_START}": "40x80 45x10", f"{FIRST}_count{OF_A_START}": "10x80 11x10"},
-        "21m",
+        {
+            f"{FIRST}_sum{OF_A_START}": "25.5x400",
+            f"{FIRST}_count{OF_A_START}": "6x400",
+            f"{LAST}_seconds{OF_A_START}": "5.5x400",
+            f"{LAST}_timestamp_seconds{OF_A_START}": "3600x400",
+            f"{FIRST}_sum{OF_ANOTHER}": "26x400",
+            f"{FIRST}_count{OF_ANOTHER}": "5x400",
+            f"{LAST}_seconds{OF_ANOTHER}": "10x400",
+            f"{LAST}_timestamp_seconds{OF_ANOTHER}": "3600x400",
+            f"{FIRST}_sum{OF_A_RESTART}": "30x400",
+            f"{FIRST}_count{OF_A_RESTART}": "6x400",
+            f"{LAST}_seconds{OF_A_RESTART}": "10x400",
+            f"{LAST}_timestamp_seconds{OF_A_RESTART}": "60x400",
+        },
+        "62m",
     ),
     "DiskNearlyFull": ({f'{FREE}{{place="state"}}': "11x20", f'{SIZE}{{place="state"}}': "100x20"}, "2m"),
     "SharedMemoryNearlyFull": ({f'{FREE}{{place="shm"}}': "11x20", f'{SIZE}{{place="shm"}}': "100x20"}, "2m"),

@@ -79,6 +79,14 @@ def test_retention() -> None:
     assert "--storage.tsdb.retention.time=2d" in prometheus(spec(prometheus={"retention": "2d"}), SITE).argv
 
 
+def test_how_often_it_looks_and_how_long_it_waits() -> None:
+    service = prometheus(spec(prometheus={"interval": "500ms", "alert_after": "2m"}), SITE)
+    found = configuration(service)["global"]
+    assert found == {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
+    alerts = json.loads(next(file.text for file in service.files if file.path.endswith("alerts.yml")))
+    assert {rule["for"] for rule in alerts["groups"][0]["rules"]} == {"0s", "120s"}
+
+
 def test_without_the_program_there_is_no_service() -> None:
     bare = replace(SITE, prometheus="", ports=Anything())
     full = replace(SITE, ports=Anything())

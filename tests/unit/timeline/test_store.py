@@ -68,6 +68,8 @@ def test_a_history_reads_back_as_it_happened(path: Path) -> None:
         assert timeline.events(1) == written
         assert timeline.recent(3) == written[-3:]
         assert timeline.recent(0) == []
+        some = {Kind.READY, Kind.GATE_PASSED}
+        assert timeline.recent(2, some) == [one for one in written if one.kind in some][-2:]
         assert timeline.events(99) == []
         assert timeline.notes == []
 

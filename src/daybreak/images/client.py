@@ -1,0 +1,125 @@
+"""The `docker` command. BuildKit's secrets and cache mounts cannot be had through Docker's Python package."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from daybreak.errors import DaybreakError
+
+ASK_S = 60.0
+# Images of this machine are what is built on: only the engine's own builder sees them.
+ENVIRONMENT = {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+# From this version on the command needs a plugin to build with BuildKit.
+NEEDS_PLUGIN = 23
+
+
+class Client:
+    """One `docker` program. Every method raises DaybreakError with a message for people."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+
+    def ask(self, *words: str, stdin: bytes | None = None) -> str:
+        """The output of a short command."""
+        return self.ask_bytes(*words, stdin=stdin).decode(errors="replace").strip()
+
+    def ask_bytes(self, *words: str, stdin: bytes | None = None) -> bytes:
+        try:
+            done = subprocess.run(
+                [self.program, *words], check=False, capture_output=True, timeout=ASK_S, input=stdin or b""
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DaybreakError(f"docker {words[0]}: no answer within {ASK_S:g} s") from error
+        except OSError as error:
+            raise DaybreakError(f"{self.program}: {error.strerror}") from error
+        if done.returncode:
+            raise refusal(done.stderr.decode(errors="replace"))
+        return done.stdout
+
+    def inspect(self, image: str) -> dict[str, Any]:
+        """What the engine knows of an image."""
+        try:
+            found: list[dict[str, Any]] = json.loads(self.ask("image", "inspect", image))
+        except DaybreakError as error:
+            if "no such image" not in error.message.lower():
+                raise
+            raise DaybreakError(f"there is no image {image}", hint="daybreak image build, or docker image ls") from None
+        return found[0]
+
+    def build(self, words: Sequence[str], context: IO[bytes], on_line: Callable[[str], None]) -> int:
+        """Run `docker build` with a tar file; its plain progress goes to `on_line`, line by line. The exit code."""
+        command = [self.program, "build", "--progress", "plain", *words, "-"]
+        with subprocess.Popen(
+            command,
+            stdin=context,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **ENVIRONMENT},
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout
+            try:
+                for line in process.stdout:
+                    on_line(line.rstrip())
+            except BaseException:
+                process.terminate()
+                raise
+        return process.returncode
+
+
+def find() -> Client:
+    """A command that builds with BuildKit, and whose engine answers.
+
+    Raises DaybreakError where Docker is not installed, its engine does not run or is not permitted, or every command
+    in PATH lacks the plugin that it needs.
+    """
+    programs = _programs(os.environ)
+    if not programs:
+        raise DaybreakError("Docker is not installed", hint="install Docker Engine, or use clusters of processes")
+    Client(programs[0]).ask("version", "--format", "{{.Server.Version}}")
+    for program in programs:
+        if _builds(Client(program)):
+            return Client(program)
+    raise DaybreakError(
+        f"{programs[0]} cannot build with BuildKit: its plugin buildx is missing",
+        hint="install the package docker-buildx-plugin (docker-buildx in Debian)",
+    )
+
+
+def _programs(env: Mapping[str, str]) -> list[str]:
+    """Every `docker` in PATH; a machine may have more than one, and not all can build."""
+    folders = env.get("PATH", os.defpath).split(os.pathsep)
+    found = [path for folder in folders if folder and (path := shutil.which("docker", path=folder))]
+    return list({os.path.realpath(path): path for path in reversed(found)}.values())[::-1]
+
+
+def _builds(client: Client) -> bool:
+    try:
+        client.ask("buildx", "version")
+    except DaybreakError:
+        version = client.ask("version", "--format", "{{.Client.Version}}")
+        return int(version.partition(".")[0] or 0) < NEEDS_PLUGIN
+    return True
+
+
+def refusal(stderr: str) -> DaybreakError:
+    """What the command said, with what helps."""
+    text = stderr.strip()
+    lowered = text.lower()
+    if "permission denied" in lowered and ("socket" in lowered or "daemon" in lowered or "connect" in lowered):
+        return DaybreakError(
+            "this account may not use Docker: permission to its socket was denied",
+            hint='sudo usermod -aG docker "$USER", then log in again',
+        )
+    if "cannot connect" in lowered or "connection refused" in lowered or "is the docker daemon running" in lowered:
+        where = Path(os.environ.get("DOCKER_HOST", "/var/run/docker.sock").removeprefix("unix://"))
+        return DaybreakError(f"Docker's engine does not answer at {where}", hint="sudo systemctl start docker")
+    lines = text.splitlines()
+    return DaybreakError(lines[-1].removeprefix("Error response from daemon: ") if lines else "docker failed")

@@ -1,0 +1,75 @@
+"""The engine and the images that these tests share. Without an engine they are skipped, and the reason is printed."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daybreak.errors import DaybreakError
+from daybreak.images import client as docker
+from daybreak.images.build import arguments
+from daybreak.images.choice import choose
+from daybreak.images.client import Client
+from tests.docker.helpers import Project
+
+ROOT = Path(__file__).parents[2]
+BASE = "python:3.11-slim-bookworm"
+OFFICIAL = "rayproject/ray:2.20.0-py311"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder has the marker."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.docker)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Client:
+    """The docker command, where an engine answers and has the base image."""
+    try:
+        found = docker.find()
+        found.inspect(BASE)
+    except DaybreakError as error:
+        pytest.skip(f"{error.message} (as root, `.ci/engine start` starts an engine and makes the images)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def bare(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project without any code, and its image of Ray 2.60.0."""
+    project = Project(tmp_path_factory.mktemp("bare"), engine, "daybreak-test/bare:latest", ROOT / "constraints")
+    project.build("--ray-version", "2.60.0")
+    yield project
+    project.remove()
+
+
+@pytest.fixture(scope="session")
+def official(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image that is laid out like the official one of Ray 2.20.0. Debian has Python 3.11, so its name says py311."""
+    try:
+        engine.inspect(OFFICIAL)
+    except DaybreakError:
+        _make_official(engine, tmp_path_factory.mktemp("secrets"))
+    return OFFICIAL
+
+
+def _make_official(engine: Client, secrets: Path) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for path in sorted((ROOT / "tests/docker/images").iterdir()):
+            tar.add(path, path.name)
+        tar.add(ROOT / "constraints/ray-2.20.0.txt", "constraints.txt")
+    context = secrets / "context.tar"
+    context.write_bytes(stream.getvalue())
+    lines: list[str] = []
+    words = [*arguments(choose(), secrets, os.environ), "--target", "ray", "--tag", OFFICIAL]
+    with context.open("rb") as file:
+        code = engine.build(words, file, lines.append)
+    assert code == 0, "\n".join(lines[-30:])

@@ -1,0 +1,91 @@
+"""What the tests with Docker share: a project whose image is built by the real command, and containers of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daybreak.errors import DaybreakError
+from daybreak.images.client import Client
+
+DEADLINE_S = 120.0
+HEALTH = ("/opt/ray/bin/python", "-IS", "/opt/daybreak/health.py")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder, and the image of it."""
+
+    folder: Path
+    engine: Client
+    tag: str
+    constraints: Path
+
+    def build(self, *options: str, constraints: str = "ray-2.60.0.txt") -> dict[str, Any]:
+        """Run `daybreak image build`; what it prints as JSON. The time it took is printed, for who reads the log."""
+        words = ["image", "build", "--json", "--tag", self.tag, *options]
+        if constraints:
+            words += ["--constraints", str(self.constraints / constraints)]
+        began = time.monotonic()
+        found: dict[str, Any] = json.loads(daybreak(self.folder, *words))
+        print(f"{self.tag}: {found['bytes'] / 1e6:.1f} MB, built in {time.monotonic() - began:.1f} s")
+        return found
+
+    def layers(self) -> list[str]:
+        """The digests of the image's layers, the lowest first."""
+        found: list[str] = self.engine.inspect(self.tag)["RootFS"]["Layers"]
+        return found
+
+    def run(self, *argv: str) -> str:
+        """The output of a command in a container of the image, with standard error where it fails."""
+        command = [self.engine.program, "run", "--rm", "--network", "none", self.tag, *argv]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE_S)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def remove(self) -> None:
+        self.engine.ask("image", "rm", self.tag)
+
+
+def daybreak(folder: Path, *words: str) -> str:
+    """What the command prints; it must succeed."""
+    command = [str(Path(sys.executable).with_name("daybreak")), *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def container(engine: Client, image: str, *argv: str, options: tuple[str, ...] = ()) -> Iterator[str]:
+    """A container that runs, by its id; gone afterwards."""
+    identity = engine.ask("run", "--detach", *options, image, *argv)
+    try:
+        yield identity
+    finally:
+        engine.ask("rm", "--force", "--volumes", identity)
+
+
+def until(what: str, there: Callable[[], Any]) -> Any:
+    """The first true answer. Fails after the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if found := there():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {DEADLINE_S:g} s")
+
+
+def succeeds(engine: Client, identity: str, *argv: str) -> bool:
+    """Whether a command in a container ends with 0."""
+    try:
+        engine.ask("exec", identity, *argv)
+    except DaybreakError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""Built on an image that is laid out like the official ones, with Ray 2.20.0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daybreak.images import label
+from daybreak.images.client import Client
+from tests.docker.conftest import ROOT
+from tests.docker.helpers import HEALTH, Project, container, succeeds, until
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_versions_of_the_base_are_taken_over(engine: Client, official: str, tmp_path: Path) -> None:
+    project = Project(tmp_path, engine, "daybreak-test/official:latest", ROOT / "constraints")
+    (tmp_path / "requirements.txt").write_text("tabulate\n")
+    built = project.build("--base", official, constraints="")
+    try:
+        assert built["ray"]["version"] == "2.20.0"
+        found = label.ray_of(engine.inspect(project.tag)["Config"]["Labels"])
+        assert found == built["ray"]
+        versions = "import fastapi, importlib.metadata as m, sys; print(m.version('fastapi'), m.version('pydantic'))"
+        there = engine.ask("run", "--rm", "--network", "none", official, "python", "-c", versions)
+        assert project.run("python", "-c", versions) == there
+        assert project.run("python", "-c", "import ray, tabulate; print(ray.__version__)") == "2.20.0"
+        assert project.run("id", "-u") == "1000"
+        command = ("ray", "start", "--head", "--block", "--num-cpus=1", "--disable-usage-stats")
+        with container(engine, project.tag, *command, options=("--shm-size", "256m", "--network", "none")) as head:
+            until("healthy", lambda: succeeds(engine, head, *HEALTH))
+    finally:
+        project.remove()
