@@ -44,8 +44,8 @@ def test_modules_are_compiled(bare: Project) -> None:
     """Also Python's own, which a slim image has uncompiled."""
     code = """
 import ray.serve, sys, os
-lacking = [name for name, module in sys.modules.items() if (getattr(module, "__file__", None) or "").endswith(".py")
-           and not os.path.exists(module.__cached__ or "")]
+compiled = {name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}
+lacking = [name for name, path in compiled.items() if path and not os.path.exists(path)]
 print(len(lacking), lacking)
 """
     assert bare.run("python", "-c", code).startswith("0 ")
