@@ -15,6 +15,8 @@ HEAD = "127.0.0.1:8265/api/gcs_healthz"
 WORKER = "127.0.0.1:52365/api/local_raylet_healthz"
 # All attempts together end before the engine's 5 s.
 TIMEOUT_S = 4.5
+# Ray 2.20's dashboard answers 500 to who does not say what he is.
+AGENT = "daybreak-health"
 
 
 def answer(url: str, timeout_s: float) -> str:
@@ -25,7 +27,8 @@ def answer(url: str, timeout_s: float) -> str:
     try:
         connection.settimeout(timeout_s)
         connection.connect((host, int(port or 80)))
-        connection.sendall(f"GET /{path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        lines = (f"GET /{path} HTTP/1.0", f"Host: {address}", f"User-Agent: {AGENT}", "Connection: close", "", "")
+        connection.sendall("\r\n".join(lines).encode())
         head = b""
         while b"\r\n" not in head:
             part = connection.recv(4096)

@@ -18,8 +18,8 @@ def owners() -> "Dict[str, str]":
     found = {}
     for dist in importlib.metadata.distributions():
         name = dist.metadata["Name"]
-        for file in dist.files or ():
-            found[os.path.normpath(str(dist.locate_file(file)))] = f"{name} {dist.version}"
+        here, label = str(dist.locate_file("")), f"{name} {dist.version}"
+        found.update((os.path.normpath(os.path.join(here, str(file))), label) for file in dist.files or ())
     return found
 
 
