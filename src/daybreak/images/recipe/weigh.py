@@ -15,7 +15,7 @@ _COMPILED = re.compile(r"(.*)/__pycache__/([^/]+?)\.[a-z]+-\d+(\.opt-\d)?\.pyc$"
 
 def owners() -> "Dict[str, str]":
     """The distribution that every file belongs to."""
-    found = {}
+    found: Dict[str, str] = {}
     for dist in importlib.metadata.distributions():
         name = dist.metadata["Name"]
         here, label = str(dist.locate_file("")), f"{name} {dist.version}"
