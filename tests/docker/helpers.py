@@ -33,10 +33,20 @@ class Project:
         words = ["image", "build", "--json", "--tag", self.tag, *options]
         if constraints:
             words += ["--constraints", str(self.constraints / constraints)]
+        before = self._id()
         began = time.monotonic()
         found: dict[str, Any] = json.loads(daybreak(self.folder, *words))
         print(f"{self.tag}: {found['bytes'] / 1e6:.1f} MB, built in {time.monotonic() - began:.1f} s")
+        if before and before != found["id"]:
+            self.engine.ask("image", "rm", before)
         return found
+
+    def _id(self) -> str | None:
+        """The image that has the name now."""
+        try:
+            return str(self.engine.inspect(self.tag)["Id"])
+        except DaybreakError:
+            return None
 
     def layers(self) -> list[str]:
         """The digests of the image's layers, the lowest first."""

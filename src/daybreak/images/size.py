@@ -74,9 +74,11 @@ def _packages(client: Client, image: str, ray: Mapping[str, Any]) -> tuple[Packa
     command = ("run", "--rm", "--interactive", "--network", "none", "--no-healthcheck", "--entrypoint", python)
     try:
         said = client.ask(*command, image, "-I", "-", stdin=(RECIPE / "weigh.py").read_bytes())
-        return packages(json.loads(said))
+        found = packages(json.loads(said))
     except (DaybreakError, ValueError):
         return ()
+    # Where no package is known, the rest is the whole system, which says nothing.
+    return found if any(package.name != OTHER for package in found) else ()
 
 
 def _parted(name: str) -> tuple[str, str]:

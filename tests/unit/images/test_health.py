@@ -20,7 +20,7 @@ def answering(status: int) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            self.send_response(status if self.headers["User-Agent"] else 500)  # as Ray 2.20 does
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

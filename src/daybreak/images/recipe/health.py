@@ -15,6 +15,8 @@ HEAD = "127.0.0.1:8265/api/gcs_healthz"
 WORKER = "127.0.0.1:52365/api/local_raylet_healthz"
 # All attempts together end before the engine's 5 s.
 TIMEOUT_S = 4.5
+# Ray 2.20's dashboard answers 500 to who does not say what he is.
+AGENT = "daybreak-health"
 
 
 def answer(url: str, timeout_s: float) -> str:
@@ -25,8 +27,7 @@ def answer(url: str, timeout_s: float) -> str:
     try:
         connection.settimeout(timeout_s)
         connection.connect((host, int(port or 80)))
-        # Ray 2.20 fails on a request that does not say what it comes from.
-        lines = (f"GET /{path} HTTP/1.0", f"Host: {address}", "User-Agent: daybreak", "Connection: close", "", "")
+        lines = (f"GET /{path} HTTP/1.0", f"Host: {address}", f"User-Agent: {AGENT}", "Connection: close", "", "")
         connection.sendall("\r\n".join(lines).encode())
         head = b""
         while b"\r\n" not in head:

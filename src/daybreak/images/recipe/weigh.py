@@ -15,11 +15,11 @@ _COMPILED = re.compile(r"(.*)/__pycache__/([^/]+?)\.[a-z]+-\d+(\.opt-\d)?\.pyc$"
 
 def owners() -> "Dict[str, str]":
     """The distribution that every file belongs to."""
-    found = {}
+    found: Dict[str, str] = {}
     for dist in importlib.metadata.distributions():
         name = dist.metadata["Name"]
-        for file in dist.files or ():
-            found[os.path.normpath(str(dist.locate_file(file)))] = f"{name} {dist.version}"
+        here, label = str(dist.locate_file("")), f"{name} {dist.version}"
+        found.update((os.path.normpath(os.path.join(here, str(file))), label) for file in dist.files or ())
     return found
 
 
