@@ -11,7 +11,7 @@ LINES = """\
 #1 sha256:0f1e
 #1 DONE 0.0s
 
-#4 [build 1/2] FROM docker.io/library/python:3.11-slim-bookworm
+#4 [build 1/2] FROM images.example/library/python:3.11-slim-bookworm
 #4 CACHED
 
 #5 [production 2/2] RUN   pip install ray
@@ -31,7 +31,7 @@ def fed(text: str) -> Steps:
 def test_steps_with_their_times() -> None:
     steps = fed(LINES + "#5 DONE 7.3s\n#6 exporting to image\n#6 exporting layers 1.1s done\n#6 DONE 1.2s\n")
     assert steps.ended == [
-        Step("build 1/2 FROM docker.io/library/python:3.11-slim-bookworm", cached=True),
+        Step("build 1/2 FROM images.example/library/python:3.11-slim-bookworm", cached=True),
         Step("production 2/2 RUN pip install ray", cached=False, took_s=7.3),
         Step("layers", cached=False, took_s=1.2),
     ]
@@ -55,5 +55,5 @@ def test_a_failure_shows_the_last_lines_and_says_what_helps() -> None:
 
 
 def test_an_image_that_is_nowhere() -> None:
-    text = "#3 ERROR: docker.io/library/python:3.12-slim: failed to do request: no route to host\n"
+    text = "#3 ERROR: images.example/library/python:3.12-slim: failed to do request: no route to host\n"
     assert "--base" in (failure(fed(text), choose(python="3.12")).hint or "")
