@@ -24,7 +24,7 @@ def test_an_official_image_tells_everything() -> None:
     assert chosen == Choice("rayproject/ray:2.20.0-py310", "python:3.10-slim-bookworm", "3.10", "")
 
 
-@pytest.mark.parametrize("base", ["images.example/rayproject/ray:2.20.0-py310", "mirror:5000/rayproject/ray:2.9.3-py39-cpu"])
+@pytest.mark.parametrize("base", ["here:5001/rayproject/ray:2.20.0-py310", "mirror:5000/rayproject/ray:2.9.3-py39-cpu"])
 def test_official_images_may_come_from_anywhere(base: str) -> None:
     assert choose(base=base).runtime.startswith("python:3.")
 
