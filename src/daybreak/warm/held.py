@@ -54,10 +54,6 @@ class Held:
     def add(self, launcher: Any) -> None:
         self._held.append(launcher)
 
-    def over(self) -> bool:
-        """Has the time come by itself?"""
-        return any(not self.holds(launcher.request["program"]) for launcher in self._held)
-
     def end(self, but_last: bool = False) -> None:
         """The time has come; for the last ones only a little later, where they are to be that."""
         self._until = self._soon = 0.0

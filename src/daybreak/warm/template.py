@@ -274,8 +274,7 @@ class Template:
             elif fd in self.launchers:
                 self._hear(self.launchers[fd])
         self._reap()
-        if self.held.over():
-            self._release()
+        self._release()
         self._cut_off_slow()
         return bool(happened)
 
