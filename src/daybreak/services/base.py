@@ -206,6 +206,72 @@ class Lane:
     width: int
 
 
+class MountKind(StrEnum):
+    """Where what a container sees under a path comes from."""
+
+    BIND = "bind"
+    VOLUME = "volume"
+    TMPFS = "tmpfs"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What a container sees at `target`: a folder of this machine, a named volume (`source` is its name), or memory.
+
+    A volume outlives its containers; `size_bytes` bounds a TMPFS.
+    """
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    read_only: bool = False
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port of a container that is reachable at an address of this machine."""
+
+    host: str
+    host_port: int
+    port: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A cluster's own network. Addresses are fixed, so that nothing waits for a name to resolve."""
+
+    name: str
+    subnet: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a service's container has besides the service's command, environment and folder.
+
+    `network` None is the network of this machine. `address` is its fixed address there. `secrets` maps paths inside the
+    container to secrets of this machine: they are copied in before it starts, readable by `uid` alone, so that neither
+    the engine's listings nor the command line show them; a ConfigFile's path is one inside the container, too.
+    `entrypoint` None keeps the image's own. `health` is the command by which the engine itself tells the container's
+    health, for `docker ps` and for its events; None keeps the image's, () is none. Sizes are bytes.
+    """
+
+    image: str
+    network: Network | None = None
+    address: str = ""
+    uid: int = 0
+    user: str = ""
+    entrypoint: tuple[str, ...] | None = None
+    mounts: tuple[Mount, ...] = ()
+    published: tuple[Published, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    shm_bytes: int | None = None
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    health: tuple[str, ...] | None = None
+    init: bool = True
+
+
 @dataclass(frozen=True)
 class Service:
     """One thing that runs.
@@ -237,6 +303,7 @@ class Service:
     discard: tuple[str, ...] = ()
     prepare: tuple[Prepare, ...] = ()
     urls: Mapping[str, str] = field(default_factory=dict)
+    container: Container | None = None
 
     def fingerprint(self) -> str:
         """16 hex digits over what the process runs with; a difference means it must be replaced.
