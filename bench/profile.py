@@ -158,7 +158,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines = ["| | processes | CPU time until everything is ready | memory (PSS), idle |", "|---|---|---|---|"]
     kinds = {kind for sample in samples for kind in (*sample["cpu_s"], *sample["pss_bytes"])}
     cpu = {kind: _middle(samples, "cpu_s", kind) for kind in kinds}
-    for kind in sorted(kinds, key=lambda kind: -cpu[kind]):
+    for kind in sorted(kinds, key=lambda kind: (-cpu[kind], kind)):
         number, memory = _middle(samples, "processes", kind), _middle(samples, "pss_bytes", kind)
         lines.append(f"| {kind} | {number:.0f} | {cpu[kind]:.2f} s | {memory / 1e6:,.0f} MB |")
     moments = [
