@@ -62,11 +62,13 @@ def load(
     app: str | None = None,
     workers: int | None = None,
     port_offset: int | None = None,
+    backend: str | None = None,
     folder: str | Path | None = None,
 ) -> LoadedSpec:
     """The spec of a folder (the current one), with options on top; from options alone where there is no file.
 
-    Raises SpecError with every problem found.
+    Without `backend` that of the last `up` which was given one counts, else the file's. Raises SpecError with every
+    problem found.
     """
     # Imported here: validating takes pydantic, which `status` and `logs` must not wait for.
     from daybreak.spec import load_spec, without_file
@@ -76,6 +78,9 @@ def load(
     overrides: dict[str, Any] = {}
     if port_offset is not None:
         overrides["ports"] = {"offset": port_offset}
+    backend = backend or _remembered_backend(name or cluster_name(place, found))
+    if backend is not None:
+        overrides["backend"] = backend
     if found is None:
         return without_file(place, name=name, app=app, workers=workers, overrides=overrides)
     if name is not None:
@@ -87,30 +92,43 @@ def load(
     return load_spec(found, overrides=overrides)
 
 
+def _remembered_backend(name: str) -> str | None:
+    """What `up` was last told on the command line."""
+    import json
+
+    try:
+        found = json.loads(ClusterPaths.of(name).wanted.read_text()).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return str(found) if found else None
+
+
 def up(
     spec: LoadedSpec | None = None,
     *,
     workers: int | None = None,
+    backend: str | None = None,
     keep: bool = False,
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """Start everything that is not running, or change what differs; returns when all of it is ready.
 
-    `keep` leaves what came up running where something else failed.
+    `keep` leaves what came up running where something else failed. `backend`, where given, counts for later calls, too.
     """
-    spec = spec or load()
-    return _apply(spec.spec.name, _payload(spec) | {"workers": workers, "keep": keep}, on_message)
+    spec = spec or load(backend=backend)
+    return _apply(spec.spec.name, _payload(spec) | {"workers": workers, "keep": keep, "backend": backend}, on_message)
 
 
 def up_again(
     name: str | None = None,
     *,
     workers: int | None = None,
+    backend: str | None = None,
     keep: bool = False,
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """`up` with the spec of the last `up`, for a cluster without a file."""
-    return _apply(resolve_name(name), {"workers": workers, "keep": keep}, on_message)
+    return _apply(resolve_name(name), {"workers": workers, "keep": keep, "backend": backend}, on_message)
 
 
 def restart(

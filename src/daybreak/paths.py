@@ -64,6 +64,11 @@ class ClusterPaths:
         return self.root / "services"
 
     @property
+    def containers(self) -> Path:
+        """There while a keeper may find containers of the cluster."""
+        return self.root / "containers"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -22,7 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from daybreak.services.base import CommandCheck, Service, StopPolicy
-from daybreak.services.databases import connection_files, postgres, redis
+from daybreak.services.connections import connection_files
+from daybreak.services.databases import postgres, redis
 from daybreak.services.site import PostgresServer, RayInstall, Site
 from daybreak.spec.model import Spec
 from daybreak.survey import accounts

@@ -25,6 +25,9 @@ runs = click.option("-r", "--runs", type=click.IntRange(1, 1000), default=3, sho
 offset = click.option(
     "--port-offset", type=click.IntRange(0, MOST_OFFSET), metavar="N", help="Added to every public port."
 )
+backend = click.option(
+    "--backend", type=click.Choice(["process", "docker"]), help="Where to run; remembered for later commands."
+)
 METHODS = click.Choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], case_sensitive=False)
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
@@ -69,6 +72,7 @@ def init(**given: Any) -> None:
 @app.command()
 @workers
 @spec_options
+@backend
 @keep
 @as_json
 def up(**given: Any) -> None:
@@ -81,6 +85,7 @@ def up(**given: Any) -> None:
       daybreak up                    as the spec says
       daybreak up 3                  with three workers
       daybreak up 3 --app app:main   without a spec file
+      daybreak up --backend docker   in containers; `daybreak image build` makes the image
     """
     from daybreak.cli import lifecycle
 

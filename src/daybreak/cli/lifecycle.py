@@ -26,17 +26,18 @@ def up(
     name: str | None,
     file: str | None,
     port_offset: int | None,
+    backend: str | None,
     keep: bool,
     as_json: bool,
 ) -> None:
     """Start everything; where neither file nor application is named, a stored spec is used again."""
     _start_early(name, file)
-    spec = _spec_or_stored(workers, app, name, file, port_offset)
+    spec = _spec_or_stored(workers, app, name, file, port_offset, backend)
     _follow(
         lambda on_message: (
-            api.up(spec, workers=workers, keep=keep, on_message=on_message)
+            api.up(spec, workers=workers, backend=backend, keep=keep, on_message=on_message)
             if spec
-            else api.up_again(name, workers=workers, keep=keep, on_message=on_message)
+            else api.up_again(name, workers=workers, backend=backend, keep=keep, on_message=on_message)
         ),
         as_json,
     )
@@ -125,13 +126,18 @@ def _start_early(name: str | None, file: str | None) -> None:
 
 
 def _spec_or_stored(
-    workers: int | None, app: str | None, name: str | None, file: str | None, port_offset: int | None
+    workers: int | None,
+    app: str | None,
+    name: str | None,
+    file: str | None,
+    port_offset: int | None,
+    backend: str | None = None,
 ) -> LoadedSpec | None:
     """The spec of the folder or the options; None where a cluster without a file is to go on as it was."""
     nothing_given = app is None and file is None and port_offset is None
     if nothing_given and find_spec(Path.cwd()) is None and ClusterPaths.of(api.resolve_name(name)).wanted.exists():
         return None
-    return api.load(file, name=name, app=app, workers=workers, port_offset=port_offset)
+    return api.load(file, name=name, app=app, workers=workers, port_offset=port_offset, backend=backend)
 
 
 def _follow(change: Callable[[api.OnMessage], api.Cluster], as_json: bool) -> None:

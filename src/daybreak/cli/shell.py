@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from pathlib import Path
+from typing import NoReturn
 
 from daybreak import api
 from daybreak.cli.output import print_json
@@ -23,9 +25,17 @@ def env(name: str | None, as_json: bool) -> None:
         print(f'export {key}="$(cat {shlex.quote(path)})"')
 
 
+# What a program in a container is told of the terminal.
+TERMINAL = ("TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES", "LANG", "LC_ALL", "TZ")
+
+
 def run(name: str | None, command: tuple[str, ...]) -> None:
     """Become the command, with the cluster's variables and Ray's programs on the search path."""
+    if command and command[0] == "--":
+        command = command[1:]
     found = api.environment(name)
+    if found.get("within"):
+        _run_within(found["within"], command)
     environment = dict(os.environ) | found["values"]
     for key, path in found["files"].items():
         environment[key] = Path(path).read_text().strip()
@@ -34,9 +44,15 @@ def run(name: str | None, command: tuple[str, ...]) -> None:
     base = found["base"]
     rest = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{base}:{rest}" if rest else base
-    if command and command[0] == "--":
-        command = command[1:]
     try:
         os.execvpe(command[0], command, environment)
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
+
+
+def _run_within(client: list[str], command: tuple[str, ...]) -> NoReturn:
+    """Become the program that stands in for one in the head's container, in the application's folder."""
+    request = json.loads(client[-1])
+    terminal = {key: os.environ[key] for key in TERMINAL if key in os.environ}
+    request |= {"argv": list(command), "env": {**request["env"], **terminal}}
+    os.execv(client[0], [*client[:-1], json.dumps(request)])

@@ -103,9 +103,12 @@ async def _http(check: HttpCheck) -> Verdict:
 
 async def _redis(check: RedisCheck) -> Verdict:
     try:
-        reader, writer = await asyncio.open_unix_connection(check.socket_path)
+        if check.host:
+            reader, writer = await asyncio.open_connection(check.host, check.port)
+        else:
+            reader, writer = await asyncio.open_unix_connection(check.socket_path)
     except (FileNotFoundError, ConnectionRefusedError):
-        return NotYet("the socket does not accept connections")
+        return NotYet(f"{f'{check.host}:{check.port}' if check.host else 'the socket'} does not accept connections")
     try:
         if check.password:
             writer.write(f"AUTH {Path(check.password.path).read_text().strip()}\r\n".encode())

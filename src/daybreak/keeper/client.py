@@ -133,7 +133,7 @@ def answers(paths: ClusterPaths) -> bool:
 
 def anything_recorded(paths: ClusterPaths) -> bool:
     """Whether a keeper would find something to look after."""
-    return any(paths.records.glob("*.json"))
+    return paths.containers.exists() or any(paths.records.glob("*.json"))
 
 
 def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:

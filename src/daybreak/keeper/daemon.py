@@ -18,11 +18,11 @@ from typing import Any
 
 from daybreak import __version__
 from daybreak.backends.base import Handle, State
-from daybreak.backends.process import ProcessBackend
 from daybreak.errors import DaybreakError, Interrupted, KeeperError, PreflightError, UsageError
 from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.page import Cluster, KeeperPage
+from daybreak.keeper.place import DOCKER, Place
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
 from daybreak.keeper.runs import Runs
@@ -32,11 +32,13 @@ from daybreak.keeper.warmth import Warmth
 from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
-from daybreak.services.base import Restart, Secret, Service, Tier
+from daybreak.services.base import MountKind, Restart, Secret, Service, Tier
 from daybreak.services.build import build
-from daybreak.services.ray import SERVE, client_env
+from daybreak.services.inside import inside
+from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_paths
+from daybreak.services.warm import waits_for_serve
+from daybreak.services.within import command
 from daybreak.spec.model import Spec
-from daybreak.survey.site import survey
 from daybreak.timeline.board import Board
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.recorder import Recorder
@@ -60,7 +62,8 @@ class Keeper:
 
     def __init__(self, paths: ClusterPaths) -> None:
         self._paths = paths
-        self._backend = ProcessBackend(paths)
+        self._wanted = WantedState.load(paths.wanted)
+        self._backend = Place(paths, self._wanted)
         self._board = Board()
         self._watchers: set[Client] = set()
         self._runs = Runs(paths.timeline)
@@ -71,7 +74,6 @@ class Keeper:
         self._lock = asyncio.Lock()
         self._current: Current | None = None
         self._queue: dict[asyncio.Future[Any], int | None] = {}
-        self._wanted = WantedState.load(paths.wanted)
         self._cluster: Cluster | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
@@ -122,8 +124,7 @@ class Keeper:
         except DaybreakError as error:
             self._show_unknown(handles, f"the stored spec cannot be used: {error.message}")
             return
-        self._board.want(self._cluster.services)
-        self._page.want(self._cluster)
+        self._want(self._cluster)
         self._supervisor.given_up |= set(self._wanted.given_up)
         running = [handle for handle in handles if handle.state is not State.BROKEN]
         for handle in running:
@@ -165,7 +166,7 @@ class Keeper:
 
     def _derive(self, wanted: WantedState) -> Cluster:
         spec = Spec.model_validate(wanted.spec)
-        site = survey(spec, Path(wanted.base), self._paths)
+        site = self._backend.survey(spec, Path(wanted.base))
         return Cluster(spec, site, build(spec, site))
 
     def _follow(self, handles: Sequence[Handle]) -> None:
@@ -178,8 +179,7 @@ class Keeper:
         self._runs.add(event)
         self._page.follow(event)
         if self._cluster and self._cluster.spec.warm.enabled:
-            # A Serve config goes through the dashboard, which cannot wait then.
-            alone = bool(self._cluster.spec.serve.applications) and self._cluster.site.ray.serves_without_agents
+            alone = waits_for_serve(self._cluster.spec, self._cluster.site)
             self._warmth.follow(event, SERVE if alone else None, dashboard=self._cluster.spec.dashboard)
         if event.kind is Kind.STOPPING and event.service:
             self._supervisor.forget(event.service)
@@ -325,6 +325,7 @@ class Keeper:
         await self._turn(request, client)
         try:
             state = self._asked_for(request)
+            await self._settle_on(state, client)
             cluster = self._derive(state)
             observed = await self._backend.observe()
             app_runs = any(h.tier == Tier.APP and h.state is State.RUNNING for h in observed)
@@ -358,6 +359,8 @@ class Keeper:
         await self._turn(request, client)
         try:
             state = self._asked_for(request)
+            if state.spec.get("backend") == DOCKER:
+                raise UsageError("in containers each node has a template of its own", hint="`daybreak up` starts it")
             cluster = self._derive(state)
             if not cluster.spec.warm.enabled:
                 raise UsageError("the warm start is switched off in the spec", hint="remove `warm: false`")
@@ -370,6 +373,11 @@ class Keeper:
         finally:
             self._lock.release()
 
+    async def _settle_on(self, state: WantedState, client: Client) -> None:
+        """Choose the backend, and have what it needs there."""
+        spec = Spec.model_validate(state.spec)
+        await self._backend.settle_on(spec, lambda text: client.send({"note": text}))
+
     def _asked_for(self, request: dict[str, Any]) -> WantedState:
         """The stored state with what the request changes."""
         before = self._wanted
@@ -379,6 +387,7 @@ class Keeper:
                 base=str(request["base"]),
                 source=request.get("source"),
                 generation=before.generation if before else 0,
+                backend=before.backend if before else None,
             )
         elif before:
             state = before
@@ -390,7 +399,10 @@ class Keeper:
         spec = state.spec
         if workers is not None:
             spec = {**spec, "workers": {**spec.get("workers", {}), "count": workers}}
-        return state.with_changes(spec=spec, workers=workers, settled=False, given_up=())
+        backend = request.get("backend") or state.backend
+        if backend is not None:
+            spec = {**spec, "backend": backend}
+        return state.with_changes(spec=spec, workers=workers, backend=backend, settled=False, given_up=())
 
     def _save_wanted(self) -> None:
         """Store what is wanted; on a full disk everything goes on, only a later keeper would know an older state."""
@@ -412,8 +424,12 @@ class Keeper:
             ) from error
         self._wanted, self._cluster = state, cluster
         self._supervisor.forgive()
+        self._want(cluster)
+
+    def _want(self, cluster: Cluster) -> None:
         self._board.want(cluster.services)
         self._page.want(cluster)
+        self._warmth.nodes = tuple(node_names(cluster.spec)) if cluster.site.engine else ()
 
     def _settle(self) -> None:
         """The run succeeded: from now on what crashes is brought back."""
@@ -455,6 +471,7 @@ class Keeper:
                 done = await self._stop_everything(request, client)
             if request.get("volumes"):
                 names = [folder.name for folder in self._paths.data.iterdir()]
+                names += [name for name in self._stored_in_volumes() if name not in names]
                 await self._backend.purge(names)
                 done["deleted"] = names
             self._cluster = None
@@ -462,6 +479,12 @@ class Keeper:
             return done
         finally:
             self._lock.release()
+
+    def _stored_in_volumes(self) -> list[str]:
+        """The services of the last spec whose data a Docker engine keeps."""
+        services = self._cluster.services if self._cluster else ()
+        containers = [(service.name, service.container.mounts) for service in services if service.container]
+        return [name for name, mounts in containers if any(mount.kind is MountKind.VOLUME for mount in mounts)]
 
     async def _stop_everything(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """A measured run; where the stored spec cannot be used any more, everything is stopped all the same."""
@@ -516,7 +539,17 @@ class Keeper:
             "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
             "base": self._cluster.site.base,
             "python": self._cluster.site.ray.python,
+            "within": self._within(self._cluster),
         }
+
+    def _within(self, cluster: Cluster) -> list[str] | None:
+        """The command by which a program is run where the cluster is, if that is a container: its last word is the
+        request, whose `argv` is still empty. None where any program of this machine can reach it."""
+        if cluster.site.engine is None:
+            return None
+        inner = inside(cluster.site, HEAD)
+        env = {**client_env(cluster.spec, inner), **search_paths(inner)}
+        return list(command(cluster.site, (), inner.base, env))
 
     async def _page_for(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Where the page is served; with `login` an address that logs in once."""
@@ -542,7 +575,7 @@ class Keeper:
             "generation": self._wanted.generation if self._wanted else 0,
             "workers": cluster.spec.workers.count if cluster else 0,
             "ray": cluster.site.ray.version if cluster else None,
-            "backend": "process",
+            "backend": self._backend.kind,
             "root": str(self._paths.root),
             "run": str(self._current.kind) if self._current else None,
             "urls": urls,

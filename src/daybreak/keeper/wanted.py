@@ -15,8 +15,8 @@ class WantedState:
     """The spec as JSON values, the folder that relative paths count from, and the generation of the app tier.
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
-    command. `workers` is the count given on the command line, None where the spec's counts. `given_up` names services
-    that ended and are not to be restarted until the next command.
+    command. `workers` is the count given on the command line, None where the spec's counts, and `backend` what was last
+    given there. `given_up` names services that ended and are not to be restarted until the next command.
     """
 
     spec: dict[str, Any]
@@ -24,6 +24,7 @@ class WantedState:
     source: str | None = None
     generation: int = 0
     workers: int | None = None
+    backend: str | None = None
     settled: bool = False
     given_up: tuple[str, ...] = ()
 

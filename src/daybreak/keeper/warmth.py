@@ -36,13 +36,15 @@ log = logging.getLogger(__name__)
 
 
 class Warmth:
-    """One cluster's template, seen from its keeper."""
+    """One cluster's template, seen from its keeper; with containers, those of its nodes."""
 
     def __init__(self, paths: ClusterPaths, record: Recorder) -> None:
         self._paths = paths
         self._record = record
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = False
+        # With containers each of these nodes has a template of its own, which begins with holding back what can wait.
+        self.nodes: tuple[str, ...] = ()
 
     def is_warm(self) -> bool:
         """Had a template its imports done at this moment?"""
@@ -55,7 +57,7 @@ class Warmth:
         """React to a run: while `first` (the service of the first response) starts, what can wait waits. Where there
         is a dashboard, the agents wait for that, too."""
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
-        if event.kind is Kind.PLANNED and first in event.data["start"]:
+        if event.kind is Kind.PLANNED and first in event.data["start"] and not self.nodes:
             self._later(self._hold())
         elif event.kind is Kind.NOT_YET and event.service == first and event.data["reason"].startswith(FREE_WHILE):
             self._later(self._order("release", but_last=dashboard))
@@ -93,14 +95,14 @@ class Warmth:
         if self._busy:
             return
         # Moved away first: what workers note meanwhile goes into a new file.
-        lines = taken(self._paths.warm / "seen")
+        lines = [line for folder in self._folders() for line in taken(folder / "seen")]
         if not lines:
             return
-        state = await self._order("import", modules=in_order(lines))
-        if state is None:
+        states = await self._order("import", modules=in_order(lines))
+        if not states:
             return
         known = read_learned(str(self._paths.learned))
-        loaded = [name for name in in_order(lines) if name in state["loaded"]]
+        loaded = [name for name in in_order(lines) if any(name in state["loaded"] for state in states)]
         learned = list(dict.fromkeys([*known, *loaded]))[:MOST_LEARNED]
         if learned != known:
             write_private(self._paths.learned, json.dumps({"modules": learned}, indent=1))
@@ -108,7 +110,7 @@ class Warmth:
 
     def tell_fallbacks(self) -> None:
         """Processes that had to be started cold are told in the timeline, with the reason; a few, then a number."""
-        rows = [line.split("\t") for line in taken(self._paths.warm / "fallbacks")]
+        rows = [line.split("\t") for folder in self._folders() for line in taken(folder / "fallbacks")]
         told = [f"started cold ({row[1]}): {program(row[2])}" for row in rows if len(row) == 3]
         for text in told[:MOST_TOLD]:
             self._record.emit(Kind.NOTE, text=text, level="warning")
@@ -116,11 +118,20 @@ class Warmth:
             text = f"started cold: {len(told) - MOST_TOLD} more processes"
             self._record.emit(Kind.NOTE, text=text, level="warning")
 
-    async def _order(self, order: str, *, wait: bool = False, **details: Any) -> dict[str, Any] | None:
-        """Tell the template to do something; returns its state, None where none answers."""
+    def _folders(self) -> list[Path]:
+        """The folder of every template that there may be."""
+        return [self._paths.ray_temp(node) / "warm" for node in self.nodes] or [self._paths.warm]
+
+    async def _order(self, order: str, *, wait: bool = False, **details: Any) -> list[dict[str, Any]]:
+        """Tell every template to do something; returns the states of those that answer."""
+        asked = (self._tell(folder, order, wait, details) for folder in self._folders())
+        return [state for state in await asyncio.gather(*asked) if state is not None]
+
+    async def _tell(self, folder: Path, order: str, wait: bool, details: dict[str, Any]) -> dict[str, Any] | None:
+        """Tell one; returns its state, None where none answers."""
         try:
             async with asyncio.timeout(ORDER_TIMEOUT_S):
-                reader, writer = await self._connect(wait)
+                reader, writer = await self._connect(folder, wait)
                 try:
                     data = marshal.dumps({"order": order, **details}, MARSHAL_VERSION)
                     writer.write(len(data).to_bytes(4, "little") + data)
@@ -137,12 +148,12 @@ class Warmth:
         state: dict[str, Any] = json.loads(text)
         return state
 
-    async def _connect(self, wait: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, folder: Path, wait: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect; with `wait` a template that is just being started is waited for."""
         deadline = asyncio.get_running_loop().time() + (CONNECT_DEADLINE_S if wait else 0.0)
         while True:
             try:
-                return await asyncio.open_unix_connection(str(self._paths.warm / "template.socket"))
+                return await asyncio.open_unix_connection(str(folder / "template.socket"))
             except OSError:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise

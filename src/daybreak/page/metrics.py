@@ -26,7 +26,7 @@ from daybreak.page.tally import Histograms, History, Tally
 from daybreak.page.traffic import Traffic
 
 STATES = ("stopped", "starting", "ready", "degraded", "stopping")
-DATABASES = ("postgres", "redis")
+DATABASES = ("postgres", "redis", "mysql", "neo4j")
 FAMILIES: Mapping[str, Callable[..., Any]] = {
     "info": InfoMetricFamily,
     "gauge": GaugeMetricFamily,

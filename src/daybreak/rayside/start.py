@@ -4,9 +4,10 @@ The command itself is Ray's own. What is changed around it: processes that it st
 (`launcher`); nobody waits for the dashboard and the agents, whose addresses are known; Ray's client server runs only
 where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`), whose files
 go to a folder of the cluster's own (`temporary`); the head's log monitor reads the logs of all nodes (`logs_shared`:
-they lie in one folder), and the others have none; what has been imported is let go once the node runs (`python` is the
-interpreter that watches it then). Each change is made only where this Ray has the function that it needs, under the
-name and with the parameters that it had when this was written; elsewhere Ray's own way stays.
+they lie in one folder), and the others have none, where their folders can be reached (`gathering`); what has been
+imported is let go once the node runs (`python` is the interpreter that watches it then). Each change is made only where
+this Ray has the function that it needs, under the name and with the parameters that it had when this was written;
+elsewhere Ray's own way stays.
 """
 
 import functools
@@ -213,7 +214,8 @@ def prepare(options: Dict[str, Any]) -> Callable[[], None]:
         without_client_server(ray._private.node)
     let_go(ray._private.node, options["python"])
     scripts = command_line()
-    one_log_monitor(services, constants, ray._private.node, scripts.start, options["logs_shared"])
+    if options["gathering"]:
+        one_log_monitor(services, constants, ray._private.node, scripts.start, options["logs_shared"])
     main: Callable[[], None] = scripts.main
     return main
 

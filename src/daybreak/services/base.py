@@ -70,13 +70,16 @@ class CommandCheck:
 
 @dataclass(frozen=True)
 class RedisCheck:
-    """Ready when the server at a Unix socket answers PING; one that is still loading its data is not.
+    """Ready when the server at a Unix socket, or at `host` and `port`, answers PING; one that is still loading its data
+    is not.
 
     Without its password a loading server cannot be told from a ready one.
     """
 
     socket_path: str
     password: Secret | None = None
+    host: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -316,6 +319,8 @@ class Service:
             "env": {key: _plain(value) for key, value in sorted(self.env.items())},
             "files": [(file.path, file.text) for file in self.files],
         }
+        if self.container:
+            basis["container"] = asdict(replace(self.container, health=None))
         return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
 
     def bound_to(self) -> tuple[str, ...]:

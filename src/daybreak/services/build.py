@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from daybreak.services.apart import user_container
 from daybreak.services.base import Service
+from daybreak.services.connections import wanted_databases
+from daybreak.services.container_databases import database_container
+from daybreak.services.containers import head_container, is_apart, worker_container
 from daybreak.services.databases import postgres, redis
 from daybreak.services.monitoring import grafana, prometheus
 from daybreak.services.ray import head, worker
@@ -10,12 +14,23 @@ from daybreak.services.serve import serve
 from daybreak.services.site import Site
 from daybreak.services.user import user_service
 from daybreak.services.warm import template
+from daybreak.services.within import serve_within, user_within
 from daybreak.spec.model import Spec
 
 
 def build(spec: Spec, site: Site) -> tuple[Service, ...]:
     """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, and
     what watches them."""
+    services = in_containers(spec, site) if site.engine else as_processes(spec, site)
+    if site.prometheus:
+        services.append(prometheus(spec, site))
+    if site.grafana:
+        services.append(grafana(spec, site))
+    return tuple(services)
+
+
+def as_processes(spec: Spec, site: Site) -> list[Service]:
+    """Processes of this machine."""
     services: list[Service] = [template(spec, site)] if spec.warm.enabled else []
     if spec.databases.postgres:
         services.append(postgres(spec, site))
@@ -26,8 +41,17 @@ def build(spec: Spec, site: Site) -> tuple[Service, ...]:
     if spec.serve.wanted:
         services.append(serve(spec, site))
     services += [user_service(spec, site, name, wanted) for name, wanted in spec.services.items()]
-    if site.prometheus:
-        services.append(prometheus(spec, site))
-    if site.grafana:
-        services.append(grafana(spec, site))
-    return tuple(services)
+    return services
+
+
+def in_containers(spec: Spec, site: Site) -> list[Service]:
+    """Containers, and programs in the head's; every node has a template of its own."""
+    services = [database_container(spec, site, name) for name in wanted_databases(spec)]
+    services.append(head_container(spec, site))
+    services += [worker_container(spec, site, number + 1) for number in range(spec.workers.count)]
+    if spec.serve.wanted:
+        services.append(serve_within(spec, site))
+    for name, wanted in spec.services.items():
+        made = user_container if is_apart(wanted) else user_within
+        services.append(made(spec, site, name, wanted))
+    return services

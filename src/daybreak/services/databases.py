@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.services.base import (
     Check,
     CommandCheck,
     ConfigFile,
-    EnvValue,
     Gate,
     HealthPolicy,
     PortClaim,
@@ -26,6 +24,7 @@ from daybreak.services.base import (
     StopPolicy,
     Tier,
 )
+from daybreak.services.connections import LOOPBACK, POSTGRES, REDIS, USER
 from daybreak.services.database_texts import (
     HBA,
     HEADER,
@@ -40,11 +39,6 @@ from daybreak.services.database_texts import (
 )
 from daybreak.services.site import PostgresServer, Site
 from daybreak.spec.model import Spec
-
-POSTGRES = "postgres"
-REDIS = "redis"
-USER = "daybreak"
-LOOPBACK = "127.0.0.1"
 
 # Kernels hold a socket's path in 108 bytes, the last one being zero.
 LONGEST_SOCKET_PATH = 107
@@ -75,8 +69,8 @@ def postgres(spec: Spec, site: Site) -> Service:
     port, data = wanted.port or site.ports[POSTGRES], f"{site.data}/{POSTGRES}"
     _socket_fits(f"{site.runtime}/.s.PGSQL.{port}.lock")
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
-    marker = _setup_marker(wanted.database, site.secrets[POSTGRES])
-    settings = _merge(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
+    marker = setup_marker(wanted.database, site.secrets[POSTGRES])
+    settings = merge_settings(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     ready = CommandCheck(
         (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
     )
@@ -88,7 +82,7 @@ def postgres(spec: Spec, site: Site) -> Service:
         cwd=site.root,
         env={"LC_ALL": "C"},
         gates=(Gate("ready", ready),),
-        health=_health(spec, ready),
+        health=database_health(spec, ready),
         start_timeout_s=spec.start_timeout,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
         stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_folder=data),
@@ -112,7 +106,7 @@ def redis(spec: Spec, site: Site) -> Service:
     _socket_fits(socket)
     config = f"{site.root}/config/redis.conf"
     own = redis_settings(port, data, socket, site.secrets[REDIS], titles=_release(server.version) >= TITLES_SINCE)
-    settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
+    settings = merge_settings(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
     ready = RedisCheck(socket, Secret(f"{site.secrets_folder}/{REDIS}"))
     return Service(
         name=REDIS,
@@ -120,7 +114,7 @@ def redis(spec: Spec, site: Site) -> Service:
         argv=(server.program, config),
         cwd=site.root,
         gates=(Gate("ready", ready),),
-        health=_health(spec, ready),
+        health=database_health(spec, ready),
         start_timeout_s=spec.start_timeout,
         stop=StopPolicy(grace_s=60.0, main_only=True),
         ports=(PortClaim(LOOPBACK, port, "Redis"),),
@@ -128,35 +122,6 @@ def redis(spec: Spec, site: Site) -> Service:
         folders=(data,),
         urls={REDIS: f"redis://{LOOPBACK}:{port}/0"},
     )
-
-
-def connection_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
-    """The variables by which programs find the databases: DATABASE_URL, REDIS_URL and those of PostgreSQL's tools."""
-    env: dict[str, EnvValue] = {}
-    if spec.databases.postgres:
-        env["DATABASE_URL"] = Secret(f"{site.secrets_folder}/database-url")
-        env["PGHOST"] = LOOPBACK
-        env["PGPORT"] = str(spec.databases.postgres.port or site.ports[POSTGRES])
-        env["PGUSER"] = USER
-        env["PGDATABASE"] = spec.databases.postgres.database
-        env["PGPASSFILE"] = f"{site.secrets_folder}/pgpass"
-    if spec.databases.redis:
-        env["REDIS_URL"] = Secret(f"{site.secrets_folder}/redis-url")
-    return env
-
-
-def connection_files(spec: Spec, site: Site) -> dict[str, str]:
-    """What the files of `connection_env` hold, by their name in the secrets folder."""
-    files = {}
-    if spec.databases.postgres:
-        port, password = spec.databases.postgres.port or site.ports[POSTGRES], site.secrets[POSTGRES]
-        place = f"{LOOPBACK}:{port}/{spec.databases.postgres.database}"
-        files["database-url"] = f"postgresql://{USER}:{quote(password, safe='')}@{place}"
-        files["pgpass"] = f"*:{port}:*:{USER}:{password}\n"
-    if spec.databases.redis:
-        port = spec.databases.redis.port or site.ports[REDIS]
-        files["redis-url"] = f"redis://:{quote(site.secrets[REDIS], safe='')}@{LOOPBACK}:{port}/0"
-    return files
 
 
 def _setup(site: Site, server: PostgresServer, database: str, marker: str) -> Prepare:
@@ -175,7 +140,7 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _setup_marker(database: str, password: str) -> str:
+def setup_marker(database: str, password: str) -> str:
     digest = hashlib.sha256(f"{database}\0{password}".encode()).hexdigest()
     return f"daybreak-setup-{digest[:16]}"
 
@@ -186,7 +151,7 @@ def _owner(run_as: tuple[str, ...]) -> str:
     return f"{given['--reuid']}:{given['--regid']}" if "--reuid" in given else ""
 
 
-def _merge(
+def merge_settings(
     database: str,
     own: Settings,
     given: Mapping[str, Setting],
@@ -209,7 +174,7 @@ def _merge(
     return {**own, **lowered}
 
 
-def _health(spec: Spec, check: Check) -> HealthPolicy:
+def database_health(spec: Spec, check: Check) -> HealthPolicy:
     policy = spec.health
     return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)
 

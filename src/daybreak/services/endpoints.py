@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daybreak.services import ingress
-from daybreak.services.ray import HEAD, node_names
+from daybreak.services.ray import HEAD, node_address, node_names
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
@@ -21,11 +21,16 @@ class Endpoint:
 
 def metrics_endpoints(spec: Spec, site: Site) -> tuple[Endpoint, ...]:
     """Every metrics endpoint of a cluster that runs: one for each node, and those of the head's helpers that run."""
-    found = [Endpoint(f"{site.node_ip}:{site.ports[f'{node}.metrics']}", node, "node") for node in node_names(spec)]
+    found = [
+        Endpoint(f"{node_address(site, node)}:{site.ports[f'{node}.metrics']}", node, "node")
+        for node in node_names(spec)
+    ]
     if spec.dashboard:
-        found.append(Endpoint(f"{site.node_ip}:{site.ports[f'{HEAD}.dashboard_metrics']}", HEAD, "dashboard"))
+        found.append(Endpoint(f"{site.head_ip}:{site.ports[f'{HEAD}.dashboard_metrics']}", HEAD, "dashboard"))
     if spec.ray.autoscaler_monitor:
-        found.append(Endpoint(f"{site.node_ip}:{site.ports[f'{HEAD}.autoscaler_metrics']}", HEAD, "autoscaler"))
+        found.append(Endpoint(f"{site.head_ip}:{site.ports[f'{HEAD}.autoscaler_metrics']}", HEAD, "autoscaler"))
     if ingress.wanted(spec, site):
-        found.append(Endpoint(f"127.0.0.1:{site.ports[f'{HEAD}.haproxy_metrics']}", HEAD, "haproxy"))
+        found.append(
+            Endpoint(f"{ingress.pages_address(site)}:{site.ports[f'{HEAD}.haproxy_metrics']}", HEAD, "haproxy")
+        )
     return tuple(found)

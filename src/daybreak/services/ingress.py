@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from daybreak.services import warm
 from daybreak.services.base import ConfigFile
+from daybreak.services.inside import ROOM, address_of
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
@@ -32,7 +33,7 @@ for place, word in enumerate(arguments[:-1]):
             text = file.read()
         pinned = arguments[place + 1] + ".pinned"
         with open(pinned, "w") as file:
-            file.write(re.sub(r"(?m)^(\\s*bind )\\*?:(?=(?:{ports})\\b)", r"\\g<1>127.0.0.1:", text))
+            file.write(re.sub(r"(?m)^(\\s*bind )\\*?:(?=(?:{ports})\\b)", r"\\g<1>{address}:", text))
         arguments[place + 1] = pinned
 os.execv({binary!r}, [{binary!r}, *arguments])
 """
@@ -47,12 +48,18 @@ def wanted(spec: Spec, site: Site) -> bool:
 
 def folder(site: Site) -> str:
     """Its configuration and its control socket."""
-    return f"{site.runtime}/h"
+    return f"{ROOM}/h" if site.node else f"{site.runtime}/h"
+
+
+def pages_address(site: Site) -> str:
+    """Where its own pages listen: on the machine's loopback address, or on the head's, which only containers and this
+    machine reach."""
+    return address_of(site, "head") if site.engine and site.engine.network else "127.0.0.1"
 
 
 def statistics_url(site: Site) -> str:
     """HAProxy's own numbers as CSV."""
-    return f"http://127.0.0.1:{site.ports['head.haproxy_stats']}/stats;csv"
+    return f"http://{pages_address(site)}:{site.ports['head.haproxy_stats']}/stats;csv"
 
 
 def program(site: Site) -> str:
@@ -85,5 +92,5 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
     if not wanted(spec, site):
         return ()
     ports = "|".join(str(site.ports[f"head.{name}"]) for name in PINNED)
-    text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, ports=ports)
+    text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, ports=ports, address=pages_address(site))
     return (ConfigFile(program(site), text, mode=0o700),)

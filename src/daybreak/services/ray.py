@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os.path
-from pathlib import Path
+from collections.abc import Collection
 
 from daybreak.services import ingress, warm
 from daybreak.services.base import (
@@ -27,11 +27,12 @@ from daybreak.services.base import (
     TcpCheck,
     Tier,
 )
-from daybreak.services.databases import connection_env
+from daybreak.services.connections import connection_env
+from daybreak.services.inside import address_of, binds, program
 from daybreak.services.site import Site
 from daybreak.spec.model import Node, Spec
 
-START_PROGRAM = Path(__file__).parent.parent / "rayside" / "start.py"
+START_PROGRAM = "rayside/start.py"
 HEAD = "head"
 SERVE = "serve"
 WORKERS = "workers"
@@ -40,6 +41,8 @@ LEAST_AT_ONCE = 4
 METRICS_MODULE = "MetricsHead"
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
 HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
+# The first of those that are the same in every container, below the range of outgoing connections.
+FIRST_FIXED_PORT = 10100
 
 # Ray's own helpers hold nothing that a graceful end would save: they are killed once raylet and workers have gone.
 # The raylet's two agents are not among them: a raylet that is asked to end does so when its agents have.
@@ -79,14 +82,26 @@ def port_names(spec: Spec) -> list[str]:
     return names
 
 
+def fixed_ports(spec: Spec, taken: Collection[int]) -> dict[str, int]:
+    """The same for containers: every node has an address of its own, so all have the same ports, none of `taken`."""
+    free = (port for port in range(FIRST_FIXED_PORT, 2 * FIRST_FIXED_PORT) if port not in taken)
+    by_purpose = dict(zip(HEAD_PORTS, free, strict=False))
+    return {name: by_purpose[name.partition(".")[2]] for name in port_names(spec)}
+
+
 def address(spec: Spec, site: Site) -> str:
     """What `ray.init(address=...)` takes."""
-    return f"{site.node_ip}:{spec.port('gcs')}"
+    return f"{site.head_ip}:{spec.port('gcs')}"
 
 
 def dashboard_url(spec: Spec) -> str:
     """Where the dashboard and its REST API answer."""
     return f"http://{reachable(spec.listen)}:{spec.port('dashboard')}"
+
+
+def api_url(spec: Spec, site: Site) -> str:
+    """The same for the cluster's own programs, which may be in containers."""
+    return f"http://{site.head_ip}:{spec.port('dashboard')}" if site.node else dashboard_url(spec)
 
 
 def serve_url(spec: Spec, site: Site) -> str:
@@ -96,9 +111,23 @@ def serve_url(spec: Spec, site: Site) -> str:
     return f"http://{reachable(str(host))}:{options.get('port', spec.port('serve'))}"
 
 
+def serve_port(spec: Spec, site: Site) -> int:
+    return int(serve_url(spec, site).rpartition(":")[2])
+
+
 def raylet_health_url(site: Site, node: str) -> str:
     """The node's agent says whether the GCS knows its raylet as alive; needs no token."""
-    return f"http://{site.node_ip}:{site.ports[f'{node}.agent_http']}{AGENT_HEALTH}"
+    return f"http://{node_address(site, node)}:{site.ports[f'{node}.agent_http']}{AGENT_HEALTH}"
+
+
+def node_address(site: Site, node: str) -> str:
+    """The address that a node has for the others."""
+    return address_of(site, node) if site.engine else site.node_ip
+
+
+def ray_folder(site: Site, node: str) -> str:
+    """A node's folder for Ray's temporary files; inside a container the runtime folder is its own."""
+    return site.runtime if site.node else f"{site.runtime}/{node}"
 
 
 def prometheus_url(spec: Spec) -> str:
@@ -132,12 +161,19 @@ def auth_env(site: Site) -> dict[str, str]:
 
 def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
     """What a shell, a job or one of the user's own services needs to reach the cluster and its databases."""
-    env: dict[str, EnvValue] = {"RAY_ADDRESS": address(spec, site)}
+    env: dict[str, EnvValue] = {"RAY_ADDRESS": _client_address(spec, site)}
     if spec.dashboard:
-        env["RAY_API_SERVER_ADDRESS"] = dashboard_url(spec)
+        env["RAY_API_SERVER_ADDRESS"] = api_url(spec, site)
     env |= auth_env(site)
     env |= connection_env(spec, site)
     return env
+
+
+def _client_address(spec: Spec, site: Site) -> str:
+    """A program of this machine is not in the cluster where that is in containers: Ray's client server takes it in."""
+    if site.engine and not site.node and spec.ray.client_server:
+        return f"ray://{site.head_ip}:{site.ports[f'{HEAD}.client']}"
+    return address(spec, site)
 
 
 def search_paths(site: Site) -> dict[str, EnvValue]:
@@ -168,8 +204,10 @@ def _start_command(spec: Spec, site: Site, *flags: str) -> tuple[str, ...]:
         "dashboard_modules": _dashboard_modules(spec, site),
         "temporary": f"{site.runtime}/t",
         "logs_shared": site.ray.takes_socket_names,
+        # A log monitor sees the folders of its own container.
+        "gathering": not site.node,
     }
-    return (warm.launcher(site), str(START_PROGRAM), json.dumps(options), "start", *flags)
+    return (warm.launcher(site), program(site, START_PROGRAM), json.dumps(options), "start", *flags)
 
 
 def _dashboard_modules(spec: Spec, site: Site) -> list[str] | str:
@@ -195,7 +233,7 @@ def head(spec: Spec, site: Site) -> Service:
         f"--port={spec.port('gcs')}",
         f"--ray-client-server-port={ports['client']}",
         f"--include-dashboard={'true' if spec.dashboard else 'false'}",
-        f"--dashboard-host={spec.listen}",
+        f"--dashboard-host={binds(spec.listen, site)}",
         f"--dashboard-port={spec.port('dashboard')}",
         *_node_flags(spec.head, site, HEAD),
     ]
@@ -304,11 +342,12 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
 
 def _place(site: Site, name: str) -> list[str]:
     """What keeps the files and sockets of several nodes on one machine apart."""
+    temporary = f"--temp-dir={ray_folder(site, name)}"
     if not site.ray.takes_socket_names:
-        return [f"--temp-dir={site.runtime}/{name}"]
+        return [temporary]
     plasma, raylet = _sockets(site, name)
     sockets = [f"--plasma-store-socket-name={plasma}", f"--raylet-socket-name={raylet}"]
-    return [f"--temp-dir={site.runtime}/{name}", *sockets] if name == HEAD else sockets
+    return [temporary, *sockets] if name == HEAD else sockets
 
 
 def _sockets(site: Site, name: str) -> tuple[str, ...]:
@@ -324,11 +363,19 @@ def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {
         "RAY_USAGE_STATS_ENABLED": "0",
         **ray_env(spec, site),
-        "NO_PROXY": Joined(LOOPBACK_NAMES, ","),
-        "no_proxy": Joined(LOOPBACK_NAMES, ","),
+        "NO_PROXY": Joined(_no_proxy(site), ","),
+        "no_proxy": Joined(_no_proxy(site), ","),
     }
     return env | auth_env(site) | connection_env(spec, site) | dict(node.env)
 
 
+def _no_proxy(site: Site) -> str:
+    """Names and addresses that are never asked for through a proxy."""
+    if site.engine is None or site.engine.network is None:
+        return LOOPBACK_NAMES
+    own = sorted({*site.engine.addresses.values(), site.node_ip})
+    return ",".join([LOOPBACK_NAMES, *own, site.engine.network.subnet])
+
+
 def _logs(site: Site, node: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{site.runtime}/{node}/session_latest/logs/{name}" for name in names)
+    return tuple(f"{ray_folder(site, node)}/session_latest/logs/{name}" for name in names)

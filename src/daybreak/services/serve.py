@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from daybreak.services import warm
@@ -20,22 +19,25 @@ from daybreak.services.base import (
     Service,
     Tier,
 )
+from daybreak.services.inside import binds, program
 from daybreak.services.ray import (
     HEAD,
     SERVE,
     address,
+    api_url,
     client_env,
-    dashboard_url,
     health,
     ray_env,
+    ray_folder,
     raylet_health_url,
+    serve_port,
     serve_url,
     token,
 )
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
-PROGRAM = Path(__file__).parent.parent / "rayside" / "deploy.py"
+PROGRAM = "rayside/deploy.py"
 
 
 def serve(spec: Spec, site: Site) -> Service:
@@ -52,11 +54,10 @@ def serve(spec: Spec, site: Site) -> Service:
     ]
     if answers:
         gates.append(Gate("answers", answers))
-    port = int(url.rpartition(":")[2])
     return Service(
         name=SERVE,
         tier=Tier.APP,
-        argv=(warm.python(spec, site), str(PROGRAM), request),
+        argv=(warm.python(spec, site), program(site, PROGRAM), request),
         cwd=site.base,
         env={**client_env(spec, site), **ray_env(spec, site)},
         needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
@@ -65,8 +66,8 @@ def serve(spec: Spec, site: Site) -> Service:
         start_timeout_s=spec.serve.start_timeout,
         restart=Restart.ON_FAILURE,
         one_shot=True,
-        logs=(f"{site.runtime}/{HEAD}/session_latest/logs/serve/*.log",),
-        ports=(PortClaim(spec.listen, port, "Serve"),),
+        logs=(f"{ray_folder(site, HEAD)}/session_latest/logs/serve/*.log",),
+        ports=(PortClaim(spec.listen, serve_port(spec, site), "Serve"),),
         files=(ConfigFile(request, json.dumps(_request(spec, site, status), indent=1)),),
         urls={"serve": url},
     )
@@ -77,13 +78,13 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
     return {
         "address": address(spec, site),
         "raylet_health": raylet_health_url(site, HEAD),
-        "http": {"host": spec.listen, "port": spec.port("serve")},
+        "http": {"host": binds(spec.listen, site), "port": spec.port("serve")},
         "applications": [
             {"import": app.import_path, "name": app.name, "route": app.route, "args": app.args}
             for app in spec.serve.applications
         ],
         "config": _config(spec, site),
-        "dashboard": dashboard_url(spec),
+        "dashboard": api_url(spec, site),
         "token_file": secret.path if secret else None,
         "status_file": status,
         # Replaced when the file is written, so that the status of an earlier instance is never taken for this one's.
@@ -100,7 +101,11 @@ def _config(spec: Spec, site: Site) -> dict[str, Any] | None:
     if site.serve_config is None:
         return None
     config = dict(site.serve_config)
-    config["http_options"] = {"host": spec.listen, "port": spec.port("serve"), **(config.get("http_options") or {})}
+    own = {"host": binds(spec.listen, site), "port": spec.port("serve")}
+    config["http_options"] = {**own, **(config.get("http_options") or {})}
+    if binds(spec.listen, site) != spec.listen:
+        # A container's port is published; an address of the machine means nothing inside.
+        config["http_options"]["host"] = own["host"]
     config.setdefault("proxy_location", "HeadOnly")
     return config
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daybreak.services.base import Network
+
 
 @dataclass(frozen=True)
 class RayInstall:
@@ -83,6 +85,38 @@ class GrafanaServer:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image that the engine has: `id` changes with its content, `uid` runs its programs, `env` are its variables."""
+
+    name: str
+    id: str = ""
+    uid: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a Docker engine offers to one cluster.
+
+    `prefix` begins the names of its volumes. `network` None is the machine's own. `addresses` are the fixed ones in it,
+    by service; those of workers follow from their number. `image` has Ray; `images` are the others, by service.
+    `user` runs Ray's containers, `UID:GID`, empty for the image's own, and `uid` is its number. `code` is the
+    application's folder inside. `python` runs daybreak's programs on this machine. `memory_bytes` is the machine's.
+    """
+
+    prefix: str
+    image: Image
+    network: Network | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    user: str = ""
+    uid: int = 0
+    code: str = "/app"
+    python: str = ""
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Site:
     """One cluster's place on one machine. Paths are absolute.
 
@@ -92,7 +126,8 @@ class Site:
     spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
     `cpus` are the processors that may be used. `prometheus` is its program, empty where it is not to run, `grafana`
     None; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a
-    megabyte, empty where the system has none.
+    megabyte, empty where the system has none. With `engine` services run in containers; `node` is then the one whose
+    container this is the inside of (see `services/inside.py`), empty on the machine itself.
     """
 
     base: str
@@ -114,3 +149,10 @@ class Site:
     grafana: GrafanaServer | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     small_shell: str = ""
+    engine: Engine | None = None
+    node: str = ""
+
+    @property
+    def head_ip(self) -> str:
+        """Where the other nodes reach the head."""
+        return self.engine.addresses["head"] if self.engine and self.engine.network else self.node_ip

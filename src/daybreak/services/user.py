@@ -32,7 +32,7 @@ def user_service(spec: Spec, site: Site, name: str, wanted: UserService) -> Serv
     return Service(
         name=name,
         tier=Tier(wanted.tier),
-        argv=wanted.command,
+        argv=wanted.command or (),
         cwd=os.path.normpath(os.path.join(site.base, wanted.cwd)),
         env={**client_env(spec, site), **search_paths(site), **wanted.env},
         needs=tuple(Need(needed) for needed in _expand(spec, wanted.needs)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-from pathlib import Path
 
 from daybreak.services.base import (
     ConfigFile,
@@ -18,12 +17,13 @@ from daybreak.services.base import (
     StopPolicy,
     Tier,
 )
+from daybreak.services.inside import program
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 WARM = "warm"
-PROGRAMS = Path(__file__).parent.parent / "warm"
-PREPARE = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import launcher;"
+PROGRAMS = "warm"
+PREPARE = "import sys; sys.path.insert(0, {!r}); import launcher;"
 # What stands in for a fork where the system has a small shell: forwards signals, and ends as the line on file 3 says. A
 # signal interrupts `read`, which then has a part of the line or none; where no signal did, the template has gone, and
 # a program waits for the fork that a shell cannot wait for. The fork begins when file 4 is closed.
@@ -55,6 +55,9 @@ ulimit -c 0
 trap - $number
 kill -$number $$
 """
+# Where every node has a template of its own, each begins with what the keeper tells the machine's one: what the first
+# response does not need waits, at most this long.
+HOLD_S = 20.0
 # Longer than a path in the first line of a script may be on every kernel that we know.
 LONGEST_INTERPRETER = 120
 
@@ -84,6 +87,11 @@ def needs(spec: Spec) -> tuple[Need, ...]:
     return (Need(WARM, "listening", order_only=True),) if spec.warm.enabled else ()
 
 
+def waits_for_serve(spec: Spec, site: Site) -> bool:
+    """Can what the applications do not need wait for them? A Serve config goes through the dashboard, which cannot."""
+    return bool(spec.serve.applications) and site.ray.serves_without_agents
+
+
 def template(spec: Spec, site: Site) -> Service:
     """The template. A restart leaves it alone; other packages, or other modules in the spec, replace it."""
     place = folder(site)
@@ -91,7 +99,7 @@ def template(spec: Spec, site: Site) -> Service:
     return Service(
         name=WARM,
         tier=Tier.WARM,
-        argv=(site.ray.python, str(PROGRAMS / "template.py"), settings),
+        argv=(site.ray.python, program(site, f"{PROGRAMS}/template.py"), settings),
         cwd=site.base,
         gates=(
             Gate("listening", DeployCheck(state, "submitted")),
@@ -116,7 +124,8 @@ def _settings(spec: Spec, site: Site) -> dict[str, object]:
         "folder": folder(site),
         "real": site.ray.python,
         "modules": list(spec.warm.modules),
-        "learned": f"{site.root}/warm/learned.json",
+        "learned": f"{site.runtime}/learned.json" if site.node else f"{site.root}/warm/learned.json",
+        "hold_s": HOLD_S if site.node and waits_for_serve(spec, site) else 0.0,
         "vendored": list(site.ray.vendored),
         # Not read by the template: a difference replaces it.
         "packages": site.ray.packages,
@@ -132,15 +141,19 @@ def _stand(site: Site) -> str:
 def _script(site: Site) -> str:
     """A Python program where the kernel can start it as one, else a shell's."""
     given = [site.ray.python, launcher(site), folder(site), site.small_shell, _stand(site)]
-    program = f"{PREPARE} launcher.main({', '.join(map(repr, given))})"
+    text = f"{_prepare(site)} launcher.main({', '.join(map(repr, given))})"
     if can_start_scripts(site):
-        return f"#!{site.ray.python} -IS\n{program}\n"
-    return f'#!/bin/sh\nexec {shlex.join([site.ray.python, "-IS", "-c", program])} "$@"\n'
+        return f"#!{site.ray.python} -IS\n{text}\n"
+    return f'#!/bin/sh\nexec {shlex.join([site.ray.python, "-IS", "-c", text])} "$@"\n'
+
+
+def _prepare(site: Site) -> str:
+    return PREPARE.format(program(site, PROGRAMS))
 
 
 def _stand_script(site: Site) -> str:
     """What is left of a launcher: see STAND."""
-    alone = f"{PREPARE} launcher.alone(int(sys.argv[1]), {folder(site)!r})"
+    alone = f"{_prepare(site)} launcher.alone(int(sys.argv[1]), {folder(site)!r})"
     forwarded = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
     return STAND.format(
         signals=" ".join(str(int(number)) for number in forwarded),

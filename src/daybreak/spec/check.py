@@ -10,12 +10,16 @@ from pathlib import Path
 from daybreak.errors import SpecError
 from daybreak.spec import suggest
 from daybreak.spec.document import KeyPath, dotted, parse_document, read_text
-from daybreak.spec.model import Node, Postgres, Redis, Spec
+from daybreak.spec.model import Node, Server, Spec
 from daybreak.spec.wording import Finding
 
+DATABASES = ("postgres", "redis", "mysql", "neo4j")
+# Those that daybreak can start as processes, too.
+AS_PROCESSES = ("postgres", "redis")
 RESERVED = frozenset(
-    ["head", "workers", "serve", "postgres", "redis", "gateway", "prometheus", "grafana", "keeper", "stopped"],
+    ["head", "workers", "serve", *DATABASES, "gateway", "prometheus", "grafana", "keeper", "stopped"],
 )
+TO_CONTAINERS = "write backend: docker, or start with `daybreak up --backend docker`"
 
 HIGHEST_PORT = 65535
 
@@ -35,7 +39,9 @@ def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Find
         *_resources(spec),
         *_serve_config(spec, base),
         *_service_names(spec),
+        *_service_commands(spec, unsure),
         *_service_folders(spec, base),
+        *_without_containers(spec),
         *_needs(spec, unsure),
         *_circles(spec),
         *_ports(spec, unsure),
@@ -93,16 +99,43 @@ def _service_names(spec: Spec) -> Iterator[Finding]:
             )
 
 
+def _service_commands(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+    for name, service in spec.services.items():
+        path = ("services", name, "command")
+        if service.command is None and service.image is None and not _touched(path, unsure):
+            yield Finding(path, "is required", at_key=True)
+
+
 def _service_folders(spec: Spec, base: Path) -> Iterator[Finding]:
     for name, service in spec.services.items():
         folder = base / service.cwd
-        if not folder.is_dir():
+        # A working folder of an image's own is nowhere on this machine.
+        if not service.image and not folder.is_dir():
             yield Finding(("services", name, "cwd"), f"no such folder: {folder}")
+        for index, volume in enumerate(service.volumes):
+            source = volume.partition(":")[0]
+            if source.startswith((".", "/")) and not (base / source).exists():
+                yield Finding(("services", name, "volumes", index), f"no such folder: {base / source}")
+
+
+def _without_containers(spec: Spec) -> Iterator[Finding]:
+    """What the spec asks for that only containers have."""
+    if spec.in_containers:
+        return
+    for name in DATABASES:
+        if name not in AS_PROCESSES and getattr(spec.databases, name):
+            message = "needs containers: daybreak starts no such server as a process"
+            yield Finding(("databases", name), message, TO_CONTAINERS, at_key=True)
+    for name, service in spec.services.items():
+        for key in ("image", "volumes"):
+            if getattr(service, key):
+                message = "needs containers: with backend: process there are none"
+                yield Finding(("services", name, key), message, TO_CONTAINERS, at_key=True)
 
 
 def _needs(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     missing = _missing(spec, unsure)
-    own = [name for name in ("head", "workers", "serve", "postgres", "redis") if name not in missing]
+    own = [name for name in ("head", "workers", "serve", *DATABASES) if name not in missing]
     broken = [str(path[1]) for path in unsure if path[0] == "services" and path[1:]]
     known = list(dict.fromkeys([*own, *spec.services, *sorted(broken)]))
     for name, service in spec.services.items():
@@ -120,7 +153,7 @@ def _missing(spec: Spec, unsure: Collection[KeyPath]) -> dict[str, tuple[str, st
     applications_unsure = _touched(("serve", "applications"), unsure) or _touched(("serve", "config"), unsure)
     if not spec.serve.wanted and not applications_unsure:
         missing["serve"] = ("there are no Serve applications", "write serve: {applications: [{import: app:main}]}")
-    for name in ("postgres", "redis"):
+    for name in DATABASES:
         if getattr(spec.databases, name) is None and not _touched(("databases", name), unsure):
             missing[name] = (f"there is no {name}", f"write databases: {{{name}: {{}}}}")
     return missing
@@ -175,8 +208,8 @@ def _claims(spec: Spec) -> Iterator[_Claim]:
     for name, wanted in public.items():
         if wanted:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
-    for name in ("postgres", "redis"):
-        database: Postgres | Redis | None = getattr(spec.databases, name)
+    for name in DATABASES:
+        database: Server | None = getattr(spec.databases, name)
         if database and database.port:
             yield _Claim(("databases", name, "port"), database.port)
     for name, service in spec.services.items():

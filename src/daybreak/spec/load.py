@@ -26,6 +26,7 @@ OPTIONS = {
     "workers.count": "WORKERS",
     "serve.applications[0].import": "--app",
     "ports.offset": "--port-offset",
+    "backend": "--backend",
 }
 
 # Rounds of taking out what is not valid until the rest is; each takes out at least one value.

@@ -23,6 +23,12 @@ Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 Flag = Annotated[bool, Field(strict=True)]
 Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
+DatabaseName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+# What may stand before a colon is a named volume, or a folder that begins with a dot or a slash.
+VOLUME_PATTERN = r"^([a-z0-9][a-z0-9_.-]*|\.{1,2}(/[^:]*)?|/[^:]*):/[^:]+(:ro)?$"
+Volume = Annotated[str, Field(pattern=VOLUME_PATTERN)]
+IMAGE_PATTERN = r"^[A-Za-z0-9][\w.:/@-]*$"
+Image = Annotated[str, Field(pattern=IMAGE_PATTERN)]
 
 
 class Model(BaseModel):
@@ -118,19 +124,43 @@ class Serve(Model):
         return bool(self.applications or self.config)
 
 
-class Postgres(Model):
-    """A PostgreSQL server in the cluster's state folder."""
+class Server(Model):
+    """What every database server may be given. An image and limits count with `backend: docker` alone."""
 
+    image: Image = Field(description="Image of its container.")
     port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
-    database: str = Field(default="daybreak", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Name of the database.")
+    memory: Bytes | None = Field(default=None, description="The most memory its container may use.")
+    cpus: Cpus | None = Field(default=None, description="The most CPUs its container may use.")
+
+
+class Postgres(Server):
+    """A PostgreSQL server in the cluster's state folder, or in a container."""
+
+    database: DatabaseName = Field(default="daybreak", description="Name of the database.")
     settings: dict[str, Setting] = Field(default_factory=dict, description="postgresql.conf settings.")
+    image: Image = Field(default="postgres:15", description="Image of its container.")
 
 
-class Redis(Model):
-    """A Redis-compatible server in the cluster's state folder."""
+class Redis(Server):
+    """A Redis-compatible server in the cluster's state folder, or in a container."""
 
-    port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
     settings: dict[str, Setting] = Field(default_factory=dict, description="redis.conf settings.")
+    image: Image = Field(default="redis:7", description="Image of its container.")
+
+
+class MySql(Server):
+    """A MySQL server in a container."""
+
+    database: DatabaseName = Field(default="daybreak", description="Name of the database.")
+    settings: dict[str, Setting] = Field(default_factory=dict, description="Options of mysqld.")
+    image: Image = Field(default="mysql:8.4", description="Image of its container.")
+
+
+class Neo4j(Server):
+    """A Neo4j server in a container; `port` is that of Bolt."""
+
+    settings: dict[str, Setting] = Field(default_factory=dict, description="neo4j.conf settings.")
+    image: Image = Field(default="neo4j:5", description="Image of its container.")
 
 
 class Switchable(Model):
@@ -185,6 +215,8 @@ class Databases(Model):
         default=None, description="Start a PostgreSQL server; `postgres:` alone is enough."
     )
     redis: Redis | None = Field(default=None, description="Start a Redis-compatible server; `redis:` alone is enough.")
+    mysql: MySql | None = Field(default=None, description="Start a MySQL server; needs `backend: docker`.")
+    neo4j: Neo4j | None = Field(default=None, description="Start a Neo4j server; needs `backend: docker`.")
 
 
 class ServiceCheck(Model):
@@ -204,7 +236,15 @@ class ServiceCheck(Model):
 class UserService(Model):
     """One of the user's own services beside Ray, such as an API process."""
 
-    command: tuple[str, ...] = Field(min_length=1, description="The program and its arguments, as a list.")
+    command: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="The program and its arguments, as a list; the image's own if absent."
+    )
+    image: Image | None = Field(default=None, description="Image of a container of its own; needs `backend: docker`.")
+    volumes: tuple[Volume, ...] = Field(
+        default=(), description="Volumes and folders of its container: NAME:/path or ./folder:/path, with :ro or not."
+    )
+    memory: Bytes | None = Field(default=None, description="The most memory its container may use.")
+    cpus: Cpus | None = Field(default=None, description="The most CPUs its container may use.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables, added to daybreak's own.")
     cwd: str = Field(default=".", description="Working folder, relative to the spec's.")
     needs: tuple[str, ...] = Field(default=(), description="Services that must be ready first.")
@@ -216,6 +256,22 @@ class UserService(Model):
     )
     start_timeout: Seconds = Field(default=60.0, description="Deadline of its start.")
     stop_grace: Seconds = Field(default=10.0, description="Time between asking it to stop and killing it.")
+
+
+class Docker(Model):
+    """How clusters run with `backend: docker`."""
+
+    image: Image | None = Field(
+        default=None,
+        description="Image with Ray; daybreak/CLUSTER:latest, what `daybreak image build` makes, if absent.",
+    )
+    network: Literal["bridge", "host"] = Field(
+        default="bridge", description="A network of the cluster's own, or that of the machine."
+    )
+    mount_code: Flag = Field(
+        default=False,
+        description="Let containers see the spec's folder, read-only, instead of the code in the image.",
+    )
 
 
 class Health(Model):
@@ -245,6 +301,10 @@ class Spec(Model):
     """One cluster."""
 
     name: Name = Field(description="The cluster's name; the folder's name if absent.")
+    backend: Literal["process", "docker"] = Field(
+        default="process", description="Where services run: as processes of this machine, or in containers."
+    )
+    docker: Docker = Field(default=Docker(), description="How the cluster runs in containers.")
     ray: RayExpectation = Field(default=RayExpectation(), description="Which Ray is expected.")
     head: Node = Field(default=Node(), description="The head node.")
     workers: Workers = Field(default=Workers(), description="The worker nodes; all alike.")
@@ -264,6 +324,10 @@ class Spec(Model):
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
+
+    @property
+    def in_containers(self) -> bool:
+        return self.backend == "docker"
 
     def port(self, name: Literal["serve", "dashboard", "gcs", "page", "prometheus", "grafana"]) -> int:
         """The port with the offset applied."""

@@ -41,6 +41,7 @@ def json_schema() -> Schema:
     if not made["required"]:
         del made["required"]
     models["ServiceCheck"]["oneOf"] = [{"required": [way]} for way in ("tcp", "http", "command")]
+    models["UserService"]["anyOf"] = [{"required": [key]} for key in ("command", "image")]
     for switch in ("warm", "page", "prometheus", "grafana"):
         section = made["properties"][switch]
         made["properties"][switch] = {

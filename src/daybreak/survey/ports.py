@@ -89,11 +89,16 @@ class PortBook:
         """The port kept under this name, or a new one."""
         return self.ports([name], taken=taken)[name]
 
-    def ports(self, names: Sequence[str], *, taken: Collection[int] = ()) -> dict[str, int]:
-        """The port of each name; `taken` holds what is promised elsewhere, such as ports written in the spec."""
+    def ports(self, names: Sequence[str], *, taken: Collection[int] = (), own: Collection[int] = ()) -> dict[str, int]:
+        """The port of each name; `taken` holds what is promised elsewhere, such as ports written in the spec.
+
+        `own` are the cluster's although a stranger listens there: a Docker engine does so for a container.
+        """
         with self._lock():
             book = _read(self._path)
-            kept = self._usable({name: book[name] for name in names if name in book and book[name] not in taken})
+            known = {name: book[name] for name in names if name in book and book[name] not in taken}
+            kept = {name: port for name, port in known.items() if port in own}
+            kept |= self._usable({name: port for name, port in known.items() if port not in own})
             missing = [name for name in names if name not in kept]
             if missing:
                 unusable = {*taken, *book.values(), *self._others()}

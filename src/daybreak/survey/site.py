@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.paths import ClusterPaths
-from daybreak.services.databases import POSTGRES, connection_files
+from daybreak.services.connections import NEO4J, POSTGRES, connection_files, wanted_databases
+from daybreak.services.container_databases import NEO4J_AUTH, neo4j_auth
+from daybreak.services.inside import INSIDE_SECRETS, inside
 from daybreak.services.monitoring import GRAFANA, PAGE_TOKEN
-from daybreak.services.ray import port_names
-from daybreak.services.site import PostgresServer, RedisServer, Site
+from daybreak.services.ray import HEAD, fixed_ports, port_names
+from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
 from daybreak.spec.model import Spec
 from daybreak.survey.databases import find_postgres, find_redis
+from daybreak.survey.engine import Client, survey_engine
 from daybreak.survey.machine import machine, small_shell
 from daybreak.survey.monitoring import find_monitoring
 from daybreak.survey.ports import PortBook
@@ -21,42 +26,64 @@ from daybreak.survey.ray import find_ray
 from daybreak.survey.secrets import ensure_secrets, write_secret
 
 SECRETS = ("ray-token", "postgres", "redis", PAGE_TOKEN, GRAFANA)
+PUBLIC_PORTS: tuple[Literal["serve", "dashboard", "gcs"], ...] = ("serve", "dashboard", "gcs")
 # A second loopback address: Ray takes 127.0.0.1 for "find a public one", and would listen on that.
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
 
-def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
+def survey(spec: Spec, base: Path, paths: ClusterPaths, client: Client | None = None) -> Site:
     """Look around for one cluster; generates its secrets and chooses its ports where that has not been done.
 
-    Raises SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
+    Containers need a `client` of the engine. Raises SpecError where the spec asks for what this machine cannot give,
+    PreflightError where something is missing.
     """
     paths.ensure()
     check_memory(spec)
+    site = _with_engine(spec, base, paths, client) if spec.in_containers and client else _processes(spec, base, paths)
+    # The databases' URLs hold passwords, so they live in files like the passwords themselves.
+    for name, text in connection_files(spec, site).items():
+        write_secret(paths.secrets, name, text)
+    if site.engine:
+        folder = paths.secrets / INSIDE_SECRETS
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name, text in connection_files(spec, inside(site, HEAD)).items():
+            write_secret(folder, name, text)
+    return site
+
+
+def _processes(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
+    """Where services are processes of this machine."""
     postgres, redis = _database_servers(spec, paths)
-    names = port_names(spec)
-    pinned: dict[str, int] = {}
-    for name, wanted in (("postgres", spec.databases.postgres), ("redis", spec.databases.redis)):
-        if wanted and wanted.port:
-            pinned[name] = wanted.port
-        elif wanted:
-            names.append(name)
-    book = PortBook(paths.root / "ports.json")
-    ports = book.ports(names, taken=list(pinned.values())) | pinned
-    secrets = ensure_secrets(paths.secrets, SECRETS)
+    ports = _ports(spec, paths, port_names(spec))
+    return replace(_common(spec, base, paths, find_ray(spec.ray, base)), ports=ports, postgres=postgres, redis=redis)
+
+
+def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) -> Site:
+    """Where services are containers. In a network of their own Ray's nodes have the same ports each."""
+    found = survey_engine(spec, paths, client)
+    apart = found.engine.network is not None
+    people = {spec.port(name) for name in PUBLIC_PORTS} | {p for s in spec.services.values() for p in s.ports}
+    fixed = fixed_ports(spec, people) if apart else {}
+    ports = _ports(spec, paths, [] if apart else port_names(spec), found.own_ports) | fixed
+    if spec.databases.neo4j:
+        write_secret(paths.secrets, NEO4J_AUTH, neo4j_auth(ensure_secrets(paths.secrets, [NEO4J])[NEO4J]))
+    site = replace(_common(spec, base, paths, found.ray), ports=ports, engine=found.engine)
+    return replace(site, node_ip=site.head_ip)
+
+
+def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall) -> Site:
+    """What does not depend on where services run."""
     watching = find_monitoring(spec, paths.root)
-    site = Site(
+    return Site(
         base=str(base),
         root=str(paths.root),
         runtime=str(paths.runtime),
         logs=str(paths.logs),
         data=str(paths.data),
         secrets_folder=str(paths.secrets),
-        ray=find_ray(spec.ray, base),
+        ray=ray,
         node_ip=LOOPBACK_NODE_IP,
-        ports=ports,
-        secrets=secrets,
-        postgres=postgres,
-        redis=redis,
+        secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec))),
         serve_config=_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
@@ -65,10 +92,20 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         absent=watching.absent,
         small_shell=small_shell(),
     )
-    # The databases' URLs hold passwords, so they live in files like the passwords themselves.
-    for name, text in connection_files(spec, site).items():
-        write_secret(paths.secrets, name, text)
-    return site
+
+
+def _ports(spec: Spec, paths: ClusterPaths, names: list[str], own: Collection[int] = ()) -> dict[str, int]:
+    """The port of every name, and of every database. `own` are held by the cluster, whoever listens there."""
+    pinned: dict[str, int] = {}
+    free = list(names)
+    for name in wanted_databases(spec):
+        port = getattr(spec.databases, name).port
+        if port:
+            pinned[name] = port
+        else:
+            free.append(name)
+    book = PortBook(paths.root / "ports.json")
+    return book.ports(free, taken=list(pinned.values()), own=own) | pinned
 
 
 def _own_modules(modules: tuple[str, ...], base: Path) -> dict[str, int]:

@@ -3,7 +3,8 @@
 `python template.py SETTINGS.json` runs in Ray's interpreter, with one thread, until it is told to end. It serves a
 Unix socket in its folder: launchers ask for forks (see launcher.py for the words), the keeper for orders. Settings:
 `folder`, `real` (the interpreter), `modules` (to import besides Ray's own needs), `learned` (a file with more of them),
-`vendored` (folders that Ray puts in front of sys.path), `instance`.
+`vendored` (folders that Ray puts in front of sys.path), `hold_s` (seconds for which what can wait does, from the start
+on), `instance`.
 
 A launcher whose fork runs is watched: when the launcher ends first, its fork is killed. When the template is killed its
 forks live on, their launchers watch them, and the next template kills what has lost its launcher.
@@ -158,6 +159,7 @@ class Template:
         self.by_pid: Dict[int, Launcher] = {}
         self.orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
         self.held = held.Held()
+        self.held.hold(settings.get("hold_s", 0.0))
         self.waiting: List[Launcher] = []
         self.doors: Dict[int, Launcher] = {}  # the door's file -> who stands behind it
         self.imports: List[Launcher] = []

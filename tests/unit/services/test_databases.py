@@ -9,7 +9,8 @@ import pytest
 
 from daybreak.errors import PreflightError, SpecError
 from daybreak.services.base import CommandCheck, RedisCheck, Secret, Service, Tier
-from daybreak.services.databases import connection_env, connection_files, postgres, redis
+from daybreak.services.connections import connection_env, connection_files
+from daybreak.services.databases import postgres, redis
 from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
 from daybreak.spec.model import Spec
 

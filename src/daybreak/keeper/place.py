@@ -1,0 +1,155 @@
+"""Where a cluster's services run: processes of this machine, or containers of a Docker engine.
+
+With containers some services are processes all the same: what watches the cluster, and what stands in for a program in
+the head's container. So there are two backends behind one, and each service goes to the one that it is made for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daybreak.backends.base import Backend, CommandResult, Exit, Handle, Stopped
+from daybreak.backends.process import ProcessBackend
+from daybreak.errors import EngineError, KeeperError, PreflightError
+from daybreak.keeper.wanted import WantedState
+from daybreak.paths import ClusterPaths
+from daybreak.services.base import Service
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+from daybreak.survey.engine import wanted_images
+from daybreak.survey.images import BUILD, NOT_FOUND, missing
+from daybreak.survey.site import survey
+
+if TYPE_CHECKING:
+    from daybreak.engine.client import EngineClient
+
+PROCESS, DOCKER = "process", "docker"
+WORDS = {PROCESS: "as processes", DOCKER: "in containers"}
+
+
+class Place:
+    """Both backends of one cluster. The engine is connected to when it is first needed."""
+
+    def __init__(self, paths: ClusterPaths, wanted: WantedState | None) -> None:
+        self._paths = paths
+        self._processes = ProcessBackend(paths)
+        self._containers: Backend | None = None
+        self._client: EngineClient | None = None
+        self._theirs: set[str] = set()
+        # Without a stored state the marker tells what an earlier keeper has left.
+        spec = wanted.spec if wanted else {}
+        self.kind = str(spec.get("backend", DOCKER if paths.containers.exists() else PROCESS))
+        if self.kind == DOCKER:
+            # The engine's package takes its time, and so do the imports that come next: side by side.
+            threading.Thread(target=_import_package, daemon=True).start()
+
+    # --- choosing -----------------------------------------------------------------------------------------------------
+
+    async def settle_on(self, spec: Spec, note: Callable[[str], None]) -> None:
+        """From now on services run where the spec says; images that the engine lacks are pulled, and `note` is told.
+
+        Raises KeeperError while something runs elsewhere, EngineError where the engine cannot be used, PreflightError
+        for an image that cannot be had.
+        """
+        if spec.backend != self.kind:
+            if running := await self.observe():
+                names = ", ".join(sorted(handle.service for handle in running))
+                raise KeeperError(
+                    f"cluster {self._paths.name} runs {WORDS[self.kind]} ({names}), not {WORDS[spec.backend]}",
+                    hint="run `daybreak down` first",
+                )
+            self.kind = spec.backend
+        if spec.in_containers:
+            client = self._connect()
+            for name in dict.fromkeys(wanted_images(spec).values()):
+                await _have(client, name, note)
+
+    def survey(self, spec: Spec, base: Path) -> Site:
+        """What this machine, and its engine where there is one, offer to the cluster."""
+        return survey(spec, base, self._paths, self._connect() if spec.in_containers else None)
+
+    def _connect(self) -> EngineClient:
+        if self._client is None:
+            from daybreak.engine.connect import connect
+
+            self._client = connect()
+        return self._client
+
+    def _engine(self) -> Backend:
+        if self._containers is None:
+            from daybreak.backends.docker import DockerBackend
+
+            self._containers = DockerBackend(self._paths)
+        return self._containers
+
+    # --- a backend ----------------------------------------------------------------------------------------------------
+
+    async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
+        """Start it where it belongs."""
+        if service.container is None:
+            return await self._processes.start(service, instance=instance, generation=generation, bound=bound)
+        self._paths.containers.touch()
+        self._theirs.add(instance)
+        return await self._engine().start(service, instance=instance, generation=generation, bound=bound)
+
+    async def stop(self, handle: Handle) -> Stopped:
+        return await self._of(handle).stop(handle)
+
+    async def exited(self, handle: Handle) -> Exit:
+        return await self._of(handle).exited(handle)
+
+    async def observe(self) -> Sequence[Handle]:
+        """Both kinds. Raises EngineError where containers cannot be asked for."""
+        found = list(await self._processes.observe())
+        if self.kind == DOCKER:
+            containers = await self._engine().observe()
+            self._theirs |= {handle.instance for handle in containers}
+            found += containers
+            if not containers:
+                self._paths.containers.unlink(missing_ok=True)
+        return found
+
+    async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
+        backend = self._engine() if service.container else self._processes
+        return await backend.run(service, argv, timeout_s=timeout_s)
+
+    async def purge(self, services: Sequence[str]) -> None:
+        """Delete the stored data, volumes and folders alike."""
+        await self._processes.purge(services)
+        if self.kind == DOCKER:
+            await self._engine().purge(services)
+
+    def _of(self, handle: Handle) -> Backend:
+        return self._engine() if handle.instance in self._theirs else self._processes
+
+
+async def _have(client: Any, name: str, note: Callable[[str], None]) -> None:
+    """Pull an image that the engine lacks."""
+    try:
+        client.image(name)
+        return
+    except EngineError as error:
+        if error.status != NOT_FOUND:
+            raise
+    if name.startswith("daybreak/"):
+        raise missing(name)  # only this machine makes such images
+    note(f"pulling the image {name}")
+    try:
+        await asyncio.to_thread(client.pull, name)
+    except EngineError as error:
+        raise PreflightError(
+            [f"the image {name} is not there and cannot be pulled: {error.message}"],
+            hint=f"{BUILD} makes one with Ray; or load it: docker load, docker tag",
+        ) from error
+    note(f"pulled the image {name}")
+
+
+def _import_package() -> None:
+    try:
+        import docker  # noqa: F401
+    except ImportError:
+        pass  # whoever needs it says so

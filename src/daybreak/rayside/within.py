@@ -1,0 +1,95 @@
+"""Stands in for a program in the head's container: `python -IS within.py SOCKET REQUEST`.
+
+It runs on the machine itself. REQUEST (JSON: `argv`, `cwd`, `env`) goes to the container's first program (`node.py`)
+with this process's standard files, so the program there reads and writes what this one was given. Signals are
+forwarded, and this process ends as the program ends. When this process is killed, the program is, too.
+
+Words on the socket, each a line of text: `signal NUMBER` to the container, `status WAIT-STATUS` back.
+"""
+
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+# The container's first program listens a moment after the container has been started.
+CONNECT_S = 30.0
+NAP_S = 0.005
+NOT_FORWARDED = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE)
+CANNOT_START = 127
+
+
+def connect(path: str, deadline_s: float) -> socket.socket:
+    """A connection to the container. Raises OSError where nobody takes requests within the deadline."""
+    until = time.monotonic() + deadline_s
+    while True:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.connect(path)
+            return made
+        except OSError:
+            made.close()
+            if time.monotonic() >= until:
+                raise
+        time.sleep(NAP_S)
+
+
+def send(connection: socket.socket, request: bytes) -> None:
+    """The request with its length in front; the standard files go with the first bytes."""
+    frame = len(request).to_bytes(4, "little") + request
+    sent = socket.send_fds(connection, [frame], [0, 1, 2])
+    connection.sendall(frame[sent:])
+
+
+def forward_signals(connection: socket.socket) -> None:
+    def forward(number: int, _frame: object) -> None:
+        try:
+            connection.sendall(f"signal {number}\n".encode())
+        except OSError:
+            pass  # it has just ended: its status comes next
+
+    for number in signal.valid_signals():
+        if number in NOT_FORWARDED:
+            continue
+        try:
+            signal.signal(number, forward)
+        except (OSError, ValueError):
+            continue
+
+
+def wait(connection: socket.socket) -> int:
+    """The program's wait status. The end of the container is its end by SIGKILL."""
+    with connection.makefile("r", encoding="utf-8") as lines:
+        word, _, rest = lines.readline().strip().partition(" ")
+    return int(rest) if word == "status" else int(signal.SIGKILL)
+
+
+def end_like(status: int) -> NoReturn:
+    """End as the program did."""
+    number = status & 0x7F
+    if not number:
+        os._exit(status >> 8)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
+
+
+def main() -> NoReturn:
+    try:
+        connection = connect(sys.argv[1], CONNECT_S)
+        forward_signals(connection)
+        send(connection, sys.argv[2].encode())
+        status = wait(connection)
+    except OSError as error:
+        print(f"the container of the head takes no requests at {sys.argv[1]}: {error}", file=sys.stderr)
+        os._exit(CANNOT_START)
+    end_like(status)
+
+
+if __name__ == "__main__":
+    main()

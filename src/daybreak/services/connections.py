@@ -1,0 +1,92 @@
+"""How programs find the databases: variables in their environment, and the files of those that hold passwords. Pure.
+
+Outside of containers a database answers on a loopback port, inside at the address of its container and its usual port.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from daybreak.services.base import EnvValue, Secret
+from daybreak.services.inside import address_of
+from daybreak.services.site import Site
+from daybreak.spec.model import Spec
+
+POSTGRES = "postgres"
+REDIS = "redis"
+MYSQL = "mysql"
+NEO4J = "neo4j"
+DATABASES = (POSTGRES, REDIS, MYSQL, NEO4J)
+USUAL_PORTS = {POSTGRES: 5432, REDIS: 6379, MYSQL: 3306, NEO4J: 7687}
+USER = "daybreak"
+# Neo4j's community edition has this one user.
+NEO4J_USER = "neo4j"
+LOOPBACK = "127.0.0.1"
+# The files that hold addresses, so that containers have others than the machine.
+DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL = "database-url", "pgpass", "redis-url", "mysql-url"
+WITH_ADDRESSES = frozenset((DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL))
+
+
+def wanted_databases(spec: Spec) -> list[str]:
+    """The names of the databases that the spec asks for."""
+    return [name for name in DATABASES if getattr(spec.databases, name)]
+
+
+def port_of(spec: Spec, site: Site, name: str) -> int:
+    """The loopback port of a database."""
+    return int(getattr(spec.databases, name).port or site.ports[name])
+
+
+def place_of(spec: Spec, site: Site, name: str) -> tuple[str, int]:
+    """Host and port at which a program reaches a database from where this site is."""
+    if site.node and site.engine and site.engine.network:
+        return address_of(site, name), USUAL_PORTS[name]
+    return LOOPBACK, port_of(spec, site, name)
+
+
+def connection_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """The variables by which programs find the databases: DATABASE_URL, REDIS_URL and those of the servers' tools."""
+    env: dict[str, EnvValue] = {}
+    databases = spec.databases
+    if databases.postgres:
+        host, port = place_of(spec, site, POSTGRES)
+        env["DATABASE_URL"] = _secret(site, DATABASE_URL)
+        env["PGHOST"] = host
+        env["PGPORT"] = str(port)
+        env["PGUSER"] = USER
+        env["PGDATABASE"] = databases.postgres.database
+        env["PGPASSFILE"] = f"{site.secrets_folder}/{PGPASS}"
+    if databases.redis:
+        env["REDIS_URL"] = _secret(site, REDIS_URL)
+    if databases.mysql:
+        env["MYSQL_URL"] = _secret(site, MYSQL_URL)
+    if databases.neo4j:
+        host, port = place_of(spec, site, NEO4J)
+        env["NEO4J_URI"] = f"bolt://{host}:{port}"
+        env["NEO4J_USERNAME"] = NEO4J_USER
+        env["NEO4J_PASSWORD"] = _secret(site, NEO4J)
+    return env
+
+
+def connection_files(spec: Spec, site: Site) -> dict[str, str]:
+    """What the files of `connection_env` hold, by their name in the secrets folder."""
+    files = {}
+    databases = spec.databases
+    if databases.postgres:
+        host, port = place_of(spec, site, POSTGRES)
+        files[DATABASE_URL] = _url("postgresql", USER, site.secrets[POSTGRES], host, port, databases.postgres.database)
+        files[PGPASS] = f"*:{port}:*:{USER}:{site.secrets[POSTGRES]}\n"
+    if databases.redis:
+        files[REDIS_URL] = _url("redis", "", site.secrets[REDIS], *place_of(spec, site, REDIS), "0")
+    if databases.mysql:
+        place = place_of(spec, site, MYSQL)
+        files[MYSQL_URL] = _url("mysql", USER, site.secrets[MYSQL], *place, databases.mysql.database)
+    return files
+
+
+def _secret(site: Site, name: str) -> Secret:
+    return Secret(f"{site.secrets_folder}/{name}")
+
+
+def _url(scheme: str, user: str, password: str, host: str, port: int, database: str) -> str:
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}:{port}/{database}"

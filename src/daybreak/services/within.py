@@ -1,0 +1,81 @@
+"""What runs in the head's container beside Ray, as processes of this machine that stand in for it. Pure.
+
+A driver of Ray needs a node on its machine, so the deployment and the user's own services are programs in the head's
+container. Each has a small process here, `rayside/within.py`, which has it started, hands signals on and ends as it
+ends: for everything else it is a service like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from daybreak.services.base import (
+    STARTED,
+    Check,
+    CommandCheck,
+    EnvValue,
+    Gate,
+    Need,
+    Service,
+    TcpCheck,
+)
+from daybreak.services.containers import socket
+from daybreak.services.inside import PACKAGE, address_of, engine_of, inside, resolved
+from daybreak.services.ray import HEAD
+from daybreak.services.serve import serve
+from daybreak.services.site import Site
+from daybreak.services.user import user_service
+from daybreak.spec.model import Spec, UserService
+
+CLIENT = PACKAGE / "rayside" / "within.py"
+HEADS = Need(HEAD, STARTED, bind=True)
+
+
+def command(site: Site, argv: tuple[str, ...], cwd: str, env: Mapping[str, EnvValue]) -> tuple[str, ...]:
+    """The command of this machine that runs another one in the head's container, and ends as that one ends.
+
+    Variables that hold secrets are there already: those of the head.
+    """
+    engine = engine_of(site)
+    given = {key: value for key, value in resolved(env, engine.image.env).items() if isinstance(value, str)}
+    request = json.dumps({"argv": argv, "cwd": cwd, "env": given}, sort_keys=True)
+    return (engine.python, "-IS", str(CLIENT), socket(site, HEAD), request)
+
+
+def serve_within(spec: Spec, site: Site) -> Service:
+    """The deployment."""
+    return _stand_in(serve(spec, inside(site, HEAD)), site, ports=False)
+
+
+def user_within(spec: Spec, site: Site, name: str, wanted: UserService) -> Service:
+    """One of the user's own services. It listens on the container's address, where its ports are published."""
+    return _stand_in(user_service(spec, inside(site, HEAD), name, wanted), site, ports=True)
+
+
+def _stand_in(plain: Service, site: Site, *, ports: bool) -> Service:
+    """The service whose process here stands in for one in the head's container. The head claims its ports."""
+
+    def seen(check: Check) -> Check:
+        if isinstance(check, CommandCheck):
+            return CommandCheck(command(site, check.argv, plain.cwd, plain.env))
+        if isinstance(check, TcpCheck) and ports and engine_of(site).network:
+            return TcpCheck(address_of(site, HEAD), check.port)
+        return check
+
+    health = plain.health
+    others = tuple(need for need in plain.needs if need.service not in (HEAD, "warm"))
+    own = next((need for need in plain.needs if need.service == HEAD and need.gate is None), None)
+    return replace(
+        plain,
+        argv=command(site, plain.argv, plain.cwd, plain.env),
+        cwd=site.root,
+        env={},
+        needs=(HEADS, *others, *((own,) if own else ())),
+        gates=tuple(Gate(gate.name, seen(gate.check)) for gate in plain.gates),
+        health=replace(health, check=seen(health.check)) if health.check else health,
+        # The container's account is another one, in a folder that only this one can enter.
+        files=tuple(replace(file, mode=0o644) for file in plain.files),
+        ports=(),
+    )

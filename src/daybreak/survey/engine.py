@@ -1,0 +1,173 @@
+"""What a Docker engine offers to one cluster: images, a network of its own, addresses, and folders that nodes see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Protocol
+
+from daybreak.engine import labels
+from daybreak.errors import PreflightError
+from daybreak.paths import ClusterPaths
+from daybreak.services.base import Network
+from daybreak.services.connections import wanted_databases
+from daybreak.services.containers import is_apart
+from daybreak.services.ray import node_names
+from daybreak.services.site import Engine, Image, RayInstall
+from daybreak.spec.model import Spec
+from daybreak.survey import images, subnets
+from daybreak.survey.machine import machine
+
+LEARNED = "learned.json"
+# Where the recipe of `daybreak image build` puts the application.
+CODE = "/app"
+
+
+class Client(images.Engine, Protocol):
+    """What is asked of the engine; see engine/client.py."""
+
+    def containers(self, labels: Sequence[str]) -> list[dict[str, Any]]: ...
+
+    def networks(self, *, name: str | None = None, labels: Sequence[str] = ()) -> list[dict[str, Any]]: ...
+
+    def info(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """The engine's facts, Ray in its image, and the ports that the cluster's containers have now."""
+
+    engine: Engine
+    ray: RayInstall
+    own_ports: frozenset[int]
+
+
+def ray_image(spec: Spec) -> str:
+    """The image with Ray."""
+    return spec.docker.image or f"daybreak/{spec.name}:latest"
+
+
+def wanted_images(spec: Spec) -> dict[str, str]:
+    """Every image that the spec needs, by service; the nodes' under `head`."""
+    found = {"head": ray_image(spec)}
+    found |= {name: getattr(spec.databases, name).image for name in wanted_databases(spec)}
+    return found | {name: service.image for name, service in spec.services.items() if service.image}
+
+
+def survey_engine(spec: Spec, paths: ClusterPaths, client: Client) -> Found:
+    """Look around. Raises PreflightError where the engine cannot carry the cluster, or lacks an image."""
+    require_native(client)
+    known = images.Images(client, paths.root.parent)
+    found = _images(spec, known)
+    image = found.pop("head")
+    ray = known.ray(image.name, spec.ray)
+    prefix = prefix_of(paths)
+    network = None
+    fixed: dict[str, str] = {}
+    if spec.docker.network == "bridge":
+        chosen = _subnet(paths, client, prefix)
+        network = Network(prefix, str(chosen))
+        fixed = subnets.addresses(paths.root, chosen, [n for n, service in spec.services.items() if is_apart(service)])
+    as_root = os.geteuid() == 0
+    make_folders(paths, node_names(spec), shared=as_root)
+    engine = Engine(
+        prefix=prefix,
+        image=image,
+        network=network,
+        addresses=fixed,
+        images=found,
+        # What nodes write belongs to whoever owns the cluster; only root can delete what is another's.
+        user="" if as_root else f"{os.geteuid()}:{os.getegid()}",
+        uid=image.uid if as_root else os.geteuid(),
+        code=CODE,
+        python=sys.executable,
+        memory_bytes=machine().memory_total_bytes,
+    )
+    return Found(engine, ray, own_ports(client, paths))
+
+
+def prefix_of(paths: ClusterPaths) -> str:
+    """What the names of a cluster's network and volumes begin with. Two state folders may have clusters of one name."""
+    usual = paths.root == state_root_default() / paths.name
+    return f"daybreak-{paths.name}" if usual else f"daybreak-{paths.name}-{paths.runtime.name}"
+
+
+def state_root_default() -> Path:
+    """The folder of all clusters where DAYBREAK_HOME does not move it."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("daybreak"))
+
+
+def own_ports(client: Client, paths: ClusterPaths) -> frozenset[int]:
+    """The ports of this machine that the cluster's containers hold: an engine's process listens there, not ours."""
+    rows = client.containers([f"{labels.ROOT}={paths.root}"])
+    return frozenset(int(port["PublicPort"]) for row in rows for port in row.get("Ports") or () if "PublicPort" in port)
+
+
+def require_native(client: Client) -> None:
+    """Raise PreflightError where this machine cannot reach containers at their addresses, or see their files."""
+    info = client.info()
+    options = " ".join(info.get("SecurityOptions") or ())
+    if "rootless" in options or "Desktop" in str(info.get("OperatingSystem")):
+        raise PreflightError(
+            ["containers of this engine cannot be reached from this machine at their own addresses"],
+            hint="use an engine that runs on this machine as root (Docker Engine for Linux), or backend: process",
+        )
+
+
+def make_folders(paths: ClusterPaths, nodes: Iterable[str], *, shared: bool) -> None:
+    """The folder of each node, which its container sees at the same path, with what templates have learned.
+
+    `shared`: the container's account is another one. Nobody else gets past the folder above.
+    """
+    for node in nodes:
+        folder = paths.ray_temp(node)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o777 if shared else 0o700)
+        if paths.learned.is_file():
+            copy = folder / LEARNED
+            shutil.copyfile(paths.learned, copy)
+            copy.chmod(0o644)
+
+
+def _images(spec: Spec, known: images.Images) -> dict[str, Image]:
+    """By service. Raises PreflightError with every one that is not there."""
+    found: dict[str, Image] = {}
+    problems: list[str] = []
+    hint = None
+    for service, name in wanted_images(spec).items():
+        try:
+            found[service] = known.find(name)
+        except PreflightError as error:
+            problems += error.problems
+            hint = hint or error.hint
+    if problems:
+        raise PreflightError(problems, hint=hint)
+    return found
+
+
+def _subnet(paths: ClusterPaths, client: Client, name: str) -> IPv4Network:
+    """The cluster's network; that of the engine where it has one of this name."""
+    own: IPv4Network | None = None
+    taken: list[IPv4Network] = []
+    for row in client.networks():
+        parts = [
+            IPv4Network(config["Subnet"]) for config in (row.get("IPAM") or {}).get("Config") or () if _is_v4(config)
+        ]
+        if row["Name"] == name and parts:
+            own = parts[0]
+        elif row["Name"] != name:
+            taken += parts
+    if own is None:
+        taken += subnets.routes()
+    return subnets.subnet(paths.root, taken, own)
+
+
+def _is_v4(config: dict[str, Any]) -> bool:
+    return ":" not in str(config.get("Subnet", ":"))

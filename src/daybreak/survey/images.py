@@ -1,0 +1,173 @@
+"""What images hold: which Ray, and whom their programs run as. What had to be looked up is kept by the image's id."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from daybreak.errors import EngineError, PreflightError, Problem, SpecError
+from daybreak.images import label
+from daybreak.services.site import Image, RayInstall
+from daybreak.spec.model import RayExpectation
+from daybreak.survey import ray_probe
+
+FILE = ".images.json"
+BUILD = "daybreak image build"
+PROBE_S = 120.0
+# Some images call it python, some python3.
+PROBE = 'exec "$(command -v python || command -v python3)" -I -c "$1"'
+PROBE_END = "print(json.dumps({**probe(), 'python': sys.executable}))\n"
+NOT_FOUND = 404
+
+
+class Engine(Protocol):
+    """What is asked of the engine here; see engine/client.py."""
+
+    def image(self, name: str) -> dict[str, Any]: ...
+
+    def create(self, config: Mapping[str, Any], name: str) -> str: ...
+
+    def read(self, container: str, path: str) -> bytes: ...
+
+    def start(self, container: str) -> None: ...
+
+    def wait(self, container: str, timeout_s: float, condition: str = "not-running") -> None: ...
+
+    def output(self, container: str) -> bytes: ...
+
+    def remove(self, container: str) -> None: ...
+
+
+class Images:
+    """The images of one engine. `folder` keeps what is known of them."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        self._path = folder / FILE
+
+    def find(self, name: str) -> Image:
+        """An image. Raises PreflightError where the engine does not have it."""
+        raw = self._inspect(name)
+        uid = self._known(raw["Id"], "uid", lambda: self._uid(raw))
+        variables = dict(entry.partition("=")[::2] for entry in raw["Config"].get("Env") or ())
+        return Image(name, raw["Id"], int(uid), variables)
+
+    def ray(self, name: str, expectation: RayExpectation) -> RayInstall:
+        """The Ray in an image. Raises PreflightError where there is none or a part is missing, SpecError for another
+        version than the spec expects."""
+        raw = self._inspect(name)
+        found = label.ray_of(raw["Config"].get("Labels")) or self._known(raw["Id"], "ray", lambda: self._look(raw))
+        if not found:
+            raise PreflightError([f"the image {name} has no Ray"], hint=f"{BUILD}, or name another one: docker.image")
+        if found.get("missing"):
+            parts = ", ".join(found["missing"])
+            raise PreflightError([f"Ray {found['version']} in the image {name} lacks {parts}"], hint=BUILD)
+        check_version(expectation, str(found["version"]), name)
+        return RayInstall(
+            str(found["version"]),
+            str(found["python"]),
+            f"{found['scripts']}/ray",
+            bool(found.get("socket_names")),
+            tuple(found.get("vendored", ())),
+            str(found.get("packages", "")),
+            str(found.get("haproxy", "")),
+        )
+
+    def _inspect(self, name: str) -> dict[str, Any]:
+        try:
+            return self._engine.image(name)
+        except EngineError as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise missing(name) from None
+
+    def _known(self, identity: str, key: str, look: Any) -> Any:
+        """What is kept about an image, else what `look` finds."""
+        book = _read(self._path)
+        about = book.setdefault(identity, {})
+        if key not in about:
+            about[key] = look()
+            _write(self._path, book)
+        return about[key]
+
+    def _uid(self, raw: Mapping[str, Any]) -> int:
+        """The number of the account that the image names."""
+        user = str(raw["Config"].get("User") or "0").partition(":")[0]
+        if user.isdigit():
+            return int(user)
+        container = self._engine.create({"Image": raw["Id"], "Cmd": ["true"]}, "")
+        try:
+            accounts = _file_of(self._engine.read(container, "/etc/passwd")).decode(errors="replace")
+        finally:
+            self._engine.remove(container)
+        rows = [line.split(":") for line in accounts.splitlines()]
+        return next((int(row[2]) for row in rows if row[0] == user and len(row) > 2), 0)
+
+    def _look(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Ray in an image without our label: what its file says, else what its interpreter does."""
+        source = inspect.getsource(ray_probe).partition("if __name__")[0] + PROBE_END
+        command = ["/bin/sh", "-c", PROBE, "probe", source]
+        config = {"Image": raw["Id"], "Entrypoint": command, "Cmd": [], "HostConfig": {"NetworkMode": "none"}}
+        container = self._engine.create(config, "")
+        try:
+            try:
+                return label.parsed(_file_of(self._engine.read(container, label.FILE)))
+            except EngineError as error:
+                if error.status != NOT_FOUND:
+                    raise
+            self._engine.start(container)
+            self._engine.wait(container, PROBE_S)
+            lines = self._engine.output(container).splitlines()
+            return label.parsed(lines[-1]) if lines else None
+        finally:
+            self._engine.remove(container)
+
+
+def missing(name: str) -> PreflightError:
+    """What to say where the engine does not have an image."""
+    hint = BUILD if name.startswith("daybreak/") else f"docker pull {name}"
+    return PreflightError([f"there is no image {name}"], hint=hint)
+
+
+def check_version(expectation: RayExpectation, version: str, image: str) -> None:
+    """Raise SpecError for another Ray than the spec expects."""
+    if expectation.version is None:
+        return
+    from packaging.specifiers import SpecifierSet
+
+    if not SpecifierSet(expectation.version).contains(version, prereleases=True):
+        message = f"{expectation.version} is expected, but the image {image} has Ray {version}"
+        hint = f"{BUILD} --ray-version ..., or change ray.version"
+        raise SpecError([Problem(message, key="ray.version", hint=hint)])
+
+
+def _file_of(archive: bytes) -> bytes:
+    """The one file in a tar archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            if file := tar.extractfile(member):
+                return file.read()
+    return b""
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write(path: Path, book: Mapping[str, Any]) -> None:
+    """What cannot be kept is looked up again."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(book, indent=1))
+        temporary.replace(path)
+    except OSError:
+        pass
