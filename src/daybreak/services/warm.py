@@ -95,7 +95,9 @@ def waits_for_serve(spec: Spec, site: Site) -> bool:
 def template(spec: Spec, site: Site) -> Service:
     """The template. A restart leaves it alone; other packages, or other modules in the spec, replace it."""
     place = folder(site)
-    settings, state = f"{place}/settings.json", f"{place}/state.json"
+    # The engine writes files into a container as root: none into the folder that is the node's own.
+    settings = f"{site.root}/warm/settings.json" if site.node else f"{place}/settings.json"
+    state = f"{place}/state.json"
     return Service(
         name=WARM,
         tier=Tier.WARM,
