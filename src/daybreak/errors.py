@@ -9,6 +9,7 @@ DaybreakError                  1   something failed
 │   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
 ├── StepFailed                 1   one or more services could not be started or stopped
 ├── BuildFailed                1   an image could not be built; carries the build's last lines
+├── EngineError                1   Docker's engine cannot be reached or refused; carries its HTTP status
 ├── KeeperError                1   the keeper cannot be reached or refused
 └── Interrupted              130   the user asked to stop
 """
@@ -165,6 +166,14 @@ class BuildFailed(DaybreakError):
 
     def details(self) -> list[str]:
         return [f"  | {line}" for line in self.tail]
+
+
+class EngineError(DaybreakError):
+    """Docker's engine cannot be reached, or refused; `status` is its HTTP status, None where it gave no answer."""
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class KeeperError(DaybreakError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.engine import labels
 from daybreak.images import label
 from daybreak.images.build import facts
 from tests.docker.helpers import HEALTH, Project, container, daybreak, succeeds, until
@@ -52,14 +53,14 @@ print(len(lacking), lacking)
 
 
 def test_the_label_says_what_the_file_says(bare: Project) -> None:
-    labels = bare.engine.inspect(bare.tag)["Config"]["Labels"]
-    ray = label.ray_of(labels)
+    found = bare.engine.inspect(bare.tag)["Config"]["Labels"]
+    ray = label.ray_of(found)
     assert ray is not None
     assert ray == facts(bare.engine, bare.tag)
     assert (ray["version"], ray["missing"], ray["python"]) == ("2.60.0", {}, "/opt/ray/bin/python")
     assert bare.run("test", "-x", ray["python"]) == ""
-    assert labels["org.opencontainers.image.title"]
-    assert labels[label.CLUSTER]
+    assert found["org.opencontainers.image.title"]
+    assert found[labels.CLUSTER]
 
 
 def test_its_weight_is_shown(bare: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from daybreak.doctor import engines
 from daybreak.doctor.case import Case
@@ -25,9 +26,9 @@ def look(case: Case) -> Iterator[Finding]:
         found = engine.info()
     except DaybreakError as refused:
         yield note(
-            f"its engine does not answer: {refused.message}",
+            refused.message,
             "clusters run as processes, so nothing needs it",
-            "sudo systemctl start docker",
+            *([refused.hint] if refused.hint else []),
         )
         return
     yield from _slow(str(found["Driver"]))
@@ -36,9 +37,13 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def old(engine: Engine) -> list[Leftover]:
-    """What `--prune` deletes. A volume whose cluster has a state folder here is kept: it holds that cluster's data."""
-    found = engine.leftovers()
-    return [left for left in found if left.kind != "volume" or not (state_root() / left.cluster).exists()]
+    """What `--prune` deletes. A volume whose cluster has a state folder is kept: it holds that cluster's data."""
+    return [left for left in engine.leftovers() if left.kind != "volume" or not _state_folder(left).exists()]
+
+
+def _state_folder(left: Leftover) -> Path:
+    """That of the volume's cluster, which may be in another $DAYBREAK_HOME."""
+    return Path(left.root) if left.root else state_root() / left.cluster
 
 
 def _disk_use(engine: Engine) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from daybreak.engine import refusals
+from daybreak.engine.labels import CLUSTER, ROOT
 from daybreak.errors import DaybreakError
 from daybreak.report.text import size
 
-LABEL = "daybreak.cluster"
 # A question is answered at once or never; deleting gigabytes takes a while.
 ASK_S = 1.5
 REMOVE_S = 300.0
@@ -23,12 +24,14 @@ class Leftover:
     """An image or a volume with daybreak's label that no container uses; `cluster` is the label's value.
 
     `names` are all its names: an image goes with the last of them. `bytes` is None where the engine does not tell.
+    `root` is the state folder of the cluster that a volume belongs to, empty where no label says it.
     """
 
     kind: str
     names: tuple[str, ...]
     cluster: str
     bytes: int | None = None
+    root: str = ""
 
     def __str__(self) -> str:
         taken = "" if self.bytes is None else f" ({size(self.bytes)})"
@@ -61,11 +64,11 @@ def find(timeout_s: float = ASK_S) -> Engine | None:
     except ImportError:
         return CommandEngine(timeout_s) if shutil.which("docker") else None
     try:
-        return PackageEngine(docker.from_env(timeout=timeout_s))
+        return PackageEngine(docker.from_env(timeout=timeout_s), timeout_s)
     except docker.errors.DockerException as error:
         if shutil.which("docker"):
             return CommandEngine(timeout_s)
-        raise DaybreakError(_last_line(str(error))) from error
+        raise refusals.of_error(error, timeout_s) from error
 
 
 class CommandEngine:
@@ -77,7 +80,7 @@ class CommandEngine:
     def info(self) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._ask("info", "--format", "{{json .}}") or "{}")
         if not found.get("ServerVersion"):
-            raise DaybreakError("; ".join(found.get("ServerErrors") or ["the engine does not answer"]))
+            raise refusals.of_text("\n".join(found.get("ServerErrors") or ["the engine does not answer"]))
         return found
 
     def disk_use(self) -> str:
@@ -85,8 +88,8 @@ class CommandEngine:
         return ", ".join(f"{kind.lower()} {used}" for kind, _, used in (row.partition("\t") for row in rows))
 
     def leftovers(self) -> list[Leftover]:
-        labelled = self._ids("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={LABEL}")
-        volumes = self._ids("volume", "ls", "--quiet", "--filter", f"label={LABEL}", "--filter", "dangling=true")
+        labelled = self._ids("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={CLUSTER}")
+        volumes = self._ids("volume", "ls", "--quiet", "--filter", f"label={CLUSTER}", "--filter", "dangling=true")
         used: set[str] = set()
         containers = self._ids("ps", "--all", "--quiet", "--no-trunc") if labelled else []
         if containers:
@@ -119,15 +122,16 @@ class CommandEngine:
         except OSError as error:
             raise DaybreakError(f"docker {words[0]}: {error.strerror}") from error
         if done.returncode:
-            raise DaybreakError(_last_line(done.stderr) or f"docker {words[0]}: exit code {done.returncode}")
+            raise refusals.of_text(done.stderr, otherwise=f"docker {words[0]}: exit code {done.returncode}")
         return done.stdout.strip()
 
 
 class PackageEngine:
     """The Python package `docker`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, timeout_s: float = ASK_S) -> None:
         self._client = client
+        self._timeout_s = timeout_s
 
     def info(self) -> Mapping[str, Any]:
         found: dict[str, Any] = self._asked(self._client.info)
@@ -141,7 +145,7 @@ class PackageEngine:
         return ", ".join(f"{kind} {size(used)}" for kind, used in sizes)
 
     def leftovers(self) -> list[Leftover]:
-        label = {"label": LABEL}
+        label = {"label": CLUSTER}
         used = {row["ImageID"] for row in self._asked(self._client.api.containers, all=True)}
         images = [row["Id"] for row in self._asked(self._client.api.images, filters=label) if row["Id"] not in used]
         volumes = self._asked(self._client.api.volumes, filters={**label, "dangling": True})["Volumes"] or []
@@ -153,22 +157,18 @@ class PackageEngine:
         for name in leftover.names:
             self._asked(api.remove_image if leftover.kind == "image" else api.remove_volume, name)
 
-    @staticmethod
-    def _asked(function: Any, *args: Any, **rest: Any) -> Any:
+    def _asked(self, function: Any, *args: Any, **rest: Any) -> Any:
         try:
             return function(*args, **rest)
         except Exception as error:  # the package lets errors of the libraries below it through
-            raise DaybreakError(_last_line(str(error))) from error
+            raise refusals.of_error(error, self._timeout_s) from error
 
 
 def _image(raw: Mapping[str, Any]) -> Leftover:
     labels = (raw.get("Config") or {}).get("Labels") or {}
-    return Leftover("image", tuple(raw.get("RepoTags") or [raw["Id"]]), labels.get(LABEL, "?"), raw.get("Size"))
+    return Leftover("image", tuple(raw.get("RepoTags") or [raw["Id"]]), labels.get(CLUSTER, "?"), raw.get("Size"))
 
 
 def _volume(raw: Mapping[str, Any]) -> Leftover:
-    return Leftover("volume", (raw["Name"],), (raw.get("Labels") or {}).get(LABEL, "?"))
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1]
+    labels = raw.get("Labels") or {}
+    return Leftover("volume", (raw["Name"],), labels.get(CLUSTER, "?"), root=labels.get(ROOT, ""))

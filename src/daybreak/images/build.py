@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daybreak.engine import labels
 from daybreak.errors import BuildFailed, DaybreakError
 from daybreak.images import context, label, pip
 from daybreak.images.choice import Choice
@@ -60,7 +61,7 @@ def build(client: Client, sent: Context, choice: Choice, *, tag: str, cluster: s
             raise failure(steps, choice)
     try:
         ray = facts(client, draft)
-        _label(client, draft, {label.RAY: json.dumps(ray), label.CLUSTER: cluster, **_dated()}, tag)
+        _label(client, draft, {labels.RAY: json.dumps(ray), labels.CLUSTER: cluster, **_dated()}, tag)
     finally:
         _forget(client, draft)
     found = client.inspect(tag)

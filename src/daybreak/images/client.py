@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
+from daybreak.engine import refusals
 from daybreak.errors import DaybreakError
 
 ASK_S = 60.0
@@ -39,7 +39,7 @@ class Client:
         except OSError as error:
             raise DaybreakError(f"{self.program}: {error.strerror}") from error
         if done.returncode:
-            raise refusal(done.stderr.decode(errors="replace"))
+            raise refusals.of_text(done.stderr.decode(errors="replace"))
         return done.stdout
 
     def inspect(self, image: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def find() -> Client:
     """
     programs = _programs(os.environ)
     if not programs:
-        raise DaybreakError("Docker is not installed", hint="install Docker Engine, or use clusters of processes")
+        raise refusals.not_installed()
     Client(programs[0]).ask("version", "--format", "{{.Server.Version}}")
     for program in programs:
         if _builds(Client(program)):
@@ -107,19 +107,3 @@ def _builds(client: Client) -> bool:
         version = client.ask("version", "--format", "{{.Client.Version}}")
         return int(version.partition(".")[0] or 0) < NEEDS_PLUGIN
     return True
-
-
-def refusal(stderr: str) -> DaybreakError:
-    """What the command said, with what helps."""
-    text = stderr.strip()
-    lowered = text.lower()
-    if "permission denied" in lowered and ("socket" in lowered or "daemon" in lowered or "connect" in lowered):
-        return DaybreakError(
-            "this account may not use Docker: permission to its socket was denied",
-            hint='sudo usermod -aG docker "$USER", then log in again',
-        )
-    if "cannot connect" in lowered or "connection refused" in lowered or "is the docker daemon running" in lowered:
-        where = Path(os.environ.get("DOCKER_HOST", "/var/run/docker.sock").removeprefix("unix://"))
-        return DaybreakError(f"Docker's engine does not answer at {where}", hint="sudo systemctl start docker")
-    lines = text.splitlines()
-    return DaybreakError(lines[-1].removeprefix("Error response from daemon: ") if lines else "docker failed")

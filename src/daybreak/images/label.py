@@ -10,16 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-RAY = "dev.daybreak.ray"
-# By this one `daybreak doctor --prune` knows what is daybreak's.
-CLUSTER = "daybreak.cluster"
+from daybreak.engine import labels as names
+
 FILE = "/opt/daybreak/ray.json"
 HEALTH = "/opt/daybreak/health.py"
 
 
 def ray_of(labels: Mapping[str, str] | None) -> dict[str, Any] | None:
     """What the label says: `version`, `python`, `scripts`, `haproxy` and more; None where there is no valid one."""
-    return parsed((labels or {}).get(RAY, ""))
+    return parsed((labels or {}).get(names.RAY, ""))
 
 
 def parsed(text: str | bytes) -> dict[str, Any] | None:

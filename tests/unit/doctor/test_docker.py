@@ -80,7 +80,23 @@ def test_no_docker_is_fine(make_case: MakeCase, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_engine_that_does_not_answer_is_a_note(make_case: MakeCase, fake: Fake) -> None:
     fake(refused="Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
-    assert "Cannot connect" in of(docker.look(make_case()), Severity.NOTE).found
+    found = of(docker.look(make_case()), Severity.NOTE)
+    assert found.found == "Docker's engine does not answer at /var/run/docker.sock"
+    assert found.mend == ("sudo systemctl start docker",)
+
+
+def test_a_volume_of_a_cluster_in_another_home_is_kept(tmp_path: Path) -> None:
+    labels = {"daybreak.cluster": "visits", "daybreak.root": str(tmp_path / "other/visits")}
+    left = engines._volume({"Name": "visits-data", "Labels": labels})
+    (tmp_path / "other/visits").mkdir(parents=True)
+
+    class One(CommandEngine):
+        def leftovers(self) -> list[Leftover]:
+            return [left]
+
+    assert docker.old(One()) == []
+    (tmp_path / "other/visits").rmdir()
+    assert docker.old(One()) == [left]
 
 
 def test_the_engine_its_driver_and_what_takes_its_disk(make_case: MakeCase, fake: Fake) -> None:

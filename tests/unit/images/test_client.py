@@ -46,26 +46,3 @@ def test_no_docker_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DaybreakError, match="not installed"):
         client.find()
-
-
-@pytest.mark.parametrize(
-    ("stderr", "message", "hint"),
-    [
-        (
-            "Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?",
-            "not answer",
-            "systemctl",
-        ),
-        (
-            "permission denied while trying to connect to the Docker daemon socket at unix:///x.sock",
-            "may not",
-            "usermod",
-        ),
-        ("a\nError response from daemon: conflict", "conflict", None),
-        ("", "docker failed", None),
-    ],
-)
-def test_refusals(stderr: str, message: str, hint: str | None) -> None:
-    error = client.refusal(stderr)
-    assert message in error.message
-    assert (hint in (error.hint or "")) if hint else error.hint is None

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from daybreak.cli.image import layer_table, package_table
+from daybreak.engine import labels
 from daybreak.images import label
 from daybreak.images.recipe.weigh import weights
 from daybreak.images.size import Layer, Package, Weight, layers, packages
@@ -55,8 +56,8 @@ def test_tables() -> None:
 
 def test_the_label_tells_the_ray() -> None:
     said = {"python": "/opt/ray/bin/python", "version": "2.60.0"}
-    assert label.ray_of({label.RAY: json.dumps(said)}) == said
-    assert label.ray_of({label.RAY: "{}"}) is None
-    assert label.ray_of({label.RAY: "no json"}) is None
+    assert label.ray_of({labels.RAY: json.dumps(said)}) == said
+    assert label.ray_of({labels.RAY: "{}"}) is None
+    assert label.ray_of({labels.RAY: "no json"}) is None
     assert label.ray_of({}) is None
     assert label.ray_of(None) is None

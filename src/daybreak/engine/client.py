@@ -1,0 +1,170 @@
+"""What is asked of Docker's engine, typed; every method raises EngineError with a sentence for people.
+
+Sizes are bytes, times seconds. All calls block; one client may be used by many threads.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from daybreak.engine import refusals
+from daybreak.errors import EngineError
+
+GONE = 404
+CONFLICT = 409
+Raw = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
+
+
+class Stream(Protocol[Item]):
+    """An answer without end. It ends when it is closed (by any thread) and when the connection breaks."""
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+    def close(self) -> None: ...
+
+
+def _asks(method: Callable[P, T]) -> Callable[P, T]:
+    """Every error of the package, and those of the libraries below it that it lets through, becomes a sentence."""
+
+    @functools.wraps(method)
+    def asked(*args: P.args, **rest: P.kwargs) -> T:
+        try:
+            return method(*args, **rest)
+        except Exception as error:
+            client: Any = args[0]
+            raise refusals.of_error(error, client.timeout_s) from error
+
+    return asked
+
+
+class EngineClient:
+    """One engine. `api` is the package's low-level client."""
+
+    def __init__(self, api: Any, timeout_s: float) -> None:
+        self._api = api
+        self.timeout_s = timeout_s
+        self.api_version = tuple(int(part) for part in str(api.api_version).split("."))
+
+    def close(self) -> None:
+        self._api.close()
+
+    @_asks
+    def create(self, config: Mapping[str, Any], name: str) -> str:
+        """Make a container from the engine's own form of its configuration; its id."""
+        return str(self._api.create_container_from_config(dict(config), name)["Id"])
+
+    @_asks
+    def put(self, container: str, archive: bytes) -> None:
+        """Unpack a tar archive at the container's root; it need not run."""
+        self._api.put_archive(container, "/", archive)
+
+    @_asks
+    def start(self, container: str) -> None:
+        self._api.start(container)
+
+    @_asks
+    def kill(self, container: str, signal: str) -> None:
+        """Send a signal to its first process. Status 409 where it does not run."""
+        self._api.kill(container, signal)
+
+    @_asks
+    def unpause(self, container: str) -> None:
+        self._api.unpause(container)
+
+    @_asks
+    def wait(self, container: str, timeout_s: float, condition: str = "not-running") -> None:
+        """Return when it has ended. Raises EngineError without status after the timeout."""
+        self._api.wait(container, timeout=timeout_s, condition=condition)
+
+    @_asks
+    def remove(self, container: str) -> None:
+        """Delete it with its anonymous volumes, running or not; named volumes stay."""
+        self._api.remove_container(container, v=True, force=True)
+
+    @_asks
+    def inspect(self, container: str) -> Raw:
+        return dict(self._api.inspect_container(container))
+
+    @_asks
+    def containers(self, labels: Sequence[str]) -> list[Raw]:
+        """All containers with these labels (`name=value`), whatever their state: `Id`, `State`, `Labels`, `Created`."""
+        return list(self._api.containers(all=True, filters={"label": list(labels)}))
+
+    @_asks
+    def image(self, name: str) -> Raw:
+        return dict(self._api.inspect_image(name))
+
+    @_asks
+    def networks(self, *, name: str | None = None, labels: Sequence[str] = ()) -> list[Raw]:
+        """Networks by exact name, or by labels."""
+        found = self._api.networks(names=[name] if name else None, filters={"label": list(labels)} if labels else None)
+        # The engine takes the name for a part of one.
+        return [row for row in found if name is None or row["Name"] == name]
+
+    @_asks
+    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+        """Make a bridge of its own. Status 409 where the name is taken."""
+        ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        self._api.create_network(name, driver="bridge", ipam=ipam, check_duplicate=True, labels=dict(labels))
+
+    @_asks
+    def remove_network(self, identity: str) -> None:
+        """Status 403 where a container is still in it."""
+        self._api.remove_network(identity)
+
+    @_asks
+    def volume(self, name: str) -> Raw:
+        return dict(self._api.inspect_volume(name))
+
+    @_asks
+    def volumes(self, labels: Sequence[str]) -> list[Raw]:
+        return list(self._api.volumes(filters={"label": list(labels)})["Volumes"] or ())
+
+    @_asks
+    def remove_volume(self, name: str) -> None:
+        self._api.remove_volume(name)
+
+    @_asks
+    def events(self, since: str, labels: Sequence[str], kinds: Sequence[str]) -> Stream[Raw]:
+        """What happens to containers with these labels from `since` (seconds since 1970) on, as it happens."""
+        filters = {"type": "container", "label": list(labels), "event": list(kinds)}
+        stream: Stream[Raw] = self._api.events(since=since, filters=filters, decode=True)
+        return stream
+
+    @_asks
+    def logs(self, container: str, since: int | None) -> Stream[bytes]:
+        """Its output from `since` (seconds since 1970) until it ends: each message with its time in front."""
+        stream: Stream[bytes] = self._api.logs(container, stream=True, follow=True, timestamps=True, since=since)
+        return stream
+
+    @_asks
+    def make_exec(self, container: str, argv: Sequence[str], *, user: str = "") -> str:
+        """Prepare a command in a running container; its id. Status 409 where the container does not run."""
+        return str(self._api.exec_create(container, list(argv), user=user)["Id"])
+
+    @_asks
+    def run_exec(self, identity: str) -> bytes:
+        """Run it to its end; its output, both streams in one."""
+        parts: Stream[bytes] = self._api.exec_start(identity, stream=True)
+        try:
+            return b"".join(parts)
+        finally:
+            parts.close()
+
+    @_asks
+    def inspect_exec(self, identity: str) -> Raw:
+        """`Running`, `ExitCode` and `Pid`, the last as this machine numbers it (0 before it runs)."""
+        return dict(self._api.exec_inspect(identity))
+
+
+def is_gone(error: EngineError) -> bool:
+    return error.status == GONE
+
+
+def is_conflict(error: EngineError) -> bool:
+    return error.status == CONFLICT
