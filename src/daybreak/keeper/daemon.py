@@ -107,6 +107,7 @@ class Keeper:
         # First, and without waiting for anything before it: who asks from now on asks the next keeper.
         await self._server.close()
         self._page.leave()
+        await self._backend.close()
         self._runs.close()
 
     # --- what it looks after ------------------------------------------------------------------------------------

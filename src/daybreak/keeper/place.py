@@ -25,6 +25,7 @@ from daybreak.survey.images import BUILD, NOT_FOUND, missing
 from daybreak.survey.site import survey
 
 if TYPE_CHECKING:
+    from daybreak.backends.docker import DockerBackend
     from daybreak.engine.client import EngineClient
 
 PROCESS, DOCKER = "process", "docker"
@@ -37,7 +38,7 @@ class Place:
     def __init__(self, paths: ClusterPaths, wanted: WantedState | None) -> None:
         self._paths = paths
         self._processes = ProcessBackend(paths)
-        self._containers: Backend | None = None
+        self._containers: DockerBackend | None = None
         self._client: EngineClient | None = None
         self._theirs: set[str] = set()
         # Without a stored state the marker tells what an earlier keeper has left.
@@ -79,7 +80,7 @@ class Place:
             self._client = connect()
         return self._client
 
-    def _engine(self) -> Backend:
+    def _engine(self) -> DockerBackend:
         if self._containers is None:
             from daybreak.backends.docker import DockerBackend
 
@@ -122,6 +123,13 @@ class Place:
         await self._processes.purge(services)
         if self.kind == DOCKER:
             await self._engine().purge(services)
+
+    async def close(self) -> None:
+        """Let go of the engine; the cluster's network goes with its last container."""
+        if self._containers is not None:
+            await self._containers.close()
+        if self._client is not None:
+            self._client.close()
 
     def _of(self, handle: Handle) -> Backend:
         return self._engine() if handle.instance in self._theirs else self._processes

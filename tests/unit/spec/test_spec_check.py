@@ -168,3 +168,27 @@ def test_nothing_is_concluded_from_what_is_unsure(tmp_path: Path) -> None:
     spec = Spec.model_validate({"name": "a", **written})
     unsure = [("databases",), ("serve", "config"), ("services", "web"), ("ports", "dashboard")]
     assert check(spec, tmp_path, unsure) == []
+
+
+def test_what_needs_containers_is_told_with_processes(tmp_path: Path) -> None:
+    databases: dict[str, Any] = {"mysql": {}, "neo4j": {}, "postgres": {}}
+    services = {"api": {"image": "shop-api:1"}, "files": service(volumes=["x:/y"])}
+    keys = [key for key, _, _ in found(tmp_path, databases=databases, services=services)]
+    assert keys == ["databases.mysql", "databases.neo4j", "services.api.image", "services.files.volumes"]
+    ((_, message, hint),) = found(tmp_path, databases={"mysql": {}})
+    assert "containers" in message
+    assert "--backend docker" in str(hint)
+    assert found(tmp_path, backend="docker", databases=databases, services=services) == []
+
+
+def test_a_folder_for_a_container_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    services = {"api": {"image": "a", "volumes": ["./etc:/etc/api:ro", "./gone:/x", "name:/y"]}}
+    assert [key for key, _, _ in found(tmp_path, backend="docker", services=services)] == ["services.api.volumes[1]"]
+
+
+def test_a_service_needs_a_command_or_an_image(tmp_path: Path) -> None:
+    services: dict[str, Any] = {"api": {}, "other": {"image": "a"}}
+    assert [(key, message) for key, message, _ in found(tmp_path, backend="docker", services=services)] == [
+        ("services.api.command", "is required")
+    ]

@@ -63,6 +63,8 @@ def test_the_starter_file_is_valid() -> None:
         "health: {interval: 250ms, timeout: 2}",
         "databases: {postgres: , redis: {settings: {a: 1, b: true, c: x}}}",
         "services: {api: {command: [x], check: {tcp: 80}, needs: [head]}}",
+        "services: {api: {image: a, volumes: [data:/data, ./x:/y:ro], memory: 1GiB}}",
+        "{backend: docker, docker: {network: host, mount_code: true}, databases: {mysql: , neo4j: {image: neo4j:5}}}",
         "serve: {applications: [{import: a:b, route: null, args: {x: [1, {y: null}]}}]}",
     ],
 )
@@ -86,6 +88,9 @@ def test_accepted(text: str) -> None:
         "start_timeout: ''",
         "services: {Bad_Name: {command: [x]}}",
         "services: {api: {}}",
+        "services: {api: {image: a, volumes: [data]}}",
+        "backend: kubernetes",
+        "docker: {network: none}",
         "services: {api: {command: x}}",
         "services: {api: {command: [x], check: {}}}",
         "services: {api: {command: [x], check: {tcp: 80, http: 'http://a'}}}",

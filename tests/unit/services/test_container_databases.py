@@ -1,0 +1,127 @@
+"""Databases in containers, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daybreak.errors import SpecError
+from daybreak.services.base import CommandCheck, MountKind, Published, RedisCheck, Secret, Service, TcpCheck, Tier
+from daybreak.services.connections import connection_env, connection_files
+from daybreak.services.container_databases import database_container, neo4j_auth
+from daybreak.services.inside import inside
+from tests.unit.services.engine import PASSWORDS, site, spec
+
+ALL: dict[str, Any] = {"postgres": {}, "redis": {}, "mysql": {}, "neo4j": {}}
+
+
+def database(name: str, **written: Any) -> Service:
+    wanted = spec(databases={name: written})
+    return database_container(wanted, site(wanted), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "port", "address"),
+    [
+        ("postgres", "postgres:15", 5432, "10.208.2.3"),
+        ("redis", "redis:7", 6379, "10.208.2.4"),
+        ("mysql", "mysql:8.4", 3306, "10.208.2.5"),
+        ("neo4j", "neo4j:5", 7687, "10.208.2.6"),
+    ],
+)
+def test_each_has_a_volume_an_address_and_a_published_port(name: str, image: str, port: int, address: str) -> None:
+    service = database(name)
+    container = service.container
+    assert container is not None
+    assert (service.tier, container.image, container.address) == (Tier.DATA, image, address)
+    (volume,) = container.mounts
+    assert (volume.kind, volume.source) == (MountKind.VOLUME, f"daybreak-shop-{name}")
+    (published,) = container.published
+    assert (published.host, published.port) == ("127.0.0.1", port)
+    assert [claim.port for claim in service.ports] == [published.host_port]
+
+
+@pytest.mark.parametrize("name", ["postgres", "mysql", "neo4j"])
+def test_its_port_is_asked_for_before_its_own_check(name: str) -> None:
+    service = database(name)
+    assert [gate.name for gate in service.gates] == ["listening", "ready"]
+    assert isinstance(service.gates[0].check, TcpCheck)
+
+
+def test_postgres_tells_itself_over_tcp() -> None:
+    service = database("postgres", database="shop")
+    well = service.health.check
+    assert isinstance(well, CommandCheck)
+    assert well.argv[:4] == ("pg_isready", "-q", "-h", "127.0.0.1"), "its socket answers while it is being set up"
+    assert service.container is not None
+    assert service.container.health == well.argv
+    assert service.env["POSTGRES_DB"] == "shop"
+    assert str(service.env["POSTGRES_PASSWORD_FILE"]) in service.container.secrets
+    assert service.stop.signal == "SIGINT"
+
+
+def test_redis_is_asked_from_this_machine() -> None:
+    check = RedisCheck("", Secret("/state/shop/secrets/redis"), "10.208.2.4", 6379)
+    service = database("redis", settings={"maxmemory": "1gb"})
+    assert service.gates[0].check == service.health.check == check
+    (file,) = service.files
+    assert file.path == service.argv[-1]
+    assert f"requirepass {PASSWORDS['redis']}\n" in file.text
+    assert "maxmemory 1gb\n" in file.text
+    assert PASSWORDS["redis"] not in repr(service)
+
+
+def test_settings_go_to_the_server() -> None:
+    assert "max_connections=33" in database("postgres", settings={"max_connections": 33, "jit": False}).argv
+    assert "jit=off" in database("postgres", settings={"jit": False}).argv
+    assert "--max-connections=33" in database("mysql", settings={"max-connections": 33}).argv
+    neo4j = database("neo4j", settings={"server.memory.heap.max_size": "1G", "db.tx_log.rotation": "1"})
+    assert neo4j.env["NEO4J_server_memory_heap_max__size"] == "1G"
+    assert neo4j.env["NEO4J_db_tx__log_rotation"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("postgres", {"port": 1}),
+        ("postgres", {"data_directory": "/x"}),
+        ("redis", {"requirepass": "x"}),
+        ("mysql", {"datadir": "/"}),
+    ],
+)
+def test_what_daybreak_decides_is_refused(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(SpecError) as caught:
+        database(name, settings=settings)
+    assert f"databases.{name}.settings." in caught.value.details()[0]
+
+
+def test_limits() -> None:
+    container = database("postgres", memory="1GiB", cpus=1.5).container
+    assert container is not None
+    assert (container.memory_bytes, container.cpus) == (2**30, 1.5)
+
+
+def test_a_port_of_ones_own() -> None:
+    container = database("redis", port=6399).container
+    assert container is not None
+    assert container.published == (Published("127.0.0.1", 6399, 6379),)
+
+
+def test_another_password_or_database_is_another_setup() -> None:
+    wanted = spec(databases={"postgres": {}})
+    assert database("postgres").fingerprint() == database_container(wanted, site(wanted), "postgres").fingerprint()
+    assert database("postgres").fingerprint() != database("postgres", database="other").fingerprint()
+
+
+def test_how_programs_find_them() -> None:
+    wanted = spec(databases=ALL)
+    inner = inside(site(wanted), "head")
+    env, files = connection_env(wanted, inner), connection_files(wanted, inner)
+    assert files["mysql-url"] == f"mysql://daybreak:{PASSWORDS['mysql']}@10.208.2.5:3306/daybreak"
+    assert files["redis-url"] == f"redis://:{PASSWORDS['redis']}@10.208.2.4:6379/0"
+    assert env["NEO4J_URI"] == "bolt://10.208.2.6:7687"
+    assert env["NEO4J_PASSWORD"] == Secret("/run/daybreak/secrets/neo4j")
+    assert neo4j_auth("x") == "neo4j/x"
+    outside = connection_files(wanted, site(wanted))
+    assert outside["mysql-url"].endswith("@127.0.0.1:20306/daybreak")
