@@ -45,6 +45,8 @@ class Warmth:
         self._busy = False
         # With containers each of these nodes has a template of its own, which begins with holding back what can wait.
         self.nodes: tuple[str, ...] = ()
+        # What was last ordered in a run: a node that starts later is told, too.
+        self._freed: dict[str, Any] | None = None
 
     def is_warm(self) -> bool:
         """Had a template its imports done at this moment?"""
@@ -57,16 +59,32 @@ class Warmth:
         """React to a run: while `first` (the service of the first response) starts, what can wait waits. Where there
         is a dashboard, the agents wait for that, too."""
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
+        if event.kind is Kind.PLANNED:
+            # Nothing has to wait where the applications are there already.
+            self._freed = None if first in event.data["start"] else {}
+        elif event.kind is Kind.STARTING and event.service in self.nodes:
+            self._later(self._free_late(event.service))
         if event.kind is Kind.PLANNED and first in event.data["start"] and not self.nodes:
             self._later(self._hold())
         elif event.kind is Kind.NOT_YET and event.service == first and event.data["reason"].startswith(FREE_WHILE):
-            self._later(self._order("release", but_last=dashboard))
+            self._free(but_last=dashboard)
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
-            self._later(self._order("release", but_last=dashboard and event.kind is Kind.READY))
+            self._free(but_last=dashboard and event.kind is Kind.READY)
         elif event.kind is Kind.GATE_PASSED and (event.service, event.data["gate"]) == DASHBOARD:
-            self._later(self._order("release"))
+            self._free()
         elif event.kind is Kind.RUN_ENDED:
             self._later(self._after_run())
+
+    def _free(self, **details: Any) -> None:
+        """Let go what waits, now and wherever a node starts later in this run."""
+        self._freed = details
+        self._later(self._order("release", **details))
+
+    async def _free_late(self, node: str) -> None:
+        """What was ordered before the node's template listened is ordered again when it does."""
+        folder = self._paths.ray_temp(node) / "warm"
+        if await self._tell(folder, "state", wait=True, details={}) is not None and self._freed is not None:
+            await self._tell(folder, "release", wait=False, details=self._freed)
 
     def close(self) -> None:
         for task in self._tasks:
