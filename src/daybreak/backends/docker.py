@@ -51,7 +51,7 @@ class DockerBackend:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
         self._steps = docker_steps.Steps(self._owner)
         self._watch = Watch(self._client, str(paths.root))
-        self._logs = Logs(self._client, paths.logs, paths.root / "output")
+        self._logs = Logs(self._client, paths.logs, paths.output)
         # Ids by instance, and the newest instance of each service.
         self._containers: dict[str, str] = {}
         self._newest: dict[str, str] = {}
@@ -162,7 +162,7 @@ class DockerBackend:
             except EngineError:
                 pass  # stopped in the meantime: the next purge finds it
         self._watch.close()
-        self._logs.close()
+        await self._in_thread(self._logs.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._connected is not None:
             self._connected.close()

@@ -18,6 +18,7 @@ from daybreak.engine.client import EngineClient, Stream, is_gone
 from daybreak.errors import EngineError
 
 AGAIN_S = 1.0
+CLOSE_S = 1.0
 # `2026-11-26T14:56:33.411836599Z`: of fixed width, so that places compare as texts.
 STAMP_LENGTH = 30
 ENDED = ("created", "exited", "dead")
@@ -70,27 +71,38 @@ class Place:
 class Follower(threading.Thread):
     """Copies one container's output until it has ended. `drained` is set when its last word was written."""
 
-    def __init__(self, client: Callable[[], EngineClient], container: str, log: Path, place: Path) -> None:
+    def __init__(self, client: Callable[[], EngineClient], container: str, log: Path, path: Path) -> None:
         super().__init__(name=f"log of {log.stem}", daemon=True)
         self.drained = threading.Event()
         self._client = client
         self._container = container
         self._log = log
-        self._place = place
+        self._path = path
         self._closed = threading.Event()
         self._stream: Stream[bytes] | None = None
 
     def run(self) -> None:
-        try:
-            place = Place(self._place)
-        except OSError:
-            self.drained.set()  # another keeper copies it
+        place = self._place_of_ours()
+        if place is None:
             return
         try:
             self._copy_all(place)
         finally:
             place.close()
             self.drained.set()
+
+    def _place_of_ours(self) -> Place | None:
+        """The place, as soon as no other keeper holds it; until then that one copies, and nobody waits for us."""
+        while not self._closed.is_set():
+            try:
+                found = Place(self._path)
+            except OSError:
+                self.drained.set()
+                self._closed.wait(AGAIN_S)
+            else:
+                self.drained.clear()
+                return found
+        return None
 
     def close(self) -> None:
         self._closed.set()
@@ -176,5 +188,8 @@ class Logs:
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
+        """End the copying, so that another keeper may go on with it. Blocks for a moment."""
         for follower in self._followers.values():
             follower.close()
+        for follower in self._followers.values():
+            follower.join(CLOSE_S)
