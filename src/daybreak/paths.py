@@ -73,6 +73,11 @@ class ClusterPaths:
         return self.root / "logs"
 
     @property
+    def output(self) -> Path:
+        """One file per container: how far its output was copied to its log."""
+        return self.root / "output"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 

@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 
 from daybreak.backends.base import Backend, CommandResult, Exit, Handle, State
+from daybreak.backends.docker import DockerBackend
 from daybreak.backends.fake import FakeBackend, Script
 from daybreak.backends.process import ProcessBackend
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, StopPolicy, Tier
+from daybreak.services.base import Container, Network, Service, StopPolicy, Tier
+from tests.docker.helpers import BASE, require_engine
 
+SUBNET = "10.211.77.0/24"
 RUNS_ON = "import time; time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -34,6 +37,7 @@ class Bench:
     backend: Backend
     again: Callable[[], Backend]
     service: Callable[[str], Service]
+    close: Callable[[], Awaitable[None]] | None = None
 
 
 def _service(name: str, code: str, cwd: Path, **rest: object) -> Service:
@@ -70,7 +74,36 @@ def fake_bench(tmp_path: Path) -> Bench:
     return Bench(backend, lambda: backend, lambda name: _service(name, name, tmp_path, one_shot=name == "ends-0"))
 
 
-@pytest.fixture(params=[fake_bench, process_bench], ids=["fake", "process"])
+def docker_bench(tmp_path: Path) -> Bench:
+    require_engine()
+    paths = cluster_paths(tmp_path)
+    codes = {"runs": "exec sleep 600", "ends-0": "exit 0", "ends-3": "exit 3", "refuses": ""}
+    made: list[DockerBackend] = []
+
+    def backend() -> DockerBackend:
+        made.append(DockerBackend(paths))
+        return made[-1]
+
+    async def close() -> None:
+        for one in made:
+            await one.close()
+
+    def service(name: str) -> Service:
+        image = "daybreak-test/missing:1" if name == "refuses" else BASE
+        argv = ("/bin/sh", "-c", codes[name])
+        container = Container(image=image, network=Network(f"daybreak-contract-{tmp_path.name}", SUBNET))
+        return Service(name, Tier.APP, argv, cwd="/", one_shot=name == "ends-0", container=container)
+
+    return Bench(backend(), backend, service, close)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(fake_bench, id="fake"),
+        pytest.param(process_bench, id="process"),
+        pytest.param(docker_bench, id="docker", marks=pytest.mark.docker),
+    ]
+)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     made: Bench = request.param(tmp_path)
     return made
@@ -85,10 +118,14 @@ async def started(bench: Bench, name: str, instance: str = "i1") -> AsyncIterato
         await bench.backend.stop(handle)
 
 
-def run(story: Callable[[], Awaitable[None]]) -> None:
+def run(story: Callable[[], Awaitable[None]], bench: Bench | None = None) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(30):
-            await story()
+        try:
+            async with asyncio.timeout(30):
+                await story()
+        finally:
+            if bench is not None and bench.close is not None:
+                await bench.close()
 
     asyncio.run(limited())
 
@@ -101,7 +138,7 @@ def test_what_was_started_is_observed_until_it_is_stopped(bench: Bench) -> None:
             assert handle.bound == {"head": "h1"}
         assert list(await bench.backend.observe()) == []
 
-    run(story)
+    run(story, bench)
 
 
 def test_another_backend_object_finds_and_stops_it(bench: Bench) -> None:
@@ -113,7 +150,7 @@ def test_another_backend_object_finds_and_stops_it(bench: Bench) -> None:
             await other.stop(found)
             assert list(await bench.backend.observe()) == []
 
-    run(story)
+    run(story, bench)
 
 
 def test_stopping_twice_is_no_error(bench: Bench) -> None:
@@ -122,7 +159,7 @@ def test_stopping_twice_is_no_error(bench: Bench) -> None:
             await bench.backend.stop(handle)
             assert (await bench.backend.stop(handle)).killed == 0
 
-    run(story)
+    run(story, bench)
 
 
 def test_an_end_by_itself_is_told_with_its_code_and_leaves_a_broken_instance(bench: Bench) -> None:
@@ -131,7 +168,7 @@ def test_an_end_by_itself_is_told_with_its_code_and_leaves_a_broken_instance(ben
             assert await bench.backend.exited(handle) == Exit(3, "exited with code 3")
             assert [found.state for found in await bench.backend.observe()] == [State.BROKEN]
 
-    run(story)
+    run(story, bench)
 
 
 def test_a_one_shot_that_ended_well_is_completed(bench: Bench) -> None:
@@ -140,7 +177,7 @@ def test_a_one_shot_that_ended_well_is_completed(bench: Bench) -> None:
             assert (await bench.backend.exited(handle)).clean
             assert [found.state for found in await bench.backend.observe()] == [State.COMPLETED]
 
-    run(story)
+    run(story, bench)
 
 
 def test_a_start_that_is_refused_raises_and_leaves_nothing(bench: Bench) -> None:
@@ -149,17 +186,18 @@ def test_a_start_that_is_refused_raises_and_leaves_nothing(bench: Bench) -> None
             await bench.backend.start(bench.service("refuses"), instance="i1", generation=1, bound={})
         assert list(await bench.backend.observe()) == []
 
-    run(story)
+    run(story, bench)
 
 
 def test_commands_answer_with_their_code_and_never_outlive_their_deadline(bench: Bench) -> None:
     async def story() -> None:
         service = bench.service("runs")
-        assert (await bench.backend.run(service, ("true",), timeout_s=5)).code == 0
-        assert (await bench.backend.run(service, ("false",), timeout_s=5)).code == 1
-        assert (await bench.backend.run(service, ("sleep", "60"), timeout_s=0.2)).code == 124
+        async with started(bench, "runs"):
+            assert (await bench.backend.run(service, ("true",), timeout_s=5)).code == 0
+            assert (await bench.backend.run(service, ("false",), timeout_s=5)).code == 1
+            assert (await bench.backend.run(service, ("sleep", "60"), timeout_s=0.5)).code == 124
 
-    run(story)
+    run(story, bench)
 
 
 def test_a_process_that_ignores_its_signal_is_killed_after_the_grace(tmp_path: Path) -> None:

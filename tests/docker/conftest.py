@@ -15,10 +15,9 @@ from daybreak.images import client as docker
 from daybreak.images.build import arguments
 from daybreak.images.choice import choose
 from daybreak.images.client import Client
-from tests.docker.helpers import Project
+from tests.docker.helpers import BASE, HOW, Project
 
 ROOT = Path(__file__).parents[2]
-BASE = "python:3.11-slim-bookworm"
 OFFICIAL = "rayproject/ray:2.20.0-py311"
 
 
@@ -37,7 +36,7 @@ def engine() -> Client:
         found = docker.find()
         found.inspect(BASE)
     except DaybreakError as error:
-        pytest.skip(f"{error.message} (as root, `.ci/engine start` starts an engine and makes the images)")
+        pytest.skip(f"{error.message} ({HOW})")
     return found
 
 

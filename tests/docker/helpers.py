@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from daybreak.engine.connect import connect
 from daybreak.errors import DaybreakError
 from daybreak.images.client import Client
 
 DEADLINE_S = 120.0
+BASE = "python:3.11-slim-bookworm"
+HOW = "as root, `.ci/engine start` starts an engine and makes the images"
 HEALTH = ("/opt/ray/bin/python", "-IS", "/opt/daybreak/health.py")
 
 
@@ -62,6 +67,19 @@ class Project:
 
     def remove(self) -> None:
         self.engine.ask("image", "rm", self.tag)
+
+
+def require_engine(*images: str) -> None:
+    """Skip the test, and say why, where no engine answers or one of the images (the base image, too) is missing."""
+    try:
+        client = connect()
+        try:
+            for image in (BASE, *images):
+                client.image(image)
+        finally:
+            client.close()
+    except DaybreakError as error:
+        pytest.skip(f"{error.message} ({HOW})")
 
 
 def daybreak(folder: Path, *words: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from daybreak.services.base import Service, StopPolicy
 
@@ -25,7 +25,8 @@ class State(StrEnum):
 class Handle:
     """One started instance of a service, with what is needed to find it again.
 
-    `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever.
+    `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever; a container is named
+    by its labels alone, and has 0, 0 and an empty text there.
     `bound` maps the services whose fate it shares to the instance it was started with.
     `started_wall` is seconds since 1970, for display.
     """
@@ -115,3 +116,11 @@ class Backend(Protocol):
 
     async def purge(self, services: Sequence[str]) -> None:
         """Delete the stored data of services that are stopped."""
+
+
+@runtime_checkable
+class TellsHealth(Protocol):
+    """A backend whose services may be checked by what they run in."""
+
+    async def health(self, instance: str) -> str:
+        """`starting`, `healthy`, `unhealthy`, or `none` where there is no check."""

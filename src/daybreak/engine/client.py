@@ -5,9 +5,10 @@ Sizes are bytes, times seconds. All calls block; one client may be used by many 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from daybreak.engine import refusals
 from daybreak.errors import EngineError
@@ -17,15 +18,31 @@ CONFLICT = 409
 Raw = dict[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-Item = TypeVar("Item", covariant=True)
+Item = TypeVar("Item")
 
 
-class Stream(Protocol[Item]):
-    """An answer without end. It ends when it is closed (by any thread) and when the connection breaks."""
+class Stream(Generic[Item]):
+    """An answer without end. It ends when it is cancelled (by any thread) and when the connection breaks."""
 
-    def __iter__(self) -> Iterator[Item]: ...
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
 
-    def close(self) -> None: ...
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._raw)
+
+    def cancel(self) -> None:
+        """End it under its reader's hands."""
+        # The package looks for the socket through three layers, any of which may have let go of it already.
+        with contextlib.suppress(Exception):
+            self._raw.close()
+
+    def close(self) -> None:
+        """Give the connection back; for its reader."""
+        self.cancel()
+        # What the package closes is the socket; the file that its answer is read from would stay open.
+        if (answer := getattr(self._raw, "_response", None)) is not None:
+            with contextlib.suppress(Exception):
+                answer.close()
 
 
 def _asks(method: Callable[P, T]) -> Callable[P, T]:
@@ -133,14 +150,12 @@ class EngineClient:
     def events(self, since: str, labels: Sequence[str], kinds: Sequence[str]) -> Stream[Raw]:
         """What happens to containers with these labels from `since` (seconds since 1970) on, as it happens."""
         filters = {"type": "container", "label": list(labels), "event": list(kinds)}
-        stream: Stream[Raw] = self._api.events(since=since, filters=filters, decode=True)
-        return stream
+        return Stream(self._api.events(since=since, filters=filters, decode=True))
 
     @_asks
     def logs(self, container: str, since: int | None) -> Stream[bytes]:
         """Its output from `since` (seconds since 1970) until it ends: each message with its time in front."""
-        stream: Stream[bytes] = self._api.logs(container, stream=True, follow=True, timestamps=True, since=since)
-        return stream
+        return Stream(self._api.logs(container, stream=True, follow=True, timestamps=True, since=since))
 
     @_asks
     def make_exec(self, container: str, argv: Sequence[str], *, user: str = "") -> str:
@@ -150,11 +165,7 @@ class EngineClient:
     @_asks
     def run_exec(self, identity: str) -> bytes:
         """Run it to its end; its output, both streams in one."""
-        parts: Stream[bytes] = self._api.exec_start(identity, stream=True)
-        try:
-            return b"".join(parts)
-        finally:
-            parts.close()
+        return bytes(self._api.exec_start(identity) or b"")
 
     @_asks
     def inspect_exec(self, identity: str) -> Raw:

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daybreak.backends.base import Backend
+from daybreak.backends.base import Backend, TellsHealth
 from daybreak.health import http
 from daybreak.services.base import (
     Check,
     CommandCheck,
     DeployCheck,
+    EngineHealthCheck,
     HttpCheck,
     RedisCheck,
     ServeCheck,
@@ -77,6 +78,8 @@ async def _dispatch(check: Check, service: Service, backend: Backend, instance: 
             return _deploy(check, instance)
         case ServeCheck():
             return await _serve(check)
+        case EngineHealthCheck():
+            return await _engine(backend, instance)
 
 
 async def _tcp(check: TcpCheck) -> Verdict:
@@ -133,6 +136,16 @@ def _deploy(check: DeployCheck, instance: str) -> Verdict:
     if STAGES.index(stage) >= STAGES.index(check.stage):
         return Ready()
     return NotYet(f"{stage} {state.get('reason', '')}".strip())
+
+
+async def _engine(backend: Backend, instance: str) -> Verdict:
+    """The engine tells by events: asking again costs nothing, and needs no process in the container."""
+    if not isinstance(backend, TellsHealth):
+        return Failed("it has no container, so no engine checks its health")
+    word = await backend.health(instance)
+    if word == "none":
+        return Failed("neither its image nor its container has a health check")
+    return Ready() if word == "healthy" else NotYet(f"the engine calls it {word}")
 
 
 async def _serve(check: ServeCheck) -> Verdict:

@@ -98,7 +98,12 @@ class ServeCheck:
     routes: tuple[str, ...] = ()
 
 
-Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck
+@dataclass(frozen=True)
+class EngineHealthCheck:
+    """Ready when the engine calls the service's container healthy: by its own `health` command or by the image's."""
+
+
+Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck | EngineHealthCheck
 
 
 @dataclass(frozen=True)
