@@ -117,6 +117,28 @@ class EngineClient:
         return dict(self._api.inspect_image(name))
 
     @_asks
+    def pull(self, name: str) -> None:
+        """Have an image from its registry; returns when it is there."""
+        repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+        self._api.pull(repository, tag=tag)
+
+    @_asks
+    def info(self) -> Raw:
+        """What kind of engine this is, and on what it runs."""
+        return dict(self._api.info())
+
+    @_asks
+    def read(self, container: str, path: str) -> bytes:
+        """A file or a folder of a container, which need not run, as a tar archive. Status 404 where it is not there."""
+        parts, _ = self._api.get_archive(container, path)
+        return b"".join(parts)
+
+    @_asks
+    def output(self, container: str) -> bytes:
+        """What a container has written to standard output."""
+        return bytes(self._api.logs(container, stdout=True, stderr=False))
+
+    @_asks
     def networks(self, *, name: str | None = None, labels: Sequence[str] = ()) -> list[Raw]:
         """Networks by exact name, or by labels."""
         found = self._api.networks(names=[name] if name else None, filters={"label": list(labels)} if labels else None)
