@@ -124,6 +124,10 @@ class Place:
         if self.kind == DOCKER:
             await self._engine().purge(services)
 
+    async def health(self, instance: str) -> str:
+        """The engine's word about a container."""
+        return await self._engine().health(instance) if instance in self._theirs else "none"
+
     async def close(self) -> None:
         """Let go of the engine; the cluster's network goes with its last container."""
         if self._containers is not None:

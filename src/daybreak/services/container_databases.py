@@ -3,7 +3,7 @@ ready. Pure.
 
 Each has a named volume, a fixed address, and its usual port there; the loopback port of the machine is published. While
 one starts its port is asked for first: PostgreSQL and MySQL set their data up with a server that no port reaches, so a
-port that accepts connections means the real one.
+port that accepts connections means the real one. From then on it is the engine that runs the images' own checks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from daybreak.services.base import (
     CommandCheck,
     ConfigFile,
     Container,
+    EngineHealthCheck,
     EnvValue,
     Gate,
     HttpCheck,
@@ -88,7 +89,7 @@ def _postgres(spec: Spec, site: Site) -> Service:
     ready = CommandCheck(
         ("/bin/sh", "-c", POSTGRES_READY, POSTGRES, USER, wanted.database, secret, LOOPBACK, str(port))
     )
-    well = CommandCheck(("pg_isready", "-q", "-h", LOOPBACK, "-p", str(port), "-U", USER, "-d", wanted.database))
+    well = ("pg_isready", "-q", "-h", LOOPBACK, "-p", str(port), "-U", USER, "-d", wanted.database)
     return _server(
         spec,
         site,
@@ -104,8 +105,8 @@ def _postgres(spec: Spec, site: Site) -> Service:
             SETUP: setup_marker(wanted.database, site.secrets[POSTGRES]),
         },
         gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", ready)),
-        well=well,
-        health=well.argv,
+        well=EngineHealthCheck(),
+        health=well,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
         stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True),
     )
@@ -149,7 +150,7 @@ def _mysql(spec: Spec, site: Site) -> Service:
     own = {} if engine_of(site).network else {"bind-address": LOOPBACK, "port": port}
     secret = f"{SECRETS}/{MYSQL}"
     # Without a password it tells that the server answers, also where it refuses.
-    well = CommandCheck(("mysqladmin", "ping", "--silent", "-h", LOOPBACK, "-P", str(port)))
+    well = ("mysqladmin", "ping", "--silent", "-h", LOOPBACK, "-P", str(port))
     return _server(
         spec,
         site,
@@ -162,9 +163,9 @@ def _mysql(spec: Spec, site: Site) -> Service:
             "MYSQL_USER": USER,
             "MYSQL_PASSWORD_FILE": secret,
         },
-        gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", well)),
-        well=well,
-        health=well.argv,
+        gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", CommandCheck(well))),
+        well=EngineHealthCheck(),
+        health=well,
         stop=StopPolicy(grace_s=120.0, main_only=True),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daybreak.errors import SpecError
-from daybreak.services.base import CommandCheck, MountKind, Published, RedisCheck, Secret, Service, TcpCheck, Tier
+from daybreak.services.base import EngineHealthCheck, MountKind, Published, RedisCheck, Secret, Service, TcpCheck, Tier
 from daybreak.services.connections import connection_env, connection_files
 from daybreak.services.container_databases import database_container, neo4j_auth
 from daybreak.services.inside import inside
@@ -51,11 +51,11 @@ def test_its_port_is_asked_for_before_its_own_check(name: str) -> None:
 
 def test_postgres_tells_itself_over_tcp() -> None:
     service = database("postgres", database="shop")
-    well = service.health.check
-    assert isinstance(well, CommandCheck)
-    assert well.argv[:4] == ("pg_isready", "-q", "-h", "127.0.0.1"), "its socket answers while it is being set up"
     assert service.container is not None
-    assert service.container.health == well.argv
+    assert service.container.health is not None
+    # Its socket answers while it is being set up.
+    assert service.container.health[:4] == ("pg_isready", "-q", "-h", "127.0.0.1")
+    assert service.health.check == EngineHealthCheck(), "one check, the engine's"
     assert service.env["POSTGRES_DB"] == "shop"
     assert str(service.env["POSTGRES_PASSWORD_FILE"]) in service.container.secrets
     assert service.stop.signal == "SIGINT"
