@@ -1,0 +1,69 @@
+"""Real clusters in containers: a sandbox of the integration tests, and what the engine has of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daybreak.engine import labels
+from daybreak.images.client import Client
+from tests.integration.conftest import Sandbox, make_sandbox
+
+STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
+
+
+class Docked:
+    """One cluster and the engine that it runs in."""
+
+    def __init__(self, sandbox: Sandbox, engine: Client) -> None:
+        self.sandbox = sandbox
+        self.engine = engine
+
+    @property
+    def ours(self) -> str:
+        return f"label={labels.ROOT}={self.sandbox.root}"
+
+    def containers(self) -> dict[str, str]:
+        """Ids by service, whatever their state."""
+        shown = '{{.Label "' + labels.SERVICE + '"}} {{.ID}}'
+        lines = self.engine.ask("ps", "--all", "--no-trunc", "--filter", self.ours, "--format", shown).splitlines()
+        return dict(line.split() for line in lines)
+
+    def volumes(self) -> list[str]:
+        return self.engine.ask("volume", "ls", "--quiet", "--filter", self.ours).splitlines()
+
+    def networks(self) -> list[str]:
+        return self.engine.ask("network", "ls", "--quiet", "--filter", self.ours).splitlines()
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(self.engine.ask("inspect", self.containers()[service]))
+        return found[0]
+
+    def inside(self, service: str, code: str) -> str:
+        """What a Python program prints in a service's container."""
+        return self.engine.ask("exec", self.containers()[service], "python", "-c", code)
+
+    def remove(self) -> None:
+        """Whatever a failed test has left."""
+        for identity in self.containers().values():
+            self.engine.ask("rm", "--force", "--volumes", identity)
+        for name in self.volumes():
+            self.engine.ask("volume", "rm", name)
+        for name in self.networks():
+            self.engine.ask("network", "rm", name)
+
+
+@contextmanager
+def docked(folder: Path, engine: Client, name: str = "it") -> Iterator[Docked]:
+    """A cluster for a test; nothing is left of it."""
+    made = Docked(make_sandbox(folder, name), engine)
+    try:
+        yield made
+    finally:
+        try:
+            made.sandbox.tear_down()
+        finally:
+            made.remove()

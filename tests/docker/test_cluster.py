@@ -1,0 +1,266 @@
+"""The main story with a real engine: up, requests, restart under load, scale, crashes, down. One cluster, in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daybreak.images.client import Client
+from tests.docker.clusters import STARTER, Docked, docked
+from tests.docker.conftest import ROOT
+from tests.docker.helpers import Project, require_engine
+from tests.integration.conftest import until
+from tests.integration.starter import visit, visits
+
+IMAGE = "daybreak-test/cluster:latest"
+REQUIREMENTS = "psycopg[binary]\n"
+NODES = ("head", "worker-1", "worker-2")
+# A worker's own need is added to what it offers; see services/containers.py.
+LIMIT_MIB = 100 + 80 + 768
+# The raylet becomes what the kernel kills first; then memory is used up.
+HOG = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if open(f"/proc/{pid}/comm").read() == "raylet\\n":
+        open(f"/proc/{pid}/oom_score_adj", "w").write("1000")
+hog = []
+while True:
+    hog.append(b"x" * 2**24)
+"""
+KILL_RAYLET = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if open(f"/proc/{pid}/comm").read() == "raylet\\n":
+        os.kill(int(pid), 9)
+"""
+
+
+def spec(made: Docked, *, workers: str = "{count: 2}", image: str = IMAGE) -> str:
+    web, cache = 9100 + made.sandbox.offset, 9101 + made.sandbox.offset
+    return f"""
+backend: docker
+docker: {{image: "{image}"}}
+workers: {workers}
+serve: {{applications: [{{import: "app:main"}}], health: /health}}
+databases: {{postgres: }}
+services:
+  web:
+    command: [python, -m, http.server, "{web}", --bind, 0.0.0.0]
+    ports: [{web}]
+    check: {{tcp: {web}}}
+  cache:
+    image: redis:7
+    command: [redis-server, --port, "{cache}"]
+    volumes: ["cache:/data"]
+    memory: 256MiB
+    ports: [{cache}]
+    check: {{tcp: {cache}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docked]:
+    """A cluster and its image; the engine needs PostgreSQL and Redis, too."""
+    require_engine("postgres:15", "redis:7")
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "app.py").write_text(STARTER.read_text())
+    (folder / "requirements.txt").write_text(REQUIREMENTS)
+    project = Project(folder, engine, IMAGE, ROOT / "constraints")
+    project.build("--ray-version", "2.60.0")
+    try:
+        with docked(folder, engine) as found:
+            yield found
+    finally:
+        project.remove()
+
+
+def test_up_brings_everything_up(made: Docked) -> None:
+    made.sandbox.write(spec(made))
+    done = made.sandbox.run("up")
+    assert f"serve        {made.sandbox.url}" in done.stdout
+    status = made.sandbox.status()
+    assert (status["state"], status["backend"]) == ("ready", "docker")
+    assert list(made.sandbox.services()) == ["postgres", *NODES, "serve", "web", "cache"]
+    assert set(made.containers()) == {"postgres", *NODES, "cache"}
+    assert made.sandbox.get("/health")
+    assert visit(made.sandbox) == 1
+    for port in (9100, 9101):
+        assert made.engine.ask("ps", "--quiet", "--filter", f"publish={port + made.sandbox.offset}")
+    assert made.sandbox.get("/", base=f"http://127.0.0.1:{9100 + made.sandbox.offset}"), "the user's own service"
+
+
+def test_nothing_is_reachable_from_elsewhere(made: Docked) -> None:
+    for service in made.containers():
+        for ports in made.inspect(service)["NetworkSettings"]["Ports"].values():
+            assert {port["HostIp"] for port in ports or ()} <= {"127.0.0.1"}
+
+
+def test_secrets_are_in_no_listing(made: Docked) -> None:
+    for name in ("postgres", "ray-token"):
+        secret = (made.sandbox.root / "secrets" / name).read_text().strip()
+        for service in made.containers():
+            assert secret not in json.dumps(made.inspect(service))
+
+
+def test_the_engine_sees_them_healthy(made: Docked) -> None:
+    for service in ("postgres", *NODES):
+        until(lambda s=service: made.inspect(s)["State"]["Health"]["Status"] == "healthy", what=f"{service} is healthy")  # type: ignore[misc]
+
+
+def test_a_second_up_touches_nothing(made: Docked) -> None:
+    before = made.containers()
+    made.sandbox.run("up")
+    assert made.containers() == before
+    plan = json.loads(made.sandbox.run("plan", "--json").stdout)
+    assert (plan["stop"], plan["start"]) == ([], [])
+
+
+def test_a_restart_under_load_keeps_the_database_and_its_rows(made: Docked) -> None:
+    before, rows = made.containers(), visits(made.sandbox)
+    ended, written = threading.Event(), [0]
+
+    def load() -> None:
+        while not ended.is_set():
+            try:
+                visit(made.sandbox)
+                written[0] += 1
+            except (OSError, urllib.error.URLError):
+                ended.wait(0.02)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        made.sandbox.run("restart")
+        until(lambda: written[0] > 5, what="requests are answered again")
+    finally:
+        ended.set()
+        thread.join()
+    after = made.containers()
+    assert after["postgres"] == before["postgres"]
+    assert not {after[name] for name in NODES} & {before[name] for name in NODES}
+    # A request that was cut off may have been carried out.
+    assert visits(made.sandbox) >= rows + written[0]
+
+
+def test_scale_changes_only_the_workers(made: Docked) -> None:
+    before = made.containers()
+    made.sandbox.run("scale", "3")
+    after = made.containers()
+    assert {**before, "worker-3": after["worker-3"]} == after
+    made.sandbox.run("scale", "2")
+    assert made.containers() == before
+    assert made.sandbox.status()["state"] == "ready"
+
+
+def test_run_is_in_the_head_and_has_everything(made: Docked) -> None:
+    code = "import os, ray; ray.init(log_to_driver=False); print(os.getcwd(), ray.get(ray.remote(lambda: 42).remote()))"
+    assert "/app 42" in made.sandbox.run("run", "--", "python", "-c", code).stdout
+    query = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).execute('select 7').fetchone())"
+    assert "(7,)" in made.sandbox.run("run", "--", "python", "-c", query).stdout
+    made.sandbox.run("run", "--", "python", "-c", "raise SystemExit(7)", code=7)
+
+
+def test_the_environment_is_for_programs_of_this_machine(made: Docked) -> None:
+    printed = made.sandbox.run("env").stdout
+    query = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).execute('select 7').fetchone())"
+    shell = f'{printed}\n"$0" -c "{query}"'
+    found = subprocess.run(["bash", "-c", shell, sys.executable], capture_output=True, text=True, check=True)
+    assert "(7,)" in found.stdout
+
+
+def test_logs_show_containers_and_rays_own_files(made: Docked) -> None:
+    everything = made.sandbox.run("logs", "--all").stdout
+    for label in ("postgres", "cache", "web", "serve", "head/raylet.out", "worker-1/raylet.out"):
+        assert f"{label} " in everything, label
+
+
+def test_another_backend_is_refused_while_it_runs(made: Docked) -> None:
+    refused = made.sandbox.run("up", "--backend", "process", code=2).stderr
+    assert "services.cache.image" in refused
+    made.sandbox.write("backend: process\n")
+    refused = made.sandbox.run("up", code=1).stderr
+    assert "runs in containers" in refused
+    assert "daybreak down" in refused
+    made.sandbox.write(spec(made))
+
+
+@pytest.mark.parametrize("service", ["worker-2", "cache", "postgres", "head"])
+def test_a_killed_container_comes_back(made: Docked, service: str) -> None:
+    before, rows = made.containers(), visits(made.sandbox)
+    made.engine.ask("kill", before[service])
+    until(lambda: made.containers().get(service) not in (None, before[service]), what=f"a new container of {service}")
+    until(lambda: made.sandbox.status()["state"] == "ready", what="everything is ready again")
+    after = made.containers()
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == ({"head", "worker-1", "worker-2"} if service == "head" else {service})
+    assert until(lambda: visits(made.sandbox), what="an answer") >= rows
+
+
+def test_a_node_that_lost_its_raylet_ends_at_once(made: Docked) -> None:
+    before = made.containers()["worker-1"]
+    made.inside("worker-1", KILL_RAYLET)
+    until(lambda: made.containers().get("worker-1") not in (None, before), what="a new container", timeout_s=20)
+    until(lambda: made.sandbox.status()["state"] == "ready", what="ready again")
+
+
+def test_a_killed_keeper_finds_its_containers_again(made: Docked) -> None:
+    before, keeper = made.containers(), made.sandbox.status()["keeper_pid"]
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: made.sandbox.status()["state"] == "ready", what="adopted")
+    assert made.sandbox.status()["keeper_pid"] != keeper
+    assert made.containers() == before
+    assert list(made.sandbox.services()) == ["postgres", *NODES, "serve", "web", "cache"]
+
+
+def test_a_worker_that_runs_out_of_memory_is_told_so(made: Docked) -> None:
+    made.sandbox.write(spec(made, workers="{count: 2, memory: 100MiB, object_store: 80MiB}"))
+    made.sandbox.run("up")
+    before = made.containers()["worker-1"]
+    subprocess.run([made.engine.program, "exec", before, "python", "-c", HOG], check=False, capture_output=True)
+    until(lambda: made.containers().get("worker-1") not in (None, before), what="a new container")
+    until(lambda: made.sandbox.status()["state"] == "ready", what="ready again")
+    assert (
+        f"ran out of memory (limit {LIMIT_MIB} MiB)"
+        in made.sandbox.run("perf", "history", "--json").stdout
+        + (made.sandbox.root / "logs/keeper.log").read_text()
+        + made.sandbox.run("logs", "worker-1").stdout
+    )
+
+
+def test_down_leaves_nothing_but_the_volumes(made: Docked) -> None:
+    rows = visits(made.sandbox)
+    made.sandbox.run("down")
+    assert made.containers() == {}
+    assert len(made.volumes()) == 2
+    until(lambda: made.networks() == [], what="the network has gone with the keeper")
+    made.sandbox.run("up", "0")
+    assert visits(made.sandbox) == rows
+
+
+def test_down_with_volumes_leaves_nothing(made: Docked) -> None:
+    made.sandbox.run("down", "--volumes", "--yes")
+    assert (made.containers(), made.volumes()) == ({}, [])
+    until(lambda: made.networks() == [], what="the network has gone")
+
+
+def test_an_image_that_is_not_there(made: Docked) -> None:
+    made.sandbox.write(spec(made, image="daybreak/nowhere:latest"))
+    said = made.sandbox.run("up", code=1).stderr
+    assert "there is no image daybreak/nowhere:latest" in said
+    assert "daybreak image build" in said
+
+
+def test_an_engine_that_is_not_there(made: Docked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    until(lambda: "keeper" not in made.sandbox.run("status").stdout, what="the keeper has left")
+    made.sandbox.write(spec(made))
+    assert "does not answer" in made.sandbox.run("up", code=1).stderr
