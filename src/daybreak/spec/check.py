@@ -101,9 +101,9 @@ def _service_names(spec: Spec) -> Iterator[Finding]:
 
 def _service_commands(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     for name, service in spec.services.items():
-        path = ("services", name, "command")
-        if service.command is None and service.image is None and not _touched(path, unsure):
-            yield Finding(path, "is required", at_key=True)
+        paths: list[KeyPath] = [("services", name, key) for key in ("command", "image")]
+        if service.command is None and service.image is None and not any(_touched(path, unsure) for path in paths):
+            yield Finding(paths[0], "is required", at_key=True)
 
 
 def _service_folders(spec: Spec, base: Path) -> Iterator[Finding]:
