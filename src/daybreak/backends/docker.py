@@ -112,8 +112,7 @@ class DockerBackend:
         """Every container of the cluster, those that were made but never ran included."""
         rows = [row for row in await self._rows() if row["Labels"].get(labels.INSTANCE) not in self._starting]
         found = []
-        for row in sorted(rows, key=lambda row: row["Created"]):
-            handle = _handle_of(row)
+        for handle, row in sorted(((_handle_of(row), row) for row in rows), key=lambda pair: pair[0].started_wall):
             self._containers[handle.instance] = row["Id"]
             self._newest[handle.service] = handle.instance
             self._logs.follow(handle.instance, handle.service, row["Id"])
