@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -17,7 +19,7 @@ import pytest
 
 from daybreak.backends.base import CommandResult, Handle, State
 from daybreak.backends.docker import DockerBackend
-from daybreak.engine import labels
+from daybreak.engine import labels, refusals
 from daybreak.engine.client import EngineClient
 from daybreak.engine.connect import connect
 from daybreak.errors import EngineError, ServiceDied
@@ -268,6 +270,106 @@ for number in $(seq 300); do echo "line $number"; sleep 0.005; done; printf 'x%.
     run(story)
 
 
+KEEPER = """
+import asyncio, sys
+from pathlib import Path
+from daybreak.backends.docker import DockerBackend
+from daybreak.paths import ClusterPaths
+from daybreak.services.base import Container, Service, Tier
+
+async def keep():
+    backend = DockerBackend(ClusterPaths("backend", Path(sys.argv[1]), Path(sys.argv[2])))
+    wanted = Service("api", Tier.APP, ("/bin/sh", "-c", sys.argv[4]), "/", container=Container(sys.argv[3]))
+    await backend.start(wanted, instance="i1", generation=1, bound={})
+    await asyncio.sleep(600)
+
+asyncio.run(keep())
+"""
+
+
+def test_what_a_killed_keeper_had_started_is_adopted(paths: ClusterPaths) -> None:
+    script = "for number in $(seq 100); do echo line $number; sleep 0.01; done; exit 7"
+    words = [sys.executable, "-c", KEEPER, str(paths.root), str(paths.runtime), BASE, script]
+
+    async def story() -> None:
+        async with backend_of(paths) as backend:
+            keeper = await asyncio.create_subprocess_exec(*words)
+            await until(lambda: (paths.logs / "api.log").exists() and "line 20\n" in log_of(paths))
+            keeper.kill()
+            await keeper.wait()
+            (handle,) = await backend.observe()
+            assert handle.state is State.RUNNING
+            assert (await backend.exited(handle)).code == 7
+            assert log_of(paths).splitlines()[1:] == [f"line {n}" for n in range(1, 101)]
+
+    run(story)
+
+
+def test_an_end_is_told_and_no_line_is_lost_while_the_connections_break(
+    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All that is open is cut, and cut again, as by an engine that is restarted."""
+    script = "for number in $(seq 150); do echo line $number; sleep 0.02; done; exit 7"
+
+    async def story() -> None:
+        async with Cutter(tmp_path / "cut.sock") as cutter:
+            monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/cut.sock")
+            async with backend_of(paths) as backend:
+                handle = await start(backend, service(script))
+                ending = asyncio.ensure_future(backend.exited(handle))
+                for number in (20, 60):
+                    await until(lambda number=number: f"line {number}\n" in log_of(paths))  # type: ignore[misc]
+                    cutter.cut()
+                    assert not ending.done()
+                await until(lambda: "line 140\n" in log_of(paths))
+                cutter.cut(refuse_s=0.5)
+                assert (await ending).code == 7
+                await until(lambda: "line 150\n" in log_of(paths))
+                assert log_of(paths).splitlines()[1:] == [f"line {n}" for n in range(1, 151)]
+
+    run(story)
+
+
+class Cutter:
+    """A door to the engine whose connections can be cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: set[asyncio.StreamWriter] = set()
+        self._refuse_until = 0.0
+
+    async def __aenter__(self) -> Cutter:
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self, refuse_s: float = 0.0) -> None:
+        self._refuse_until = time.monotonic() + refuse_s
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if time.monotonic() < self._refuse_until:
+            writer.transport.abort()
+            return
+        above, below = await asyncio.open_unix_connection(refusals.SOCKET)
+        self._open |= {writer, below}
+        await asyncio.gather(_pass(reader, below), _pass(above, writer))
+        self._open -= {writer, below}
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while some := await reader.read(65536):
+            writer.write(some)
+            await writer.drain()
+    with contextlib.suppress(OSError):
+        writer.close()
+
+
 def test_volumes_outlive_their_containers_until_they_are_purged(paths: ClusterPaths) -> None:
     volume = f"daybreak-test-{time.time_ns():x}"
     mounts = {"mounts": (Mount(MountKind.VOLUME, "/data", volume),)}
@@ -414,10 +516,18 @@ def test_why_a_start_is_refused_is_said_in_a_sentence(paths: ClusterPaths, tmp_p
     run(story)
 
 
-def test_a_command_that_is_late_is_ended_in_the_container(paths: ClusterPaths) -> None:
-    count = (
-        "ls /proc | while read p; do tr '\\0' ' ' 2>/dev/null < /proc/$p/cmdline; echo; done | grep -c '^sleep 4321'"
-    )
+@pytest.mark.parametrize("permitted", [True, False], ids=["from outside", "from inside"])
+def test_a_command_that_is_late_is_ended_in_the_container(
+    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch, permitted: bool
+) -> None:
+    each = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null"
+    count = f"{each} | grep -c '^sleep 4321'"
+
+    def refuse(group: int, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not permitted:
+        monkeypatch.setattr(os, "killpg", refuse)
 
     async def story() -> None:
         async with backend_of(paths) as backend:
