@@ -132,7 +132,10 @@ def scale(**given: Any) -> None:
 @spec_options
 @as_json
 def prewarm(**given: Any) -> None:
-    """Do the imports of a later `up` now: starts the warm template and nothing else. `down` ends it.
+    """Do now what a later `up` would have to do first.
+
+    Starts the warm template and nothing else; `down` ends it. With `backend: docker` builds the application's image
+    where it is missing, and pulls those that the spec names.
 
     \b
     Example:

@@ -119,8 +119,10 @@ class EngineClient:
     @_asks
     def pull(self, name: str) -> None:
         """Have an image from its registry; returns when it is there."""
-        repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-        self._api.pull(repository, tag=tag)
+        for row in self._api.pull(name, stream=True, decode=True):
+            # Once an answer has begun its status cannot tell that something went wrong.
+            if "error" in row:
+                raise EngineError(str(row["error"]))
 
     @_asks
     def info(self) -> Raw:
