@@ -169,11 +169,17 @@ class BuildFailed(DaybreakError):
 
 
 class EngineError(DaybreakError):
-    """Docker's engine cannot be reached, or refused; `status` is its HTTP status, None where it gave no answer."""
+    """Docker's engine cannot be reached, or refused.
 
-    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+    `status` is its HTTP status, None where it gave no answer; `missing`: Docker, or its package, is not installed.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int | None = None, missing: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.missing = missing
 
 
 class KeeperError(DaybreakError):

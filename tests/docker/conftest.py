@@ -15,7 +15,8 @@ from daybreak.images import client as docker
 from daybreak.images.build import arguments
 from daybreak.images.choice import choose
 from daybreak.images.client import Client
-from tests.docker.helpers import BASE, HOW, Project
+from daybreak.paths import ClusterPaths
+from tests.docker.helpers import BASE, HOW, Project, require_engine
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = "rayproject/ray:2.20.0-py311"
@@ -38,6 +39,15 @@ def engine() -> Client:
     except DaybreakError as error:
         pytest.skip(f"{error.message} ({HOW})")
     return found
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> ClusterPaths:
+    """A cluster's folders; skips where no engine answers."""
+    require_engine()
+    made = ClusterPaths(name="backend", root=tmp_path / "state", runtime=tmp_path / "run")
+    made.ensure()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -1,127 +1,49 @@
-"""The docker backend with a real engine: what the contract suite, which it passes too, cannot ask of every backend."""
+"""The docker backend with a real engine: what containers are made of, and what they leave alone."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
-import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from daybreak.backends.base import CommandResult, Handle, State
+from daybreak.backends.base import CommandResult, State
 from daybreak.backends.docker import DockerBackend
 from daybreak.engine import labels
 from daybreak.engine.client import EngineClient
-from daybreak.engine.connect import connect
 from daybreak.errors import EngineError, ServiceDied
 from daybreak.health.checks import Ready, attempt
 from daybreak.paths import ClusterPaths
 from daybreak.services.base import (
     ConfigFile,
     Container,
-    EngineHealthCheck,
-    HealthPolicy,
     Joined,
     Mount,
     MountKind,
     Network,
     Published,
     Secret,
-    Service,
-    StopPolicy,
     TcpCheck,
-    Tier,
 )
-from tests.docker.helpers import BASE, require_engine
-
-SUBNET = "10.211.78.0/24"
-ADDRESS = "10.211.78.9"
-DEADLINE_S = 60.0
-MIB = 1024 * 1024
-RUNS = "exec sleep 600"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> None:
-    require_engine()
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> ClusterPaths:
-    made = ClusterPaths(name="backend", root=tmp_path / "state", runtime=tmp_path / "run")
-    made.ensure()
-    return made
-
-
-def service(script: str, name: str = "api", *, container: dict[str, Any] | None = None, **rest: Any) -> Service:
-    return Service(
-        name,
-        Tier.APP,
-        ("/bin/sh", "-c", script),
-        cwd="/",
-        **({"container": Container(BASE, **({"entrypoint": ()} | (container or {})))} | rest),
-    )
-
-
-@contextlib.asynccontextmanager
-async def backend_of(paths: ClusterPaths, *services: str) -> AsyncIterator[DockerBackend]:
-    """A backend; afterwards nothing of its cluster is left, the volumes of these services included."""
-    backend = DockerBackend(paths)
-    try:
-        yield backend
-    finally:
-        for handle in await backend.observe():
-            await backend.stop(replace(handle, stop=StopPolicy(grace_s=0)))
-        await backend.purge(services)
-        await backend.close()
-
-
-async def start(backend: DockerBackend, wanted: Service, instance: str = "i1") -> Handle:
-    return await backend.start(wanted, instance=instance, generation=2, bound={})
-
-
-def run(story: Callable[[], Awaitable[None]]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            await story()
-
-    asyncio.run(limited())
-
-
-@contextlib.contextmanager
-def asking() -> Any:
-    client = connect()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def one_of(client: EngineClient, paths: ClusterPaths) -> dict[str, Any]:
-    """The cluster's only container, as the engine describes it."""
-    (row,) = client.containers([f"{labels.ROOT}={paths.root}"])
-    return client.inspect(row["Id"])
-
-
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True)
-
-
-def log_of(paths: ClusterPaths, name: str = "api") -> str:
-    return (paths.logs / f"{name}.log").read_text()
-
-
-async def until(there: Callable[[], bool]) -> None:
-    """Look until it is so; the story has a deadline."""
-    while not there():
-        await asyncio.sleep(0.01)
+from tests.docker.helpers import BASE
+from tests.docker.world import (
+    ADDRESS,
+    MIB,
+    RUNS,
+    SUBNET,
+    asking,
+    backend_of,
+    log_of,
+    one_of,
+    run,
+    service,
+    start,
+    until,
+)
 
 
 def test_labels_are_all_that_is_needed_to_adopt(paths: ClusterPaths) -> None:
@@ -242,32 +164,6 @@ def test_lack_of_memory_is_told_as_such(paths: ClusterPaths, script: str, code: 
     run(story)
 
 
-def test_output_is_there_once_and_whole_across_keepers(paths: ClusterPaths) -> None:
-    script = """
-for number in $(seq 300); do echo "line $number"; sleep 0.005; done; printf 'x%.0s' $(seq 40000); echo; printf 'the end'
-"""
-
-    async def story() -> None:
-        async with backend_of(paths) as backend:
-            first = DockerBackend(paths)
-            handle = await start(first, service(script))
-            await until(lambda: "line 60\n" in log_of(paths))
-            await first.close()  # a keeper that ends, and the next one
-            second = DockerBackend(paths)
-            await second.observe()
-            await until(lambda: "line 160\n" in log_of(paths))
-            await second.close()
-            await backend.observe()
-            assert (await backend.exited(handle)).clean
-            lines = log_of(paths).splitlines()
-            assert "daybreak: starting api (instance i1)" in lines[0]
-            assert lines[1:] == [f"line {n}" for n in range(1, 301)] + ["x" * 40000, "the end"]
-            await backend.stop(handle)
-            assert list(paths.output.iterdir()) == []
-
-    run(story)
-
-
 def test_volumes_outlive_their_containers_until_they_are_purged(paths: ClusterPaths) -> None:
     volume = f"daybreak-test-{time.time_ns():x}"
     mounts = {"mounts": (Mount(MountKind.VOLUME, "/data", volume),)}
@@ -339,62 +235,6 @@ def test_many_start_at_once_in_one_network_that_goes_with_the_last(paths: Cluste
         run(lambda: story(client))
 
 
-def test_stopping_follows_the_policy_and_takes_a_paused_one_too(paths: ClusterPaths) -> None:
-    deaf = "trap '' TERM; echo deaf; while :; do sleep 1; done"
-    polite = "trap 'echo bye; exit 0' INT; echo up; while :; do sleep 0.01; done"
-
-    async def story(client: EngineClient) -> None:
-        async with backend_of(paths) as backend:
-            handle = await start(backend, service(deaf, stop=StopPolicy(grace_s=0.3)))
-            await until(lambda: "deaf\n" in log_of(paths))
-            stopped = await backend.stop(handle)
-            assert stopped.killed == 1
-            assert stopped.after_s >= 0.3
-            handle = await start(backend, service(polite, stop=StopPolicy(signal="SIGINT", grace_s=20)), "i2")
-            await until(lambda: "up\n" in log_of(paths))
-            stopped = await backend.stop(handle)
-            assert (stopped.killed, log_of(paths).endswith("bye\n")) == (0, True)
-            assert stopped.after_s < 10
-            handle = await start(backend, service("exec sleep 600"), "i3")
-            await asyncio.to_thread(docker, "pause", one_of(client, paths)["Id"])
-            assert [one.state for one in await backend.observe()] == [State.RUNNING]
-            assert (await backend.stop(handle)).killed == 0
-            assert list(await backend.observe()) == []
-
-    with asking() as client:
-        run(lambda: story(client))
-
-
-def test_what_was_made_but_never_ran_is_found(paths: ClusterPaths) -> None:
-    async def story(client: EngineClient) -> None:
-        async with backend_of(paths) as backend:
-            handle = await start(backend, service(RUNS))
-            found = one_of(client, paths)
-            await backend.stop(handle)
-            client.create({"Image": BASE, "Labels": found["Config"]["Labels"]}, found["Name"].strip("/"))
-            (half,) = await backend.observe()
-            assert half == handle.in_state(State.BROKEN)
-            await backend.stop(half)
-            assert list(await backend.observe()) == []
-
-    with asking() as client:
-        run(lambda: story(client))
-
-
-def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(paths: ClusterPaths) -> None:
-    async def story() -> None:
-        async with backend_of(paths) as backend:
-            await backend.observe()
-            starting = asyncio.ensure_future(start(backend, service(RUNS)))
-            await asyncio.sleep(0.02)
-            starting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await starting
-            assert list(await backend.observe()) == []
-
-    run(story)
-
-
 def test_why_a_start_is_refused_is_said_in_a_sentence(paths: ClusterPaths, tmp_path: Path) -> None:
     taken = {"network": Network("daybreak-test-taken", SUBNET), "published": (Published("127.0.0.1", 18766, 80),)}
 
@@ -410,44 +250,5 @@ def test_why_a_start_is_refused_is_said_in_a_sentence(paths: ClusterPaths, tmp_p
             with pytest.raises(ServiceDied, match="18766 failed: port is already allocated"):
                 await start(backend, service(RUNS, container=taken), "i2")
             assert [handle.instance for handle in await backend.observe()] == ["i1"]
-
-    run(story)
-
-
-def test_a_command_that_is_late_is_ended_in_the_container(paths: ClusterPaths) -> None:
-    count = (
-        "ls /proc | while read p; do tr '\\0' ' ' 2>/dev/null < /proc/$p/cmdline; echo; done | grep -c '^sleep 4321'"
-    )
-
-    async def story() -> None:
-        async with backend_of(paths) as backend:
-            wanted = service(RUNS)
-            await start(backend, wanted)
-            late = await backend.run(wanted, ("/bin/sh", "-c", "sleep 4321; echo"), timeout_s=0.4)
-            assert late.code == 124
-            assert (await backend.run(wanted, ("/bin/sh", "-c", count), timeout_s=10)).output == "0"
-            assert (await backend.run(wanted, ("/no/such",), timeout_s=10)).code in (126, 127)
-
-    run(story)
-
-
-def test_the_engines_own_check_can_be_a_gate(paths: ClusterPaths) -> None:
-    policy = HealthPolicy(interval_s=0.1, start_period_s=0.1, retries=1)
-    wanted = service(
-        "sleep 0.3; touch /tmp/up; exec sleep 600", container={"health": ("test", "-e", "/tmp/up")}, health=policy
-    )
-
-    async def story() -> None:
-        async with backend_of(paths) as backend:
-            handle = await start(backend, wanted)
-            check = EngineHealthCheck()
-            seen = set()
-            while (verdict := await attempt(check, wanted, backend, instance=handle.instance, timeout_s=5)) != Ready():
-                seen.add(str(verdict))
-                await asyncio.sleep(0.01)
-            assert seen
-            later = DockerBackend(paths)
-            assert await later.health(handle.instance) == "healthy"
-            await later.close()
 
     run(story)

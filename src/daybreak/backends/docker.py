@@ -7,6 +7,7 @@ the next one adopts what it finds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -112,8 +113,7 @@ class DockerBackend:
         """Every container of the cluster, those that were made but never ran included."""
         rows = [row for row in await self._rows() if row["Labels"].get(labels.INSTANCE) not in self._starting]
         found = []
-        for row in sorted(rows, key=lambda row: row["Created"]):
-            handle = _handle_of(row)
+        for handle, row in sorted(((_handle_of(row), row) for row in rows), key=lambda pair: pair[0].started_wall):
             self._containers[handle.instance] = row["Id"]
             self._newest[handle.service] = handle.instance
             self._logs.follow(handle.instance, handle.service, row["Id"])
@@ -157,10 +157,9 @@ class DockerBackend:
     async def close(self) -> None:
         """Let go of the engine; what runs runs on. The network goes where nothing of the cluster is left."""
         if self._connected is not None:
-            try:
+            # Where the engine was stopped in the meantime, the next purge finds it.
+            with contextlib.suppress(EngineError):
                 await self._ask(self._steps.shared.remove_unused_network)
-            except EngineError:
-                pass  # stopped in the meantime: the next purge finds it
         self._watch.close()
         await self._in_thread(self._logs.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -205,13 +204,12 @@ class DockerBackend:
         return handle.in_state(State.BROKEN)
 
     async def _abandon(self, making: asyncio.Future[str], handle: Handle) -> None:
-        """A start that nobody waits for any more: what comes of it is removed."""
-        try:
-            identity = await making
-        except Exception:
-            identity = None
-        if identity is not None:
-            await self._ask(EngineClient.remove, identity)
+        """A start that nobody waits for any more: what comes of it is removed, however often that is cancelled."""
+        while not making.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({making})
+        if making.exception() is None:
+            await asyncio.shield(self._ask(EngineClient.remove, making.result()))
         self._forget(handle.instance)
 
     def _drain(self, instance: str) -> None:

@@ -21,6 +21,7 @@ from daybreak.backends.docker_config import (
 )
 from daybreak.backends.docker_shared import Shared
 from daybreak.engine.client import EngineClient, is_conflict, is_gone
+from daybreak.engine.refusals import RESTART
 from daybreak.errors import EngineError
 from daybreak.services.base import Container, Service, StopPolicy
 
@@ -105,7 +106,9 @@ def stop(client: EngineClient, container: str, policy: StopPolicy, drain: Callab
         client.remove(container)
     except EngineError as error:
         if is_conflict(error) and "progress" in error.message:
-            client.wait(container, KILL_DEADLINE_S, "removed")
+            # Somebody else is removing it.
+            with contextlib.suppress(EngineError):
+                client.wait(container, KILL_DEADLINE_S, "removed")
         elif not is_gone(error):
             raise
         return 0
@@ -120,7 +123,8 @@ def _end(client: EngineClient, container: str, policy: StopPolicy) -> int:
         return 0
     if not _signal(client, container, "SIGKILL"):
         return 0
-    client.wait(container, KILL_DEADLINE_S)
+    if not _ended(client, container, KILL_DEADLINE_S):
+        raise EngineError(f"the container {container[:12]} does not end even when killed", hint=RESTART)
     return 1
 
 

@@ -18,11 +18,11 @@ SLOW_DRIVERS = ("vfs", "devicemapper")
 def look(case: Case) -> Iterator[Finding]:
     """Nothing of this is needed for processes, so nothing of it is an error."""
     del case
-    engine = engines.find()
-    if engine is None:
-        yield ok("not installed; clusters run as processes")
-        return
     try:
+        engine = engines.find()
+        if engine is None:
+            yield ok("not installed; clusters run as processes")
+            return
         found = engine.info()
     except DaybreakError as refused:
         yield note(

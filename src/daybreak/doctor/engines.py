@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from daybreak.engine import refusals
+from daybreak.engine.connect import api
 from daybreak.engine.labels import CLUSTER, ROOT
-from daybreak.errors import DaybreakError
+from daybreak.errors import DaybreakError, EngineError
 from daybreak.report.text import size
 
 # A question is answered at once or never; deleting gigabytes takes a while.
@@ -57,18 +58,17 @@ class Engine(Protocol):
 def find(timeout_s: float = ASK_S) -> Engine | None:
     """The way to Docker; None where neither its package nor its command is installed.
 
-    `timeout_s` is how long each question, or each deletion, may take.
+    `timeout_s` is how long each question, or each deletion, may take. Raises EngineError where there is an engine that
+    does not answer, and no command that may know another one.
     """
     try:
-        import docker
-    except ImportError:
-        return CommandEngine(timeout_s) if shutil.which("docker") else None
-    try:
-        return PackageEngine(docker.from_env(timeout=timeout_s), timeout_s)
-    except docker.errors.DockerException as error:
+        return PackageEngine(api(timeout_s), timeout_s)
+    except EngineError as refused:
         if shutil.which("docker"):
             return CommandEngine(timeout_s)
-        raise refusals.of_error(error, timeout_s) from error
+        if refused.missing:
+            return None
+        raise
 
 
 class CommandEngine:
@@ -127,18 +127,18 @@ class CommandEngine:
 
 
 class PackageEngine:
-    """The Python package `docker`."""
+    """The low-level client of the Python package `docker`."""
 
     def __init__(self, client: Any, timeout_s: float = ASK_S) -> None:
-        self._client = client
+        self._api = client
         self._timeout_s = timeout_s
 
     def info(self) -> Mapping[str, Any]:
-        found: dict[str, Any] = self._asked(self._client.info)
+        found: dict[str, Any] = self._asked(self._api.info)
         return found
 
     def disk_use(self) -> str:
-        found = self._asked(self._client.df)
+        found = self._asked(self._api.df)
         volumes = sum(max(0, (row.get("UsageData") or {}).get("Size", 0)) for row in found.get("Volumes") or ())
         containers = sum(row.get("SizeRw", 0) for row in found.get("Containers") or ())
         sizes = (("images", found.get("LayersSize", 0)), ("containers", containers), ("local volumes", volumes))
@@ -146,16 +146,16 @@ class PackageEngine:
 
     def leftovers(self) -> list[Leftover]:
         label = {"label": CLUSTER}
-        used = {row["ImageID"] for row in self._asked(self._client.api.containers, all=True)}
-        images = [row["Id"] for row in self._asked(self._client.api.images, filters=label) if row["Id"] not in used]
-        volumes = self._asked(self._client.api.volumes, filters={**label, "dangling": True})["Volumes"] or []
-        found = [_image(self._asked(self._client.api.inspect_image, image)) for image in images]
+        used = {row["ImageID"] for row in self._asked(self._api.containers, all=True)}
+        images = [row["Id"] for row in self._asked(self._api.images, filters=label) if row["Id"] not in used]
+        volumes = self._asked(self._api.volumes, filters={**label, "dangling": True})["Volumes"] or []
+        found = [_image(self._asked(self._api.inspect_image, image)) for image in images]
         return found + [_volume(raw) for raw in volumes]
 
     def remove(self, leftover: Leftover) -> None:
-        api = self._client.api
+        remove = self._api.remove_image if leftover.kind == "image" else self._api.remove_volume
         for name in leftover.names:
-            self._asked(api.remove_image if leftover.kind == "image" else api.remove_volume, name)
+            self._asked(remove, name)
 
     def _asked(self, function: Any, *args: Any, **rest: Any) -> Any:
         try:

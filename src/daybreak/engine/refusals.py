@@ -17,11 +17,12 @@ _ABOUT_SOCKET = ("docker api", "docker daemon", "docker.sock", "connection abort
 
 
 def not_installed() -> EngineError:
-    return EngineError("Docker is not installed", hint="install Docker Engine, or use clusters of processes")
+    hint = "install Docker Engine, or use clusters of processes"
+    return EngineError("Docker is not installed", hint=hint, missing=True)
 
 
 def package_missing() -> EngineError:
-    return EngineError("Docker's Python package is not installed", hint="pip install 'daybreak[docker]'")
+    return EngineError("Docker's Python package is not installed", hint="pip install 'daybreak[docker]'", missing=True)
 
 
 def not_permitted() -> EngineError:

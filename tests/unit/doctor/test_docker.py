@@ -14,6 +14,7 @@ from daybreak.cli import doctor as command
 from daybreak.doctor import docker, engines
 from daybreak.doctor.engines import CommandEngine, Leftover, PackageEngine
 from daybreak.doctor.finding import Severity
+from daybreak.engine import refusals
 from daybreak.errors import DaybreakError
 from tests.unit.doctor.conftest import MakeCase, of
 
@@ -70,7 +71,8 @@ def _longest_first(answers: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def test_no_docker_is_fine(make_case: MakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "docker", None)
+    monkeypatch.setattr(refusals, "SOCKET", "/no/such/socket")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert engines.find() is None
     assert "not installed" in of(docker.look(make_case()), Severity.OK).found
@@ -188,11 +190,6 @@ class Api:
     def remove_volume(self, name: str) -> None:
         raise RuntimeError("volume is in use")
 
-
-class Client:
-    def __init__(self) -> None:
-        self.api = Api()
-
     def info(self) -> dict[str, Any]:
         return INFO
 
@@ -202,12 +199,12 @@ class Client:
 
 def test_the_package_says_the_same_as_the_command(tmp_path: Path) -> None:
     (tmp_path / "home/kept").mkdir(parents=True)
-    client = Client()
+    client = Api()
     engine = PackageEngine(client)
     assert engine.info() == INFO
     assert engine.disk_use() == "images 3.0 GiB, containers 1.0 MiB, local volumes 0 B"
     assert docker.old(engine) == LEFT
     engine.remove(LEFT[0])
-    assert client.api.removed == ["daybreak-visits:old", "daybreak-visits:1"]
+    assert client.removed == ["daybreak-visits:old", "daybreak-visits:1"]
     with pytest.raises(DaybreakError, match="volume is in use"):
         engine.remove(LEFT[1])
