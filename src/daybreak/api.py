@@ -229,12 +229,13 @@ def cluster(
     name: str | None = None,
     folder: str | Path | None = None,
     port_offset: int | None = None,
+    backend: str | None = None,
 ) -> Iterator[Cluster]:
     """A cluster for the length of a `with` block: started on entry, stopped on exit if it was not running before."""
-    spec = load(file, name=name, app=app, workers=workers, folder=folder, port_offset=port_offset)
+    spec = load(file, name=name, app=app, workers=workers, folder=folder, port_offset=port_offset, backend=backend)
     before = status(spec.spec.name).state
     try:
-        yield up(spec)
+        yield up(spec, backend=backend)
     finally:
         if before == "stopped":
             down(spec.spec.name)

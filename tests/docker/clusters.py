@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,9 +43,10 @@ class Docked:
         found: list[dict[str, Any]] = json.loads(self.engine.ask("inspect", self.containers()[service]))
         return found[0]
 
-    def inside(self, service: str, code: str) -> str:
-        """What a Python program prints in a service's container."""
-        return self.engine.ask("exec", self.containers()[service], "python", "-c", code)
+    def spoil(self, service: str, code: str) -> None:
+        """Run a Python program in a service's container that may end both."""
+        command = [self.engine.program, "exec", self.containers()[service], "python", "-c", code]
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
 
     def remove(self) -> None:
         """Whatever a failed test has left."""

@@ -158,6 +158,16 @@ def test_signals_go_to_the_program(folder: Path) -> None:
         assert one.wait(10) == 9
 
 
+def test_the_end_of_the_container_is_told_by_others_first(folder: Path) -> None:
+    with node(folder) as made, made.client("sh", "-c", "echo up; sleep 1000") as one:
+        assert one.stdout
+        assert one.stdout.readline() == "up\n"
+        made.process.kill()
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.wait(1)
+        assert one.wait(10) == -signal.SIGKILL
+
+
 def test_a_killed_client_takes_its_program_along(folder: Path) -> None:
     with node(folder) as made:
         (folder / "lonely").symlink_to(shutil.which("sleep") or "")

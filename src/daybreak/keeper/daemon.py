@@ -18,7 +18,7 @@ from typing import Any
 
 from daybreak import __version__
 from daybreak.backends.base import Handle, State
-from daybreak.errors import DaybreakError, Interrupted, KeeperError, PreflightError, UsageError
+from daybreak.errors import DaybreakError, EngineError, Interrupted, KeeperError, PreflightError, UsageError
 from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.page import Cluster, KeeperPage
@@ -114,7 +114,12 @@ class Keeper:
 
     async def _adopt(self) -> None:
         """Take over what an earlier keeper left running; what died meanwhile is brought back in the background."""
-        handles = await self._backend.observe()
+        try:
+            handles = await self._backend.observe()
+        except EngineError as error:
+            # Whoever asks for something is told the same.
+            self._record.emit(Kind.NOTE, text=f"nothing is looked after: {error.message}", level="error")
+            return
         if not handles:
             return
         if self._wanted is None:
@@ -206,7 +211,11 @@ class Keeper:
     async def _leave_if_idle(self) -> None:
         if self._server.busy or self._current or self._lock.locked():
             return
-        if not await self._backend.observe() and not (self._server.busy or self._current):
+        try:
+            running = await self._backend.observe()
+        except EngineError:
+            running = []  # an engine that is away: the next command looks again
+        if not running and not (self._server.busy or self._current):
             self._done.set()
 
     # --- runs -----------------------------------------------------------------------------------------------------

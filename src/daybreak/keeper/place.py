@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from daybreak.backends.docker import DockerBackend
     from daybreak.engine.client import EngineClient
 
+# While an engine is away, as when it is restarted.
+ENGINE_AGAIN_S = 1.0
+NOT_RUN_CODE = 127
 PROCESS, DOCKER = "process", "docker"
 WORDS = {PROCESS: "as processes", DOCKER: "in containers"}
 
@@ -115,7 +118,12 @@ class Place:
         return await self._of(handle).stop(handle)
 
     async def exited(self, handle: Handle) -> Exit:
-        return await self._of(handle).exited(handle)
+        """Wait for its end, also where the engine is away for a while."""
+        while True:
+            try:
+                return await self._of(handle).exited(handle)
+            except EngineError:
+                await asyncio.sleep(ENGINE_AGAIN_S)
 
     async def observe(self) -> Sequence[Handle]:
         """Both kinds. Raises EngineError where containers cannot be asked for."""
@@ -129,8 +137,12 @@ class Place:
         return found
 
     async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
+        """Run it where the service is; an engine that is away is a reason like any other."""
         backend = self._engine() if service.container else self._processes
-        return await backend.run(service, argv, timeout_s=timeout_s)
+        try:
+            return await backend.run(service, argv, timeout_s=timeout_s)
+        except EngineError as error:
+            return CommandResult(NOT_RUN_CODE, error.message)
 
     async def purge(self, services: Sequence[str]) -> None:
         """Delete the stored data, volumes and folders alike."""
@@ -140,7 +152,10 @@ class Place:
 
     async def health(self, instance: str) -> str:
         """The engine's word about a container."""
-        return await self._engine().health(instance) if instance in self._theirs else "none"
+        try:
+            return await self._engine().health(instance) if instance in self._theirs else "none"
+        except EngineError as error:
+            return f"unknown: {error.message}"
 
     async def close(self) -> None:
         """Let go of the engine; the cluster's network goes with its last container."""
@@ -177,5 +192,5 @@ async def _have(client: Any, name: str, note: Callable[[str], None]) -> None:
 def _import_package() -> None:
     try:
         import docker  # noqa: F401
-    except ImportError:
+    except Exception:
         pass  # whoever needs it says so

@@ -18,6 +18,8 @@ from typing import NoReturn
 # The container's first program listens a moment after the container has been started.
 CONNECT_S = 30.0
 NAP_S = 0.005
+# Whoever learns meanwhile that the container has ended, ends this process.
+LOST_S = 3.0
 NOT_FORWARDED = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE)
 CANNOT_START = 127
 
@@ -64,7 +66,12 @@ def wait(connection: socket.socket) -> int:
     """The program's wait status. The end of the container is its end by SIGKILL."""
     with connection.makefile("r", encoding="utf-8") as lines:
         word, _, rest = lines.readline().strip().partition(" ")
-    return int(rest) if word == "status" else int(signal.SIGKILL)
+    if word == "status":
+        return int(rest)
+    # The engine tells the end of the container a moment later. Who hears of this one first takes it for a crash of its
+    # own, and would start it again where nothing is any more.
+    time.sleep(LOST_S)
+    return int(signal.SIGKILL)
 
 
 def end_like(status: int) -> NoReturn:
