@@ -296,7 +296,7 @@ def _complete_diagnosis(context: click.Context, parameter: click.Parameter, inco
 @app.command()
 @click.argument("diagnoses", nargs=-1, shell_complete=_complete_diagnosis)
 @spec_options
-@click.option("--prune", is_flag=True, help="Delete images and volumes of daybreak's in Docker that nothing uses.")
+@click.option("--prune", is_flag=True, help="Delete what of daybreak's is left in Docker, after showing it.")
 @yes
 @click.option("-v", "--verbose", is_flag=True, help="Show every diagnosis, also where nothing is wrong.")
 @as_json
