@@ -169,12 +169,18 @@ def test_the_doctor_tells_what_is_left_and_how_it_goes(made: Made, tmp_path: Pat
     assert found["findings"][-1]["found"].startswith("Docker ")
 
 
-def diagnosis(folder: Path) -> dict[str, Any]:
+def test_an_engine_that_is_not_there_is_told(engine: Client, tmp_path: Path) -> None:
+    (finding,) = diagnosis(tmp_path, DOCKER_HOST=f"unix://{tmp_path}/docker.sock")["findings"]
+    assert finding["severity"] == "note"
+    assert "its engine does not answer: " in finding["found"]
+
+
+def diagnosis(folder: Path, **env: str) -> dict[str, Any]:
     """What the real command says of Docker, in a folder without anything."""
     done = subprocess.run(
         [str(Path(sys.executable).with_name("daybreak")), "doctor", "docker", "--json"],
         cwd=folder,
-        env={**os.environ, "DAYBREAK_HOME": str(folder / "home")},
+        env={**os.environ, "DAYBREAK_HOME": str(folder / "home"), **env},
         capture_output=True,
         text=True,
         timeout=60,
