@@ -167,6 +167,7 @@ def test_following_goes_on_through_a_restart(cluster: Sandbox, following: Follow
     for word in ("logged banana", "printed banana", "task says banana", "logged cherry", "printed cherry"):
         assert following.count(word) == 1, word
     until(lambda: following.has("worker-1", "daybreak: starting worker-1"), what="the worker's restart")
+    assert not following.has("one Ray agent failed"), "they were all asked to end"
 
 
 def test_the_log_of_the_session_before_is_there_with_since(cluster: Sandbox) -> None:
