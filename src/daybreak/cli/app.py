@@ -398,6 +398,9 @@ def perf_plot(**given: Any) -> None:
 @click.option("--method", type=METHODS, help="HTTP method; GET, with --body POST, if absent.")
 @click.option("--body", type=click.Path(dir_okay=False), metavar="FILE", help="What to send.")
 @click.option(
+    "-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="To send with it; may be repeated."
+)
+@click.option(
     "-c", "--connections", type=click.IntRange(1, 1000), default=16, show_default=True, help="Requests at a time."
 )
 @click.option("-d", "--duration", default="10s", show_default=True, help="Of each measurement.")
