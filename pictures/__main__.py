@@ -1,4 +1,4 @@
-"""`python -m pictures [SCENE...]`: make the pictures of the docs anew (needs `pip install '.[dev,plots]'` and a Chromium)."""
+"""`python -m pictures [SCENE...]`: make the docs' pictures anew (needs `pip install '.[dev,plots]'` and a Chromium)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ def alert(cluster: Cluster, chromium: Browser, file: Path) -> None:
     os.kill(database, signal.SIGSTOP)
     try:
         until(lambda: "firing" in ask(f"http://127.0.0.1:{9090 + OFFSET}/api/v1/alerts"), "the alert fires")
-        page.goto(f"http://127.0.0.1:{9090 + OFFSET}/alerts")
+        # Debian's Prometheus has the pages of earlier ones.
+        page.goto(f"http://127.0.0.1:{9090 + OFFSET}/classic/alerts")
         page.wait_for_load_state("networkidle")
         page.get_by_text("DatabaseDown").first.click()
         page.wait_for_timeout(500)  # it unfolds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import pty
 import subprocess
@@ -82,10 +83,11 @@ def _html(line: str) -> str:
 def _pieces(text: Text) -> list[tuple[int, int, Style]]:
     """The stretches of one style."""
     ends = sorted({0, len(text), *(edge for span in text.spans for edge in (span.start, span.end))})
-    return [
-        (begin, end, Style.combine(_style(span.style) for span in text.spans if span.start <= begin < span.end))
-        for begin, end in zip(ends, ends[1:], strict=False)
-    ]
+    found = []
+    for begin, end in itertools.pairwise(ends):
+        styles = [_style(span.style) for span in text.spans if span.start <= begin < span.end]
+        found.append((begin, end, Style.combine([Style.null(), *styles])))
+    return found
 
 
 def _style(style: str | Style) -> Style:

@@ -65,6 +65,6 @@ def _left(found: list[Leftover]) -> Iterator[Finding]:
         shown = ", ".join([*map(str, found[:SHOWN]), *(["..."] if len(found) > SHOWN else [])])
         yield note(
             f"{len(found)} of daybreak's things in Docker {'is' if len(found) == 1 else 'are'} not in use: {shown}",
-            "they take room on the disk",
+            "what nothing uses takes room on the disk all the same",
             "daybreak doctor --prune",
         )
