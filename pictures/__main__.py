@@ -32,7 +32,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "images"
 # A history that the page has something to say about.
 EARLIER = 6
 # Starts of the plots, with each number of workers.
-STARTS = 3
+STARTS = 2
 MOST_WORKERS = 3
 
 
@@ -111,13 +111,14 @@ def plots(cluster: Cluster, folder: Path) -> None:
         cluster.run("perf", "startup", str(workers), "--runs", str(STARTS))
     cluster.run("up", str(MOST_WORKERS))
     cluster.run("perf", "restart", "--runs", str(STARTS))
-    cluster.run("perf", "plot", "--run", "last", "-o", str(folder / "phases.png"))
-    cluster.run("perf", "plot", "-o", str(folder / "history.png"))
-    cluster.run("perf", "plot", "--workers", "-o", str(folder / "workers.png"))
-    first = next(run["id"] for run in reversed(cluster.runs()) if run["kind"] == "startup")
-    last = next(run["id"] for run in cluster.runs() if run["kind"] == "startup")
-    cluster.run("perf", "plot", "--compare", str(first), str(last), "-o", str(folder / "compare.png"))
-    for name in ("phases", "history", "workers", "compare"):
+    starts = [str(run["id"]) for run in cluster.runs() if run["kind"] == "startup"]
+    for name, *words in (
+        ("phases", "--run", starts[0]),
+        ("history",),
+        ("workers", "--workers"),
+        ("compare", "--compare", starts[-1], starts[0]),
+    ):
+        cluster.run("perf", "plot", *words, "-o", str(folder / f"{name}.png"))
         keep_few_colours(folder / f"{name}.png")
 
 

@@ -84,7 +84,7 @@ class Cluster:
 
     def runs(self) -> list[dict[str, Any]]:
         """The runs that are recorded, newest first."""
-        found: list[dict[str, Any]] = json.loads(self.run("perf", "history", "--json"))
+        found: list[dict[str, Any]] = json.loads(self.run("perf", "history", "--json"))["runs"]
         return found
 
     def answers(self, url: str) -> bool:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ from daybreak.errors import DaybreakError, UsageError
 from daybreak.paths import ClusterPaths
 from daybreak.report.progress import progress
 from daybreak.report.sweep import point_line, sweep_report
+from daybreak.report.text import seconds
 from daybreak.spec import parse_seconds
 from daybreak.sweep.counts import parse_counts
 from daybreak.sweep.process import LoadProcess, Request, check_installed
@@ -54,7 +55,7 @@ def sweep(
 ) -> None:
     """Measure with each number of workers, then show the result; the former number is restored in any case."""
     counts = _counts(workers)
-    seconds = {option: _seconds(option, text) for option, text in (("--duration", duration), ("--warm-up", warm_up))}
+    given = {option: _seconds(option, text) for option, text in (("--duration", duration), ("--warm-up", warm_up))}
     data = _body(body)
     named = _headers(headers)
     picture = checked_ending("--plot", plot)
@@ -69,9 +70,11 @@ def sweep(
     _probe(request)
     machine, versions = _circumstances(paths)
     names = tuple(name for name, _ in named)
-    load = Load(path, verb, connections, seconds["--duration"], seconds["--warm-up"], body, names)
+    load = Load(path, verb, connections, given["--duration"], given["--warm-up"], body, names)
     result = Sweep(paths.name, time.time(), load, tuple(counts), machine=machine, versions=versions)
     dashboard = _dashboard(status)
+    least_s = len(counts) * (load.warm_up_s + load.duration_s)
+    print(f"measuring with {_listed(counts)} workers: {seconds(least_s)}, and the time to scale", file=sys.stderr)
     with _restored(paths.name, status.workers):
         for number, count in enumerate(counts, 1):
             result = result.plus(_measured(paths.name, count, request, load, dashboard))
@@ -124,6 +127,12 @@ def _counts(text: str) -> list[int]:
         return parse_counts(text)
     except ValueError as error:
         raise UsageError(f"--workers: {error}") from error
+
+
+def _listed(counts: Sequence[int]) -> str:
+    """`1, 2 and 4`."""
+    *most, last = map(str, counts)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _seconds(option: str, text: str) -> float:
