@@ -21,7 +21,6 @@ from daybreak.logs.sources import WORKERS, Sources
 from daybreak.logs.stamps import Level, level_named, local_iso, parse_moment
 from daybreak.paths import ClusterPaths
 from daybreak.spec import parse_seconds
-from daybreak.timeline.stops import was_asked_to_stop
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -57,7 +56,7 @@ def logs(
     width = min(WIDEST_LABEL, max((len(source.label) for source in found), default=0))
     show = _printer(as_json, width, selection)
     once = Once()
-    parting = Parting(lambda service, at: not everything and was_asked_to_stop(paths.timeline, service, at))
+    parting = Parting(lambda service, at: not everything and _was_asked_to_stop(paths, service, at))
     for entry in merged(histories, selection.lines, once):
         if parting.is_news(entry):
             show(entry)
@@ -75,6 +74,13 @@ def logs(
             lambda entry: forever.takes(entry) and once.is_new(entry) and parting.is_news(entry),
             show,
         )
+
+
+def _was_asked_to_stop(paths: ClusterPaths, service: str, at: float) -> bool:
+    """Seldom asked, so the timeline is imported only then."""
+    from daybreak.timeline.stops import was_asked_to_stop
+
+    return was_asked_to_stop(paths.timeline, service, at)
 
 
 def _selection(since: str | None, lines: int | None, grep: str | None, level: str | None) -> Selection:
