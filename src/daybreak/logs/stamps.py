@@ -54,6 +54,8 @@ _REDIS_MARKS = {".": Level.DEBUG, "-": Level.DEBUG, "*": Level.INFO, "#": Level.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # PostgreSQL's further lines of a message carry a time of their own, but belong to the line before.
 _FURTHER = ("DETAIL", "HINT", "CONTEXT", "STATEMENT", "QUERY", "LOCATION")
+# What PostgreSQL says, as FATAL, to who comes while it starts or ends: health checks, above all.
+_NOT_YET = (":  the database system is starting up", ":  the database system is shutting down")
 # Keys of JSON logs, in the order in which they are believed.
 _JSON_TIMES = ("timestamp_ns", "timestamp", "@timestamp", "asctime", "time", "ts")
 _JSON_LEVELS = ("levelname", "level", "severity", "lvl")
@@ -150,7 +152,10 @@ def _read_digit(text: str, _near: float) -> Stamp | None:
         if word in _FURTHER:
             return None
         at = _at(found[1], found[2], found[3], found[4])
-        return Stamp(at, _WORDS[word.upper()] if word else None) if at is not None or word else None
+        level = _WORDS[word.upper()] if word else None
+        if after and text.startswith(_NOT_YET, after.end()):
+            level = Level.INFO
+        return Stamp(at, level) if at is not None or word else None
     if found := _REDIS_SIGNAL.match(text):
         return Stamp(float(found[1]), Level.WARNING)
     if found := _REDIS.match(text):

@@ -38,11 +38,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("WARNING 2026-11-25 10:08:34,131 controller 10 -- no", 0.131, Level.WARNING),
         ("2026-11-25 10:08:34.340 UTC [9354] LOG:  starting PostgreSQL", 0.34, Level.INFO),
         ("2026-11-25 10:08:34.340 UTC [9354] ERROR:  no such table", 0.34, Level.ERROR),
-        (
-            "2026-11-25 10:08:34.340 UTC [9354] shop@shop FATAL:  the database system is starting up",
-            0.34,
-            Level.CRITICAL,
-        ),
+        ("2026-11-25 10:08:34.340 UTC [9354] shop@shop FATAL:  no such role", 0.34, Level.CRITICAL),
+        ("2026-11-25 10:08:34.340 UTC [9354] shop@shop FATAL:  the database system is starting up", 0.34, Level.INFO),
         ('ts=2026-11-25T10:08:34.340Z caller=refresh.go:80 level=error msg="no answer"', 0.34, Level.ERROR),
         ('t=2026-11-25T11:08:34.340+01:00 level=info msg="it is level=error"', 0.34, Level.INFO),
         ('time="2026-11-25T10:08:34Z" level=warning msg=x', 0.0, Level.WARNING),
