@@ -8,10 +8,12 @@ from daybreak.doctor import engines
 from daybreak.doctor.case import Case
 from daybreak.doctor.engines import Engine, Leftover
 from daybreak.doctor.finding import Finding, note, ok, warning
+from daybreak.doctor.leftovers import unused
 from daybreak.errors import DaybreakError
 from daybreak.paths import state_root
 
 SLOW_DRIVERS = ("vfs", "devicemapper")
+SHOWN = 3
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -36,9 +38,8 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def old(engine: Engine) -> list[Leftover]:
-    """What `--prune` deletes. A volume whose cluster has a state folder here is kept: it holds that cluster's data."""
-    found = engine.leftovers()
-    return [left for left in found if left.kind != "volume" or not (state_root() / left.cluster).exists()]
+    """What `--prune` deletes. A cluster is known where it has a state folder here; `down` ends what such a one has."""
+    return unused(engine, lambda cluster: (state_root() / cluster).exists())
 
 
 def _disk_use(engine: Engine) -> str:
@@ -61,8 +62,9 @@ def _slow(driver: str) -> Iterator[Finding]:
 
 def _left(found: list[Leftover]) -> Iterator[Finding]:
     if found:
+        shown = ", ".join([*map(str, found[:SHOWN]), *(["..."] if len(found) > SHOWN else [])])
         yield note(
-            f"{len(found)} of daybreak's images and volumes are not in use: {', '.join(map(str, found[:3]))}",
-            "they take room on the disk",
+            f"{len(found)} of daybreak's things in Docker {'is' if len(found) == 1 else 'are'} not in use: {shown}",
+            "what nothing uses takes room on the disk all the same",
             "daybreak doctor --prune",
         )
