@@ -265,3 +265,5 @@ def test_an_engine_that_is_not_there(made: Docked, monkeypatch: pytest.MonkeyPat
     until(lambda: "keeper" not in made.sandbox.run("status").stdout, what="the keeper has left")
     made.sandbox.write(spec(made))
     assert "does not answer" in made.sandbox.run("up", code=1).stderr
+    # Its keeper looks for the engine in the wrong place, too.
+    os.kill(int((made.sandbox.root / "keeper.lock").read_text()), signal.SIGKILL)
