@@ -18,8 +18,8 @@ from bench.timing import time_restart, time_start
 
 IMAGES = ("daybreak/app:latest", "postgres:15", "redis:7")
 FILE = str(APP_FOLDER / "compose" / "compose.yaml")
-# What a restart of the application replaces; databases stay.
-APP_TIER = ("head", "worker", "serve")
+# What a restart replaces; databases stay.
+NODES = ("head", "worker")
 PROCESSES = Application("app:main", ("--file", "databases.yaml"))
 CONTAINERS = Application("app:main", ("--file", "containers.yaml"))
 
@@ -49,9 +49,10 @@ def compose_start(commands: Commands, workers: int, _application: Application | 
     commands.run(*compose(), "up", "--detach", "--scale", f"worker={workers}")
 
 
-def compose_restart(commands: Commands, _workers: int, _application: Application | None) -> None:
-    """The databases stay; the deployment tries until the new head takes it, as the containers' restart policy says."""
-    commands.run(*compose(), "restart", *APP_TIER)
+def compose_restart(commands: Commands, workers: int, application: Application | None) -> None:
+    """The databases stay; the application is deployed again when the nodes are healthy."""
+    commands.run(*compose(), "restart", *NODES)
+    compose_start(commands, workers, application)
 
 
 def compose_stop(commands: Commands) -> None:
