@@ -68,7 +68,7 @@ bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
 
-pictures: setup ## Make the pictures of the docs anew, with a real cluster and a Chromium
+pictures: setup ## Make the pictures of the docs anew, with real clusters, a Chromium and a Prometheus
 	$(BIN)/python -m pictures
 
 check: setup ## Lint, types, import arrow

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import scale, startup, suite, work
+from bench import containers, scale, startup, suite, work
 
-SUITES = {each.name: each for each in (startup.SUITE, work.SUITE, scale.SUITE)}
+SUITES = {each.name: each for each in (startup.SUITE, work.SUITE, scale.SUITE, containers.SUITE)}
 
 
 def main(arguments: Sequence[str]) -> int:

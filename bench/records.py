@@ -48,7 +48,8 @@ class Line:
 class Goal:
     """What is required of one scenario and measure: to be at least `required` times better than its baseline.
 
-    With `share`, `required` is instead the largest allowed share of the baseline's value.
+    With `share`, `required` is instead the largest allowed share of the baseline's value. `against` names another
+    scenario than the baseline, and `whose` says in the tables whose value that is.
     """
 
     title: str
@@ -56,6 +57,8 @@ class Goal:
     measure: str
     required: float
     share: bool = False
+    against: str | None = None
+    whose: str = "Ray's"
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _verdict(verdict: Verdict) -> list[str]:
 
 
 def _compared(goal: Goal, value: float) -> str:
-    return f"{value:.2f} of Ray's" if goal.share else f"{value:.1f} times"
+    return f"{value:.2f} of {goal.whose}" if goal.share else f"{value:.1f} times"
 
 
 def _text_row(line: Line, summary: Summary) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,6 +108,7 @@ class Report:
 
     def _verdict(self, goal: Goal) -> Verdict:
         line = next(line for line in self.lines if line.name == goal.scenario)
+        line = replace(line, baseline=goal.against or line.baseline)
         factor = self.summary(line, goal.measure).factor
         if factor is None:
             return Verdict(goal, None, None)

@@ -50,7 +50,7 @@ class Scenario:
 class Suite:
     """Scenarios that are measured in turn into one file; who reads their list knows them all.
 
-    `programs` and `modules` must be there, `ports` must be free.
+    `programs` and `modules` must be there, and what `absent` looks for; `ports` must be free.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Suite:
     programs: tuple[str, ...] = RAY_PROGRAMS
     modules: tuple[str, ...] = ()
     ports: tuple[int, ...] = PORTS
+    absent: Callable[[], list[str]] = list
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -69,9 +69,9 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
 
 
 def _missing(suite: Suite) -> list[str]:
-    """Programs and modules that are not installed."""
+    """Programs, modules and whatever else is not there."""
     programs = [program for program in suite.programs if not shutil.which(BIN / program)]
-    return programs + [module for module in suite.modules if find_spec(module) is None]
+    return programs + [module for module in suite.modules if find_spec(module) is None] + suite.absent()
 
 
 def _empty(suite: Suite, rounds: int, workers: int) -> Report:

@@ -1,6 +1,7 @@
 """The tables of README.md and docs/performance.md, made from the results: no number in them is typed by hand.
 
-A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale, profile or goals.
+A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale,
+containers, profile or goals.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "startup": render.startup,
     "work": render.work,
     "scale": render.scale,
+    "containers": render.startup,
 }
 GOALS = "goals"
 PROFILE = "profile.json"

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from daybreak.backends import procfs
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
 
@@ -43,6 +45,10 @@ class Cluster:
     @property
     def page(self) -> str:
         return f"http://127.0.0.1:{8080 + OFFSET}/"
+
+    @property
+    def serve(self) -> str:
+        return f"http://127.0.0.1:{8000 + OFFSET}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -70,12 +76,33 @@ class Cluster:
         found = {row["name"]: int(row["pid"]) for row in status["services"] if row["pid"]}
         return found | {"keeper": int(status["keeper_pid"])}
 
+    def pid_of(self, comm: str) -> int:
+        """A process of the head with this name, such as `raylet`."""
+        handle = json.loads(next(self.home.glob("visits/services/head.*.json")).read_text())
+        members = procfs.members(handle["instance"], handle["pid"], handle["started_ticks"])
+        return next(process.pid for process in members if process.comm == comm)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs that are recorded, newest first."""
+        found: list[dict[str, Any]] = json.loads(self.run("perf", "history", "--json"))["runs"]
+        return found
+
     def answers(self, url: str) -> bool:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+
+def ask(url: str, body: bytes | None = None) -> str:
+    """The text of an answer, also of one that says no; a POST where there is a body."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
 
 
 def ended(process: subprocess.Popen[str]) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from daybreak.page.access import Access
+from daybreak.page.door import bind
 from daybreak.page.live import Hub
-from daybreak.page.server import Serving, bind, serve
+from daybreak.page.server import Serving, serve
 from daybreak.page.source import Site
 from tests.unit.page.fake import TOKEN, FakeSource
 

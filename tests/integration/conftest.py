@@ -29,9 +29,12 @@ DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
 PUBLIC_PORTS = (8000, 8265, 6380, 8080, 9090, 3000)
 RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
+# It is unwell while there is a file `sick` beside it.
 APP = """
 import os
-from fastapi import FastAPI
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException
 from ray import serve
 
 api = FastAPI()
@@ -46,7 +49,13 @@ class App:
 
     @api.get("/health")
     def health(self):
+        if Path(__file__).with_name("sick").exists():
+            raise HTTPException(503, "sick")
         return {"ok": True}
+
+    @api.get("/broken")
+    def broken(self):
+        raise RuntimeError("broken on purpose")
 
 
 main = App.bind()
@@ -64,7 +73,10 @@ def free_offset() -> int:
 
 @dataclass
 class Sandbox:
-    """A folder with an application, a state folder, and the command that works in them."""
+    """A folder with an application, a state folder, and the command that works in them.
+
+    `inside` are words that go in front of the command, such as `unshare` and its options.
+    """
 
     folder: Path
     home: Path
@@ -72,6 +84,7 @@ class Sandbox:
     offset: int
     name: str = "it"
     env: dict[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -103,7 +116,7 @@ class Sandbox:
 
     def popen(self, *args: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*COMMAND, *args],
+            [*self.inside, *COMMAND, *args],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -116,7 +129,7 @@ class Sandbox:
     def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run the command and require its exit code; the message shows what it printed."""
         done = subprocess.run(
-            [*COMMAND, *args],
+            [*self.inside, *COMMAND, *args],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

@@ -7,14 +7,14 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.store import Store
-from tests.integration.conftest import Sandbox, until
+from tests.integration.conftest import APP, Sandbox, until
 from tests.integration.test_prometheus import series
 from tests.unit.doctor.conftest import mounted
 
@@ -22,26 +22,6 @@ pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
 ]
-APP = """
-import os
-from fastapi import FastAPI, HTTPException
-from ray import serve
-
-api = FastAPI()
-
-
-@serve.deployment
-@serve.ingress(api)
-class App:
-    @api.get("/health")
-    def health(self):
-        if os.path.exists("SICK"):
-            raise HTTPException(503, "sick")
-        return {"ok": True}
-
-
-main = App.bind()
-"""
 # What would take minutes with the defaults takes seconds with these.
 SPEC = """
 workers: {count: 0}
@@ -59,17 +39,23 @@ grafana: false
 """
 EARLIER_STARTS = 5
 MIB = 2**20
+ROOT = os.geteuid() == 0
+# The keeper and all that it starts see another /dev/shm than the rest of the machine.
+SMALL_SHM = 'mount -t tmpfs -o size=400m tmpfs /dev/shm && exec "$@"'
+only_root = pytest.mark.skipif(not ROOT, reason="only root can mount a small file system")
 
 
 @pytest.fixture(scope="module")
 def cluster(shared: Sandbox) -> Iterator[Sandbox]:
-    """A cluster with a history of faster starts, on a disk of its own where a test may mount one."""
+    """A cluster with a history of faster starts; where a test may mount them, with a disk and a /dev/shm of its own."""
     with ExitStack() as held:
-        if os.geteuid() == 0:
+        if ROOT:
             held.enter_context(mounted(shared.home, "size=400m"))
+            shared.inside = ("unshare", "--mount", "sh", "-c", SMALL_SHM, "sh")
         remember(shared.root / "timeline.db")
-        shared.write(SPEC, app_py=APP.replace("SICK", str(shared.folder / "sick")))
+        shared.write(SPEC, app_py=APP)
         shared.run("up")
+        shared.inside = ()
         yield shared
         shared.run("down")
 
@@ -105,6 +91,7 @@ def firing(sandbox: Sandbox) -> set[str]:
 def test_a_start_slower_than_its_history_and_nothing_else(cluster: Sandbox) -> None:
     fires(cluster, "StartSlow", kind="startup", start="cold")
     assert firing(cluster) == {"StartSlow"}
+    assert "warning: slow-start: the last startup" in cluster.run("doctor", "slow-start").stdout
 
 
 def test_an_application_that_says_it_is_unwell(cluster: Sandbox) -> None:
@@ -138,16 +125,29 @@ def test_a_head_that_is_killed(cluster: Sandbox) -> None:
     fires(cluster, "HeadDown", service="head")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_disk_that_is_nearly_full(cluster: Sandbox) -> None:
-    big = cluster.home / "big"
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """A file system of which 20 MiB are left."""
+    big = folder / "big"
     with open(big, "wb") as file:
-        found = os.statvfs(cluster.home)
+        found = os.statvfs(folder)
         os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - 20 * MIB)
     try:
-        fires(cluster, "DiskNearlyFull", place="state")
+        yield
     finally:
         big.unlink()
+
+
+@only_root
+def test_a_disk_that_is_nearly_full(cluster: Sandbox) -> None:
+    with filled(cluster.home):
+        fires(cluster, "DiskNearlyFull", place="state")
+
+
+@only_root
+def test_shared_memory_that_is_nearly_full(cluster: Sandbox) -> None:
+    with filled(Path(f"/proc/{cluster.status()['keeper_pid']}/root/dev/shm")):
+        fires(cluster, "SharedMemoryNearlyFull", place="shm")
 
 
 def test_a_keeper_that_is_killed(cluster: Sandbox) -> None:

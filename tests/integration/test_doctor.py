@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,35 @@ def test_a_gcs_that_hangs_is_told(shared: Sandbox) -> None:
         assert done.stdout.startswith("error: head: the GCS does not answer: ")
     finally:
         os.kill(gcs, signal.SIGCONT)
+
+
+@pytest.mark.one_ray
+def test_a_keeper_that_hangs_is_told(shared: Sandbox) -> None:
+    keeper = shared.status()["keeper_pid"]
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        (finding,) = looked(shared, "keeper", code=1)["keeper"]["findings"]
+        assert "has not answered for 2 s" in finding["found"]
+        assert finding["mend"]
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+
+
+# What an upgrade leaves: the command and the interpreter's metadata are new, what runs is not.
+UPGRADED = "import daybreak\ndaybreak.__version__ = '9.9.9'\n"
+
+
+@pytest.mark.one_ray
+def test_versions_that_were_installed_since_are_told(shared: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(UPGRADED)
+    (tmp_path / "ray-9.9.9.dist-info").mkdir()
+    (tmp_path / "ray-9.9.9.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: ray\nVersion: 9.9.9\n")
+    search = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    upgraded = replace(shared, env={**shared.env, "PYTHONPATH": search})
+    told = bad(looked(upgraded, "versions"))["versions"]
+    assert told[0] == f"the cluster runs Ray {importlib.metadata.version('ray')}, Ray 9.9.9 is installed now"
+    assert told[1].endswith("this command is 9.9.9")
+    assert bad(looked(shared, "versions")) == {}
 
 
 def looked_whatever(sandbox: Sandbox) -> dict[str, dict[str, Any]]:

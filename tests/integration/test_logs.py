@@ -40,10 +40,6 @@ ROUTES = """
         ray.get(noisy.remote(word))
         return word
 
-    @api.get("/fail")
-    def fail(self):
-        raise ValueError("it failed on purpose")
-
 main ="""
 NOISY_APP = APP.replace("api = FastAPI()", IMPORTS).replace("\nmain =", ROUTES)
 
@@ -119,7 +115,7 @@ def test_what_the_application_says_is_there_once(cluster: Sandbox) -> None:
 
 def test_levels_and_tracebacks(cluster: Sandbox) -> None:
     with pytest.raises(urllib.error.HTTPError):
-        cluster.get("/fail")
+        cluster.get("/broken")
 
     def errors() -> list[dict[str, Any]]:
         return [entry for entry in entries(cluster, "serve", "--level", "error") if "on purpose" in entry["text"]]
@@ -171,6 +167,7 @@ def test_following_goes_on_through_a_restart(cluster: Sandbox, following: Follow
     for word in ("logged banana", "printed banana", "task says banana", "logged cherry", "printed cherry"):
         assert following.count(word) == 1, word
     until(lambda: following.has("worker-1", "daybreak: starting worker-1"), what="the worker's restart")
+    assert not following.has("one Ray agent failed"), "they were all asked to end"
 
 
 def test_the_log_of_the_session_before_is_there_with_since(cluster: Sandbox) -> None:

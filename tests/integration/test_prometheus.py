@@ -18,39 +18,13 @@ from typing import Any
 import pytest
 from dashboards.boards import ALL
 
-from tests.integration.conftest import RAY_RELEASE, Sandbox, until
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, until
 from tests.integration.grafana import install, provided, queries
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
 ]
-APP = """
-import os
-from fastapi import FastAPI
-from ray import serve
-
-api = FastAPI()
-
-
-@serve.deployment
-@serve.ingress(api)
-class App:
-    @api.get("/")
-    def root(self):
-        return {"pid": os.getpid()}
-
-    @api.get("/health")
-    def health(self):
-        return {"ok": True}
-
-    @api.get("/broken")
-    def broken(self):
-        raise RuntimeError("broken on purpose")
-
-
-main = App.bind()
-"""
 # An actor, an object and tasks that are there for as long as Prometheus needs to see them.
 WORK = """
 import time

@@ -56,8 +56,10 @@ def test_what_was_measured_is_kept(cluster: Sandbox) -> None:
 
 
 def test_replicas_without_room_are_told(cluster: Sandbox) -> None:
-    done = cluster.run("perf", "sweep", "--workers", "0", *SHORT, "--url", "/health", "--json")
+    done = cluster.run("perf", "sweep", "--workers", "0", *SHORT, "--url", "/health", "-H", "X-Key: secret", "--json")
     found = json.loads(done.stdout)
+    assert found["load"]["headers"] == ["X-Key"]
+    assert "secret" not in done.stdout + done.stderr
     assert found["load"]["url"] == "/health"
     assert found["points"][0]["replicas"] == [{"deployment": "App", "running": 1, "target": 2, "autoscaled": False}]
     assert "only 1 of 2 replicas of App ran" in found["notes"][0]
@@ -109,6 +111,7 @@ def test_bad_input_changes_nothing(cluster: Sandbox) -> None:
         (["--workers", "1", "--url", "/nothing-here"], "404"),
         (["--workers", "1", "--method", "POST"], "405"),
         (["--workers", "1", "--body", "missing.json"], "--body"),
+        (["--workers", "1", "--header", "no colon"], "--header"),
         (["--workers", "1", "--duration", "soon"], "--duration"),
         (["--workers", "1", "--plot", "sweep.pdf"], ".png or .svg"),
         ([], "--workers"),

@@ -72,9 +72,10 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
     assert services["head"]["state"] == "ready"
     assert services["serve"]["state"] == "failed"
     assert "no_such_module_anywhere" in sandbox.run("status").stdout
-    told = sandbox.run("doctor", "serve", code=1).stdout
+    told = sandbox.run("doctor", "serve", "last-run", code=1).stdout
     assert told.startswith("error: serve: the application is not deployed: ")
     assert "no_such_module_anywhere" in told
+    assert "warning: last-run: the last startup failed" in told
     head = services["head"]["instance"]
     (sandbox.folder / "app.py").write_text(APP)
     sandbox.run("up")

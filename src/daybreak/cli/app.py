@@ -132,7 +132,10 @@ def scale(**given: Any) -> None:
 @spec_options
 @as_json
 def prewarm(**given: Any) -> None:
-    """Do the imports of a later `up` now: starts the warm template and nothing else. `down` ends it.
+    """Do now what a later `up` would have to do first.
+
+    Starts the warm template and nothing else; `down` ends it. With `backend: docker` builds the application's image
+    where it is missing, and pulls those that the spec names.
 
     \b
     Example:
@@ -301,7 +304,7 @@ def _complete_diagnosis(context: click.Context, parameter: click.Parameter, inco
 @app.command()
 @click.argument("diagnoses", nargs=-1, shell_complete=_complete_diagnosis)
 @spec_options
-@click.option("--prune", is_flag=True, help="Delete images and volumes of daybreak's in Docker that nothing uses.")
+@click.option("--prune", is_flag=True, help="Delete what of daybreak's is left in Docker, after showing it.")
 @yes
 @click.option("-v", "--verbose", is_flag=True, help="Show every diagnosis, also where nothing is wrong.")
 @as_json
@@ -402,6 +405,9 @@ def perf_plot(**given: Any) -> None:
 @click.option("--url", metavar="PATH", help="What to ask for; the application's first route if absent.")
 @click.option("--method", type=METHODS, help="HTTP method; GET, with --body POST, if absent.")
 @click.option("--body", type=click.Path(dir_okay=False), metavar="FILE", help="What to send.")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="To send with it; may be repeated."
+)
 @click.option(
     "-c", "--connections", type=click.IntRange(1, 1000), default=16, show_default=True, help="Requests at a time."
 )

@@ -18,6 +18,7 @@ from daybreak.images.context import Context
 from daybreak.images.size import Weight, weigh
 from daybreak.report.text import plural, seconds
 from daybreak.spec import cluster_name, find_spec
+from daybreak.spec.load import LoadedSpec
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,14 +30,14 @@ MEGABYTE = 1_000_000
 def build(
     name: str | None,
     file: str | None,
-    ray_version: str | None,
-    python: str | None,
-    requirements: str | None,
-    constraints: str | None,
-    tag: str | None,
-    base: str | None,
-    runtime: str | None,
-    as_json: bool,
+    ray_version: str | None = None,
+    python: str | None = None,
+    requirements: str | None = None,
+    constraints: str | None = None,
+    tag: str | None = None,
+    base: str | None = None,
+    runtime: str | None = None,
+    as_json: bool = False,
 ) -> None:
     """Build the image of the spec's folder."""
     if file and not Path(file).is_file():
@@ -54,6 +55,15 @@ def build(
         return
     print(built.tag)
     print(_summary(built), file=sys.stderr)
+
+
+def build_if_missing(spec: LoadedSpec) -> None:
+    """Build the image of the spec's application, unless the spec names another one or it is there."""
+    client = docker.find()
+    tag = default_tag(spec.spec.name)
+    if spec.spec.docker.image not in (None, tag) or client.has(tag):
+        return
+    build(spec.spec.name, str(spec.source) if spec.source else None)
 
 
 def size(image: str | None, name: str | None, as_json: bool) -> None:

@@ -58,15 +58,20 @@ def scale(workers: int, name: str | None, as_json: bool) -> None:
 
 
 def prewarm(app: str | None, name: str | None, file: str | None, port_offset: int | None, as_json: bool) -> None:
-    """Start the template alone."""
+    """Start the template alone; with containers have their images."""
     spec = api.load(file, name=name, app=app, port_offset=port_offset)
     began = time.monotonic()
+    if spec.spec.in_containers:
+        from daybreak.cli.image import build_if_missing
+
+        build_if_missing(spec)
     with progress(live=styled() and not as_json) as shown:
         cluster = api.prewarm(spec, on_message=shown.message)
     if as_json:
         print_json({**cluster.raw, "duration_s": round(time.monotonic() - began, 3)})
     else:
-        print(f"{cluster.name} is warm after {seconds(time.monotonic() - began)}", file=sys.stderr)
+        ready = "has its images" if spec.spec.in_containers else "is warm"
+        print(f"{cluster.name} {ready} after {seconds(time.monotonic() - began)}", file=sys.stderr)
 
 
 def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from daybreak.logs.entry import Entry
 from daybreak.logs.follow import Follower
 from daybreak.logs.history import LOOK_BACK_BYTES, History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Selection
+from daybreak.logs.selection import Once, Parting, Selection
 from daybreak.logs.sources import WORKERS, Sources
 from daybreak.logs.stamps import Level, level_named, local_iso, parse_moment
 from daybreak.paths import ClusterPaths
@@ -56,8 +56,10 @@ def logs(
     width = min(WIDEST_LABEL, max((len(source.label) for source in found), default=0))
     show = _printer(as_json, width, selection)
     once = Once()
+    parting = Parting(lambda service, at: not everything and _was_asked_to_stop(paths, service, at))
     for entry in merged(histories, selection.lines, once):
-        show(entry)
+        if parting.is_news(entry):
+            show(entry)
     if not found and not follow:
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
     _tell_limits(histories)
@@ -65,7 +67,20 @@ def logs(
         follower = Follower()
         for source, history in zip(found, histories, strict=True):
             follower.add(source, time.time(), history.end)
-        _follow(follower, sources, _forever(selection), once, show)
+        forever = _forever(selection)
+        _follow(
+            follower,
+            sources,
+            lambda entry: forever.takes(entry) and once.is_new(entry) and parting.is_news(entry),
+            show,
+        )
+
+
+def _was_asked_to_stop(paths: ClusterPaths, service: str, at: float) -> bool:
+    """Seldom asked, so the timeline is imported only then."""
+    from daybreak.timeline.stops import was_asked_to_stop
+
+    return was_asked_to_stop(paths.timeline, service, at)
 
 
 def _selection(since: str | None, lines: int | None, grep: str | None, level: str | None) -> Selection:
@@ -122,7 +137,7 @@ def _tell_limits(histories: list[History]) -> None:
         print(f"note: of {files} only the last {size} MiB were searched; --since goes back further", file=sys.stderr)
 
 
-def _follow(follower: Follower, sources: Sources, selection: Selection, once: Once, show: Show) -> None:
+def _follow(follower: Follower, sources: Sources, takes: Callable[[Entry], bool], show: Show) -> None:
     """Until Ctrl-C: what is written, and what new files hold."""
     looked = time.monotonic()
     while True:
@@ -132,7 +147,7 @@ def _follow(follower: Follower, sources: Sources, selection: Selection, once: On
                 follower.add(source, now)
             looked = time.monotonic()
         for entry in follower.poll(now):
-            if selection.takes(entry) and once.is_new(entry):
+            if takes(entry):
                 show(entry)
         sys.stdout.flush()
         time.sleep(FOLLOW_NAP_S)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from daybreak.errors import DaybreakError, UsageError
 from daybreak.paths import ClusterPaths
 from daybreak.report.progress import progress
 from daybreak.report.sweep import point_line, sweep_report
+from daybreak.report.text import seconds
 from daybreak.spec import parse_seconds
 from daybreak.sweep.counts import parse_counts
 from daybreak.sweep.process import LoadProcess, Request, check_installed
@@ -35,6 +37,7 @@ PROBE_TIMEOUT_S = 30.0
 # The dashboard's part that knows Serve may still be starting.
 ASK_DEADLINE_S = 15.0
 FIRST_ERROR, FIRST_SERVER_ERROR = 400, 500
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def sweep(
@@ -43,6 +46,7 @@ def sweep(
     url: str | None,
     method: str | None,
     body: str | None,
+    headers: tuple[str, ...],
     connections: int,
     duration: str,
     warm_up: str,
@@ -51,8 +55,9 @@ def sweep(
 ) -> None:
     """Measure with each number of workers, then show the result; the former number is restored in any case."""
     counts = _counts(workers)
-    seconds = {option: _seconds(option, text) for option, text in (("--duration", duration), ("--warm-up", warm_up))}
+    given = {option: _seconds(option, text) for option, text in (("--duration", duration), ("--warm-up", warm_up))}
     data = _body(body)
+    named = _headers(headers)
     picture = checked_ending("--plot", plot)
     if url is not None and (not url.startswith("/") or not url.isprintable() or " " in url):
         raise UsageError(f"--url: {url}: give a path on the application's server, such as /predict?n=1")
@@ -60,12 +65,16 @@ def sweep(
     paths = ClusterPaths.of(api.resolve_name(name))
     status = _running(paths)
     path = url or _first_route(status.urls["serve"])
-    request = Request(status.urls["serve"] + path, method or ("POST" if data is not None else "GET"), data, connections)
+    verb = method or ("POST" if data is not None else "GET")
+    request = Request(status.urls["serve"] + path, verb, data, connections, named)
     _probe(request)
     machine, versions = _circumstances(paths)
-    load = Load(path, request.method, connections, seconds["--duration"], seconds["--warm-up"], body)
+    names = tuple(name for name, _ in named)
+    load = Load(path, verb, connections, given["--duration"], given["--warm-up"], body, names)
     result = Sweep(paths.name, time.time(), load, tuple(counts), machine=machine, versions=versions)
     dashboard = _dashboard(status)
+    least_s = len(counts) * (load.warm_up_s + load.duration_s)
+    print(f"measuring with {_listed(counts)} workers: {seconds(least_s)}, and the time to scale", file=sys.stderr)
     with _restored(paths.name, status.workers):
         for number, count in enumerate(counts, 1):
             result = result.plus(_measured(paths.name, count, request, load, dashboard))
@@ -120,6 +129,12 @@ def _counts(text: str) -> list[int]:
         raise UsageError(f"--workers: {error}") from error
 
 
+def _listed(counts: Sequence[int]) -> str:
+    """`1, 2 and 4`."""
+    *most, last = map(str, counts)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _seconds(option: str, text: str) -> float:
     try:
         return parse_seconds(text)
@@ -132,6 +147,17 @@ def _body(name: str | None) -> bytes | None:
         return Path(name).read_bytes() if name is not None else None
     except OSError as error:
         raise UsageError(f"--body: {name}: {error.strerror}") from error
+
+
+def _headers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Name and value of each; a value is never shown, since it may be a secret."""
+    found = []
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not (colon and HEADER_NAME.fullmatch(name) and value.strip().isprintable()):
+            raise UsageError("--header: give a name, a colon and a value, such as 'X-Tenant: demo'")
+        found.append((name, value.strip()))
+    return tuple(found)
 
 
 def _running(paths: ClusterPaths) -> api.Cluster:
@@ -166,7 +192,9 @@ def _probe(request: Request) -> None:
             return
         what = f"{request.method} {request.url} was answered with {error.code} {error.reason}; nothing was changed"
         if error.code < FIRST_SERVER_ERROR:
-            raise UsageError(what, hint="name a path with --url, and what it needs with --method and --body") from error
+            raise UsageError(
+                what, hint="name a path with --url, and what it needs with --method, --body and --header"
+            ) from error
         raise DaybreakError(what, hint="daybreak logs serve --level error") from error
     except OSError as error:
         raise DaybreakError(f"{request.method} {request.url}: {error}; nothing was changed") from error
@@ -175,9 +203,10 @@ def _probe(request: Request) -> None:
 def _open(url: str, request: Request | None = None) -> Any:
     """Without proxies and redirects, as the load is."""
     made = urllib.request.Request(url, method=request.method if request else "GET")
-    if request and request.body is not None:
+    if request:
         made.data = request.body
-        made.add_header("Content-Type", str(request.content_type))
+        for name, value in request.all_headers.items():
+            made.add_header(name, value)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     return opener.open(made, timeout=PROBE_TIMEOUT_S)
 

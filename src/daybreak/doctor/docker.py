@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daybreak.doctor import engines
 from daybreak.doctor.case import Case
 from daybreak.doctor.engines import Engine, Leftover
 from daybreak.doctor.finding import Finding, note, ok, warning
+from daybreak.doctor.leftovers import unused
+from daybreak.engine.labels import CLUSTER, ROOT
 from daybreak.errors import DaybreakError
 from daybreak.paths import state_root
 
 SLOW_DRIVERS = ("vfs", "devicemapper")
+SHOWN = 3
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -37,13 +40,14 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def old(engine: Engine) -> list[Leftover]:
-    """What `--prune` deletes. A volume whose cluster has a state folder is kept: it holds that cluster's data."""
-    return [left for left in engine.leftovers() if left.kind != "volume" or not _state_folder(left).exists()]
+    """What `--prune` deletes. A cluster is known where it has a state folder; `down` ends what such a one has."""
+    return unused(engine, _is_known)
 
 
-def _state_folder(left: Leftover) -> Path:
-    """That of the volume's cluster, which may be in another $DAYBREAK_HOME."""
-    return Path(left.root) if left.root else state_root() / left.cluster
+def _is_known(labels: Mapping[str, str]) -> bool:
+    """Has the cluster its state folder? It may be in another $DAYBREAK_HOME."""
+    root = labels.get(ROOT)
+    return (Path(root) if root else state_root() / labels.get(CLUSTER, "")).exists()
 
 
 def _disk_use(engine: Engine) -> str:
@@ -66,8 +70,9 @@ def _slow(driver: str) -> Iterator[Finding]:
 
 def _left(found: list[Leftover]) -> Iterator[Finding]:
     if found:
+        shown = ", ".join([*map(str, found[:SHOWN]), *(["..."] if len(found) > SHOWN else [])])
         yield note(
-            f"{len(found)} of daybreak's images and volumes are not in use: {', '.join(map(str, found[:3]))}",
-            "they take room on the disk",
+            f"{len(found)} of daybreak's things in Docker {'is' if len(found) == 1 else 'are'} not in use: {shown}",
+            "what nothing uses takes room on the disk all the same",
             "daybreak doctor --prune",
         )

@@ -5,34 +5,42 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from daybreak.engine import refusals
 from daybreak.engine.connect import api
-from daybreak.engine.labels import CLUSTER, ROOT
+from daybreak.engine.labels import CLUSTER
 from daybreak.errors import DaybreakError, EngineError
 from daybreak.report.text import size
 
 # A question is answered at once or never; deleting gigabytes takes a while.
 ASK_S = 1.5
 REMOVE_S = 300.0
+# Containers of all, since somebody else's may use what is ours.
+LIST = {
+    "container": ("--all", "--no-trunc"),
+    "network": ("--no-trunc", "--filter", f"label={CLUSTER}"),
+    "volume": ("--filter", f"label={CLUSTER}"),
+    "image": ("--no-trunc", "--filter", f"label={CLUSTER}"),
+}
+# How every "no such container" begins: others start and end things meanwhile.
+GONE = "no such "
+MOST_LOOKS = 5
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """An image or a volume with daybreak's label that no container uses; `cluster` is the label's value.
+    """A container, network, volume or image with daybreak's label that nothing uses; `cluster` is the label's value.
 
     `names` are all its names: an image goes with the last of them. `bytes` is None where the engine does not tell.
-    `root` is the state folder of the cluster that a volume belongs to, empty where no label says it.
     """
 
     kind: str
     names: tuple[str, ...]
     cluster: str
     bytes: int | None = None
-    root: str = ""
 
     def __str__(self) -> str:
         taken = "" if self.bytes is None else f" ({size(self.bytes)})"
@@ -48,8 +56,8 @@ class Engine(Protocol):
     def disk_use(self) -> str:
         """How much images, containers and volumes take, in words."""
 
-    def leftovers(self) -> list[Leftover]:
-        """Images and volumes with the label that no container uses, stopped ones included."""
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """What `docker KIND inspect` says of all containers, or of the networks, volumes or images with the label."""
 
     def remove(self, leftover: Leftover) -> None:
         """Delete it, never by force: what is in use after all stays."""
@@ -87,25 +95,20 @@ class CommandEngine:
         rows = self._ask("system", "df", "--format", "{{.Type}}\t{{.Size}}").splitlines()
         return ", ".join(f"{kind.lower()} {used}" for kind, _, used in (row.partition("\t") for row in rows))
 
-    def leftovers(self) -> list[Leftover]:
-        labelled = self._ids("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={CLUSTER}")
-        volumes = self._ids("volume", "ls", "--quiet", "--filter", f"label={CLUSTER}", "--filter", "dangling=true")
-        used: set[str] = set()
-        containers = self._ids("ps", "--all", "--quiet", "--no-trunc") if labelled else []
-        if containers:
-            used = set(self._ids("inspect", "--format", "{{.Image}}", *containers))
-        images = [image for image in labelled if image not in used]
-        found = [_image(raw) for raw in self._inspect("image", images)]
-        return found + [_volume(raw) for raw in self._inspect("volume", volumes)]
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        for _ in range(MOST_LOOKS):
+            ids = list(dict.fromkeys(self._ask(kind, "ls", "--quiet", *LIST[kind]).split()))
+            try:
+                return list(json.loads(self._ask(kind, "inspect", *ids))) if ids else []
+            except DaybreakError as error:
+                if GONE not in error.message.lower():
+                    raise
+        raise DaybreakError(f"docker {kind} ls: what it lists is gone at once, again and again")
 
     def remove(self, leftover: Leftover) -> None:
-        self._ask(leftover.kind, "rm", *leftover.names)
-
-    def _inspect(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        return list(json.loads(self._ask(kind, "inspect", *ids))) if ids else []
-
-    def _ids(self, *words: str) -> list[str]:
-        return list(dict.fromkeys(self._ask(*words).split()))
+        # What a container has without a name is of no use to anybody without it.
+        rest = ["--volumes"] if leftover.kind == "container" else []
+        self._ask(leftover.kind, "rm", *rest, *leftover.names)
 
     def _ask(self, *words: str) -> str:
         try:
@@ -144,31 +147,31 @@ class PackageEngine:
         sizes = (("images", found.get("LayersSize", 0)), ("containers", containers), ("local volumes", volumes))
         return ", ".join(f"{kind} {size(used)}" for kind, used in sizes)
 
-    def leftovers(self) -> list[Leftover]:
-        label = {"label": CLUSTER}
-        used = {row["ImageID"] for row in self._asked(self._api.containers, all=True)}
-        images = [row["Id"] for row in self._asked(self._api.images, filters=label) if row["Id"] not in used]
-        volumes = self._asked(self._api.volumes, filters={**label, "dangling": True})["Volumes"] or []
-        found = [_image(self._asked(self._api.inspect_image, image)) for image in images]
-        return found + [_volume(raw) for raw in volumes]
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        engine, label = self._api, {"label": CLUSTER}
+        look: Any = {
+            "container": lambda: [row["Id"] for row in engine.containers(all=True)],
+            "network": lambda: [row["Id"] for row in engine.networks(filters=label)],
+            "volume": lambda: [row["Name"] for row in engine.volumes(filters=label)["Volumes"] or []],
+            "image": lambda: [row["Id"] for row in engine.images(filters=label)],
+        }
+        inspect = getattr(engine, f"inspect_{kind}")
+        found = []
+        for identity in dict.fromkeys(self._asked(look[kind])):
+            try:
+                found.append(self._asked(inspect, identity))
+            except DaybreakError as error:
+                if GONE not in error.message.lower():
+                    raise
+        return found
 
     def remove(self, leftover: Leftover) -> None:
-        remove = self._api.remove_image if leftover.kind == "image" else self._api.remove_volume
+        rest = {"v": True} if leftover.kind == "container" else {}
         for name in leftover.names:
-            self._asked(remove, name)
+            self._asked(getattr(self._api, f"remove_{leftover.kind}"), name, **rest)
 
     def _asked(self, function: Any, *args: Any, **rest: Any) -> Any:
         try:
             return function(*args, **rest)
         except Exception as error:  # the package lets errors of the libraries below it through
             raise refusals.of_error(error, self._timeout_s) from error
-
-
-def _image(raw: Mapping[str, Any]) -> Leftover:
-    labels = (raw.get("Config") or {}).get("Labels") or {}
-    return Leftover("image", tuple(raw.get("RepoTags") or [raw["Id"]]), labels.get(CLUSTER, "?"), raw.get("Size"))
-
-
-def _volume(raw: Mapping[str, Any]) -> Leftover:
-    labels = raw.get("Labels") or {}
-    return Leftover("volume", (raw["Name"],), labels.get(CLUSTER, "?"), root=labels.get(ROOT, ""))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.doctor.ports import claims
-from daybreak.survey.listeners import Socket, belongs_to, sockets
+from daybreak.survey.listeners import Socket, belongs_to, is_alive, sockets
 
 V4, V6 = "127.0.0.1", "::1"
 ADD_V4 = "echo '127.0.0.1 localhost' | sudo tee -a /etc/hosts"
@@ -22,7 +22,9 @@ def look(case: Case) -> Iterator[Finding]:
         return
     ours = belongs_to(case.paths.root)
     ports = {claim.port: claim.purpose for claim in claims(case.spec, case.base)}
-    strangers = [found for found in sockets() if _takes_v6(found) and found.port in ports and not ours(found.holder)]
+    others = [found for found in sockets() if _takes_v6(found) and found.port in ports and not ours(found.holder)]
+    # What has ended since it was listed shows nothing of whose it was.
+    strangers = [found for found in others if is_alive(found.holder)]
     for found in strangers:
         yield _stranger(found, ports[found.port])
     if addresses[0] == V6 and case.running and not strangers:

@@ -12,8 +12,8 @@ from daybreak.doctor.finding import Finding, error, ok, warning
 from daybreak.paths import state_root
 from daybreak.services.base import PortClaim
 from daybreak.spec.model import Spec
-from daybreak.survey.listeners import Listener, belongs_to, listeners
-from daybreak.survey.ports import is_free, owner_of
+from daybreak.survey.listeners import Listener, belongs_to, is_held_by, sees_every_port, strangers
+from daybreak.survey.ports import is_free
 
 OFFSETS = range(100, 5001, 100)
 
@@ -22,12 +22,11 @@ def look(case: Case) -> Iterator[Finding]:
     """Every port of the spec that somebody else listens on."""
     wanted = [*claims(case.spec, case.base), *_fixed(case.spec)]
     taken = [claim for claim in wanted if not is_free(claim.port, claim.host)]
-    holders = listeners() if taken else {}
-    ours = belongs_to(case.paths.root)
+    holders = strangers({claim.port for claim in taken}, case.paths.root) if taken else {}
     said = 0
     for claim in taken:
         holder = holders.get(claim.port)
-        if (holder and ours(holder)) or not owner_of(claim.port, claim.host):
+        if holder is None and (sees_every_port() or is_held_by(case.paths.root, claim.port)):
             continue
         said += 1
         say = error if case.given else warning

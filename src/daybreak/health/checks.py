@@ -170,4 +170,8 @@ async def _serve_once(check: ServeCheck) -> Verdict:
     except ValueError:
         return NotYet("Serve's proxy does not list its routes")
     missing = [route for route in check.routes if route not in routes]
-    return NotYet(f"no route {', '.join(missing)} yet") if missing else Ready()
+    if missing:
+        return NotYet(f"no route {', '.join(missing)} yet")
+    # A route may be listed before HAProxy knows of a replica behind it: it would answer with status 500.
+    answer = await http.get(f"{check.base_url}/-/healthz")
+    return Ready() if answer.status == http.OK else NotYet(f"no replica behind the routes yet ({answer.status})")

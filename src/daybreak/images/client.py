@@ -52,6 +52,10 @@ class Client:
             raise DaybreakError(f"there is no image {image}", hint="daybreak image build, or docker image ls") from None
         return found[0]
 
+    def has(self, image: str) -> bool:
+        """Is there such an image?"""
+        return bool(self.ask("image", "ls", "--quiet", image))
+
     def build(self, words: Sequence[str], context: IO[bytes], on_line: Callable[[str], None]) -> int:
         """Run `docker build` with a tar file; its plain progress goes to `on_line`, line by line. The exit code."""
         command = [self.program, "build", "--progress", "plain", *words, "-"]

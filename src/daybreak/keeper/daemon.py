@@ -370,7 +370,9 @@ class Keeper:
         try:
             state = self._asked_for(request)
             if state.spec.get("backend") == DOCKER:
-                raise UsageError("in containers each node has a template of its own", hint="`daybreak up` starts it")
+                # In containers each node has a template of its own; what can be had ahead is images.
+                await self._backend.fetch(Spec.model_validate(state.spec), lambda text: client.send({"note": text}))
+                return {"status": self._snapshot()}
             cluster = self._derive(state)
             if not cluster.spec.warm.enabled:
                 raise UsageError("the warm start is switched off in the spec", hint="remove `warm: false`")

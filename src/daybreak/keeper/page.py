@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daybreak.health import http
+from daybreak.page.door import bind
 from daybreak.page.live import Hub
 from daybreak.page.source import Site as PageSite
 from daybreak.paths import ClusterPaths
@@ -156,13 +157,19 @@ class KeeperPage:
 
     async def _begin(self, wanted: PageSite, token: str) -> None:
         began = time.monotonic()
-        # In a thread, so that the keeper goes on listening to what it has started meanwhile.
-        await asyncio.to_thread(_import)
-        from daybreak.page.access import Access
-        from daybreak.page.server import bind, serve
+        # First of all: Prometheus starts at this moment, too, and asks for its targets at once.
+        door = bind(wanted)
+        try:
+            # In a thread, so that the keeper goes on listening to what it has started meanwhile.
+            await asyncio.to_thread(_import)
+            from daybreak.page.access import Access
+            from daybreak.page.server import serve
 
-        self._access = Access(token, wanted.port)
-        self._serving = await serve(bind(wanted), self, self._hub, wanted, self._access)
+            self._access = Access(token, wanted.port)
+            self._serving = await serve(door, self, self._hub, wanted, self._access)
+        except BaseException:
+            door.close()
+            raise
         self._served = wanted
         log.info(
             "the page answers at %s, %.0f ms after it was asked for", wanted.url, 1000 * (time.monotonic() - began)

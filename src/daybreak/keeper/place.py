@@ -21,7 +21,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.base import Service
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
-from daybreak.survey.engine import wanted_images
+from daybreak.survey.engine import wanted_images, watching_images
 from daybreak.survey.images import BUILD, NOT_FOUND, missing
 from daybreak.survey.site import survey
 
@@ -73,6 +73,20 @@ class Place:
             client = self._connect()
             for name in dict.fromkeys(wanted_images(spec).values()):
                 await _have(client, name, note)
+
+    async def fetch(self, spec: Spec, note: Callable[[str], None]) -> None:
+        """Pull every image that the engine lacks; one that only watches may be missing, and `note` is told so.
+
+        Raises EngineError where the engine cannot be used, PreflightError for an image that cannot be had.
+        """
+        client = self._connect()
+        for name in dict.fromkeys(wanted_images(spec).values()):
+            await _have(client, name, note)
+        for name in watching_images(spec).values():
+            try:
+                await _have(client, name, note)
+            except PreflightError as error:
+                note("; ".join(error.problems))
 
     def survey(self, spec: Spec, base: Path) -> Site:
         """What this machine, and its engine where there is one, offer to the cluster."""

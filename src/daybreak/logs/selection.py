@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from daybreak.logs.entry import Entry
@@ -12,6 +12,7 @@ from daybreak.logs.stamps import Level
 
 # How many entries are remembered to know one that was written into two files.
 REMEMBERED = 2000
+AGENT_FAILED = "because one Ray agent failed"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,23 @@ class Selection:
     def pick(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Those that are wanted."""
         return (entry for entry in entries if self.takes(entry))
+
+
+class Parting:
+    """Leaves out what a raylet blames its agents for when all of them were asked to end at the same moment.
+
+    It speaks of broken packages and memory that ran out then, at every restart.
+    """
+
+    def __init__(self, was_asked_to_stop: Callable[[str, float], bool]) -> None:
+        """The function is told a service and a time, in seconds since 1970."""
+        self._was_asked = was_asked_to_stop
+
+    def is_news(self, entry: Entry) -> bool:
+        """False for such an entry of a node that was just being stopped."""
+        if entry.source.path.name != "raylet.err" or AGENT_FAILED not in entry.lines[0]:
+            return True
+        return not self._was_asked(entry.source.service, entry.at)
 
 
 class Once:

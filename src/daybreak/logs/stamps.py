@@ -1,4 +1,4 @@
-"""When a line of a log was written, and how bad it is: formats of Ray, Serve, Python, databases, HTTP servers. Pure."""
+"""When a line of a log was written, and how bad it is: formats of Ray, Serve, Python, databases, servers. Pure."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ _REDIS_MARKS = {".": Level.DEBUG, "-": Level.DEBUG, "*": Level.INFO, "#": Level.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # PostgreSQL's further lines of a message carry a time of their own, but belong to the line before.
 _FURTHER = ("DETAIL", "HINT", "CONTEXT", "STATEMENT", "QUERY", "LOCATION")
+# What PostgreSQL says, as FATAL, to who comes while it starts or ends: health checks, above all.
+_NOT_YET = (":  the database system is starting up", ":  the database system is shutting down")
 # Keys of JSON logs, in the order in which they are believed.
 _JSON_TIMES = ("timestamp_ns", "timestamp", "@timestamp", "asctime", "time", "ts")
 _JSON_LEVELS = ("levelname", "level", "severity", "lvl")
@@ -73,11 +75,16 @@ _REDIS_SIGNAL = re.compile(r"\d+:signal-handler \((\d{9,11})\) ")
 _ACCESS = re.compile(rf"\[(\d\d)/([A-Z][a-z]{{2}})/(\d{{4}})[: ]{_CLOCK}(?: ([+-]\d{{4}}))?\]")
 # `INFO:module:text` of Python's logging.basicConfig, `INFO:     text` of uvicorn, `[WARNING] text` and `[error ] text`.
 _PLAIN = re.compile(rf"(?:\[\s*((?i:{_WORD}))\s*\]|({_WORD}):(?=[\w.]*:|\s))")
-# Between a time and a level may stand a pid in brackets, and up to two names followed by a mark.
+# Between a time and a level may stand a pid in brackets, PostgreSQL's `user@database`, and up to two names followed by
+# a mark.
 _AFTER = re.compile(
     rf"[\s\]|:\-]*(?:\[\s*((?i:{_WORD}))\s*\]"
-    rf"|(?:\[[^\]]{{0,60}}\]\s*|[\w./\-]{{1,60}}\s*[:|\-]+\s+){{0,2}}({_WORD}|{'|'.join(_FURTHER)})\b)"
+    rf"|(?:\[[^\]]{{0,60}}\]\s*(?:[^\s@]{{1,63}}@[^\s@]{{1,63}} )?|[\w./\-]{{1,60}}\s*[:|\-]+\s+){{0,2}}"
+    rf"({_WORD}|{'|'.join(_FURTHER)})\b)"
 )
+# `ts=2026-11-25T10:08:34.340Z caller=main.go level=info msg="..."` of Prometheus, Grafana and others.
+_LOGFMT = re.compile(rf"(?:ts|t|time|timestamp)=\"?{_DATE}[T ]{_CLOCK}{_ZONE}\"?\s")
+_LOGFMT_LEVEL = re.compile(r"\b(?:level|lvl)=\"?([A-Za-z]+)\"?(?:\s|$)")
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -145,7 +152,10 @@ def _read_digit(text: str, _near: float) -> Stamp | None:
         if word in _FURTHER:
             return None
         at = _at(found[1], found[2], found[3], found[4])
-        return Stamp(at, _WORDS[word.upper()] if word else None) if at is not None or word else None
+        level = _WORDS[word.upper()] if word else None
+        if after and text.startswith(_NOT_YET, after.end()):
+            level = Level.INFO
+        return Stamp(at, level) if at is not None or word else None
     if found := _REDIS_SIGNAL.match(text):
         return Stamp(float(found[1]), Level.WARNING)
     if found := _REDIS.match(text):
@@ -187,6 +197,15 @@ def _read_access(text: str) -> Stamp | None:
 
 def _read_other(text: str, _near: float) -> Stamp | None:
     return _read_access(text) if "[" in text[:LOOKED_AT] else None
+
+
+def _read_t(text: str, near: float) -> Stamp | None:
+    """The key of a time, or any other word."""
+    found = _LOGFMT.match(text)
+    if not found:
+        return _read_word(text, near)
+    level = _LOGFMT_LEVEL.search(text, found.end() - 1, LOOKED_AT)
+    return Stamp(_at(found[1], found[2], found[3], found[4]), level_named(level[1]) if level else None)
 
 
 def _read_json(text: str, _near: float) -> Stamp | None:
@@ -234,6 +253,7 @@ _READERS: dict[str, Callable[[str, float], Stamp | None]] = {
     "{": _read_json,
     **dict.fromkeys("0123456789", _read_digit),
     **dict.fromkeys({word[0] for word in _WORDS} | set(_LETTERS), _read_word),
+    "t": _read_t,
 }
 
 

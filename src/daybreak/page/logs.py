@@ -11,10 +11,11 @@ from daybreak.logs.follow import Follower as FileFollower
 from daybreak.logs.follow import Gaps
 from daybreak.logs.history import History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Selection
+from daybreak.logs.selection import Once, Parting, Selection
 from daybreak.logs.sources import Sources
 from daybreak.page.words import harmless
 from daybreak.paths import ClusterPaths
+from daybreak.timeline.stops import was_asked_to_stop
 
 LAST_LINES = 200
 # Of one file, in one look. Who writes faster than this is read with gaps.
@@ -43,6 +44,7 @@ class Follower:
         self._sources = Sources(paths, [service])
         self._files = FileFollower(GAPS)
         self._once = Once()
+        self._parting = Parting(lambda service, at: was_asked_to_stop(paths.timeline, service, at))
         self._found = 0.0
 
     def last(self) -> list[Line]:
@@ -66,6 +68,6 @@ class Follower:
         return list(self._lines(new))[-MOST_LINES:]
 
     def _lines(self, entries: Iterable[Entry]) -> Iterator[Line]:
-        for entry in entries:
+        for entry in filter(self._parting.is_news, entries):
             label = entry.source.label.removeprefix(self._service).removeprefix("/")
             yield from (Line(label, harmless(text)) for text in entry.lines)

@@ -12,10 +12,10 @@ import uvicorn
 
 from daybreak.page.access import Access
 from daybreak.page.app import application
+from daybreak.page.door import BACKLOG
 from daybreak.page.live import Hub
 from daybreak.page.source import Site, Source
 
-BACKLOG = 64
 MOST_CONNECTIONS = 256
 MOST_HEADER_BYTES = 16 * 1024
 KEEP_ALIVE_S = 15
@@ -67,21 +67,6 @@ class Serving:
         self._hub.close()
         self._server.end()
         await asyncio.wait({self._task})
-
-
-def bind(site: Site) -> socket.socket:
-    """The page's socket, bound but not yet listening. Raises OSError."""
-    family = socket.AF_INET6 if ":" in site.listen else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((site.listen, site.port))
-        made.listen(BACKLOG)
-        made.setblocking(False)
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 async def serve(listening: socket.socket, source: Source, hub: Hub, site: Site, access: Access) -> Serving:

@@ -34,7 +34,10 @@ def parameters(function: Any) -> List[str]:
 
 def do_not_wait_for_dashboard(services: Any, internal_kv: Any, constants: Any) -> None:
     """`start_api_server` asks the GCS for the dashboard's address until it is there, 2 s and more; with a port that was
-    asked for the address is known before."""
+    asked for the address is known before.
+
+    Where no dashboard is wanted Ray starts one without a face, asks for its address all the same, and forgets it.
+    """
     start = services.start_api_server
     key = getattr(constants, "DASHBOARD_ADDRESS", None)
     if not {"host", "port", "include_dashboard"} <= set(parameters(start)) or key is None:
@@ -43,7 +46,7 @@ def do_not_wait_for_dashboard(services: Any, internal_kv: Any, constants: Any) -
     @functools.wraps(start)
     def started(*args: Any, **kwargs: Any) -> Any:
         bound = inspect.signature(start).bind(*args, **kwargs).arguments
-        if not bound.get("include_dashboard") or not bound.get("port"):
+        if bound.get("include_dashboard") is None or not bound.get("port"):
             return start(*args, **kwargs)
         get = internal_kv._internal_kv_get
         address = f"{bound['host']}:{bound['port']}".encode()

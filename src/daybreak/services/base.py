@@ -92,7 +92,10 @@ class DeployCheck:
 
 @dataclass(frozen=True)
 class ServeCheck:
-    """Ready when Serve's proxy is healthy and has the routes in `routes`; asks `<base_url>/-/routes`."""
+    """Ready when Serve's proxy has the routes in `routes` and is healthy, which HAProxy is with a replica to send to.
+
+    Asks `<base_url>/-/routes` and `<base_url>/-/healthz`.
+    """
 
     base_url: str
     routes: tuple[str, ...] = ()

@@ -6,9 +6,10 @@ from daybreak.services.apart import user_container
 from daybreak.services.base import Service
 from daybreak.services.connections import wanted_databases
 from daybreak.services.container_databases import database_container
+from daybreak.services.container_monitoring import watching_container
 from daybreak.services.containers import head_container, is_apart, worker_container
 from daybreak.services.databases import postgres, redis
-from daybreak.services.monitoring import grafana, prometheus
+from daybreak.services.monitoring import GRAFANA, PROMETHEUS, grafana, prometheus
 from daybreak.services.ray import head, worker
 from daybreak.services.serve import serve
 from daybreak.services.site import Site
@@ -22,10 +23,11 @@ def build(spec: Spec, site: Site) -> tuple[Service, ...]:
     """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, and
     what watches them."""
     services = in_containers(spec, site) if site.engine else as_processes(spec, site)
-    if site.prometheus:
-        services.append(prometheus(spec, site))
-    if site.grafana:
-        services.append(grafana(spec, site))
+    images = site.engine.images if site.engine else {}
+    for name, there, process in ((PROMETHEUS, site.prometheus, prometheus), (GRAFANA, site.grafana, grafana)):
+        if there:
+            make = watching_container(name) if name in images else process
+            services.append(make(spec, site))
     return tuple(services)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from daybreak.services.alerts import rules
 from daybreak.services.base import ConfigFile, Gate, HttpCheck, Need, PortClaim, Service, StopPolicy, Tier
+from daybreak.services.inside import program
 from daybreak.services.ray import HEAD, SERVE, grafana_url, health, prometheus_url, reachable
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
@@ -25,6 +26,8 @@ SOURCE_NAME = "Prometheus"
 LOOPBACK = "127.0.0.1"
 # Nodes come and go; Prometheus asks who is there this often.
 DISCOVERY_INTERVAL = "5s"
+# In daybreak's package.
+BOARDS = "services/dashboards"
 DASHBOARDS = Path(__file__).parent / "dashboards"
 
 
@@ -53,7 +56,7 @@ def prometheus(spec: Spec, site: Site) -> Service:
 def grafana(spec: Spec, site: Site) -> Service:
     """Its user is `daybreak`, its password generated. Requires `site.grafana`."""
     assert site.grafana
-    folder = f"{site.root}/config/grafana"
+    folder = config_folder(site)
     config, sources, boards = f"{folder}/grafana.ini", f"{folder}/datasources", f"{folder}/dashboards"
     url = grafana_url(spec)
     return replace(
@@ -67,6 +70,11 @@ def grafana(spec: Spec, site: Site) -> Service:
         ),
         folders=(sources, boards, f"{folder}/plugins", f"{folder}/alerting"),
     )
+
+
+def config_folder(site: Site) -> str:
+    """Where Grafana finds its configuration."""
+    return f"{site.root}/config/{GRAFANA}"
 
 
 def _watching(spec: Spec, site: Site, name: str, url: str, ready: HttpCheck) -> Service:
@@ -126,7 +134,7 @@ def _settings(spec: Spec, site: Site, folder: str) -> dict[str, dict[str, str]]:
         },
         "users": {"allow_sign_up": "false"},
         "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
-        "dashboards": {"default_home_dashboard_path": str(DASHBOARDS / "daybreak-cluster.json")},
+        "dashboards": {"default_home_dashboard_path": f"{program(site, BOARDS)}/daybreak-cluster.json"},
         "log": {"mode": "console", "level": "warn"},
     }
 
@@ -149,7 +157,7 @@ def _boards(site: Site) -> dict[str, Any]:
     rays = f"{site.runtime}/{HEAD}/session_latest/metrics/grafana/dashboards"
     providers = [
         {"name": name, "folder": name, "type": "file", "options": {"path": path}, "updateIntervalSeconds": 10}
-        for name, path in (("daybreak", str(DASHBOARDS)), ("Ray", rays))
+        for name, path in (("daybreak", program(site, BOARDS)), ("Ray", rays))
     ]
     return {"apiVersion": 1, "providers": providers}
 

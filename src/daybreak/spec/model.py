@@ -194,7 +194,8 @@ class Page(Switchable):
 class Prometheus(Switchable):
     """Prometheus, where this machine has it; `prometheus: false` turns it off."""
 
-    enabled: Flag = Field(default=True, description="Start it, where it is installed.")
+    enabled: Flag = Field(default=True, description="Start it, where it is installed or its image is there.")
+    image: Image = Field(default="prom/prometheus:v3.5.0", description="Image of its container.")
     retention: str = Field(
         default="15d", pattern=r"^[1-9]\d*(m|h|d|w|y)$", description="How long it keeps what it has measured."
     )
@@ -205,7 +206,8 @@ class Prometheus(Switchable):
 class Grafana(Switchable):
     """Grafana, where this machine has it; `grafana: false` turns it off."""
 
-    enabled: Flag = Field(default=True, description="Start it, where it and Prometheus are installed.")
+    enabled: Flag = Field(default=True, description="Start it, where it and Prometheus are there.")
+    image: Image = Field(default="grafana/grafana:12.2.0", description="Image of its container.")
 
 
 class Databases(Model):

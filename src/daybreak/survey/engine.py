@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.base import Network
 from daybreak.services.connections import wanted_databases
 from daybreak.services.containers import is_apart
+from daybreak.services.monitoring import GRAFANA, PROMETHEUS
 from daybreak.services.ray import node_names
 from daybreak.services.site import Engine, Image, RayInstall
 from daybreak.spec.model import Spec
@@ -40,11 +42,12 @@ class Client(images.Engine, Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """The engine's facts, Ray in its image, and the ports that the cluster's containers have now."""
+    """The engine's facts, Ray in its image, and what the cluster's containers have now: ports and services."""
 
     engine: Engine
     ray: RayInstall
     own_ports: frozenset[int]
+    running: frozenset[str]
 
 
 def ray_image(spec: Spec) -> str:
@@ -59,11 +62,17 @@ def wanted_images(spec: Spec) -> dict[str, str]:
     return found | {name: service.image for name, service in spec.services.items() if service.image}
 
 
+def watching_images(spec: Spec) -> dict[str, str]:
+    """The images of what watches the cluster: it comes up without them."""
+    found = {PROMETHEUS: spec.prometheus.image} if spec.prometheus.enabled else {}
+    return found | ({GRAFANA: spec.grafana.image} if found and spec.grafana.enabled else {})
+
+
 def survey_engine(spec: Spec, paths: ClusterPaths, client: Client) -> Found:
     """Look around. Raises PreflightError where the engine cannot carry the cluster, or lacks an image."""
     require_native(client)
     known = images.Images(client, paths.root.parent)
-    found = _images(spec, known)
+    found = _images(spec, known) | _present(watching_images(spec), known)
     image = found.pop("head")
     ray = known.ray(image.name, spec.ray)
     prefix = prefix_of(paths)
@@ -88,7 +97,8 @@ def survey_engine(spec: Spec, paths: ClusterPaths, client: Client) -> Found:
         python=sys.executable,
         memory_bytes=machine().memory_total_bytes,
     )
-    return Found(engine, ray, own_ports(client, paths))
+    rows = client.containers([f"{labels.ROOT}={paths.root}"])
+    return Found(engine, ray, own_ports(rows), frozenset(row["Labels"].get(labels.SERVICE, "") for row in rows))
 
 
 def prefix_of(paths: ClusterPaths) -> str:
@@ -104,9 +114,8 @@ def state_root_default() -> Path:
     return Path(platformdirs.user_state_dir("daybreak"))
 
 
-def own_ports(client: Client, paths: ClusterPaths) -> frozenset[int]:
+def own_ports(rows: Iterable[dict[str, Any]]) -> frozenset[int]:
     """The ports of this machine that the cluster's containers hold: an engine's process listens there, not ours."""
-    rows = client.containers([f"{labels.ROOT}={paths.root}"])
     return frozenset(int(port["PublicPort"]) for row in rows for port in row.get("Ports") or () if "PublicPort" in port)
 
 
@@ -149,6 +158,15 @@ def _images(spec: Spec, known: images.Images) -> dict[str, Image]:
             hint = hint or error.hint
     if problems:
         raise PreflightError(problems, hint=hint)
+    return found
+
+
+def _present(names: dict[str, str], known: images.Images) -> dict[str, Image]:
+    """Those that are there."""
+    found = {}
+    for service, name in names.items():
+        with contextlib.suppress(PreflightError):
+            found[service] = known.find(name)
     return found
 
 

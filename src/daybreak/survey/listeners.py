@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")
 LISTEN = "0A"
+# How often holders of ports are looked at while some of them end.
+MOST_LOOKS = 5
+ENDED = (b"Z", b"X")
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,32 @@ def belongs_to(root: Path, proc: Path = PROC) -> Callable[[Listener], bool]:
     return belongs
 
 
+def strangers(ports: Collection[int], root: Path) -> dict[int, Listener]:
+    """Who holds these ports without being one of the cluster's in the folder `root`.
+
+    A process that has ended since it was listed shows nothing of whose it was, and somebody else may hold its port
+    already, as when HAProxy is reloaded: then it is looked again.
+    """
+    found: dict[int, Listener] = {}
+    for _ in range(MOST_LOOKS):
+        holders, ours = listeners(), belongs_to(root)
+        found = {port: holders[port] for port in ports if port in holders and not ours(holders[port])}
+        if all(is_alive(holder) for holder in found.values()):
+            break
+    return {port: holder for port, holder in found.items() if is_alive(holder)}
+
+
+def is_held_by(root: Path, port: int) -> bool:
+    """Does a process of the cluster in the folder `root` listen on the port?"""
+    return port in listeners() and not strangers([port], root)
+
+
 def is_alive(holder: Listener, proc: Path = PROC) -> bool:
-    """Whether the process is still there, as far as it is known."""
-    return holder.pid is None or (proc / str(holder.pid)).exists()
+    """Whether the process is still there and may hold a port, as far as it is known."""
+    if holder.pid is None:
+        return True
+    fields = _read(proc / str(holder.pid) / "stat").rpartition(b")")[2].split()
+    return bool(fields) and fields[0] not in ENDED
 
 
 def _table() -> Iterator[tuple[int, int]]:
@@ -159,9 +185,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def is_held_by(root: Path, port: int) -> bool:
-    """Does a process of the cluster in the folder `root` listen on the port?"""
-    holder = listeners().get(port)
-    return holder is not None and belongs_to(root)(holder)

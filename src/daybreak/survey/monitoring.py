@@ -1,12 +1,18 @@
-"""Finding what watches the cluster: Prometheus and Grafana, where this machine has them and their ports are free."""
+"""Finding what watches the cluster: Prometheus and Grafana, where this machine has them and their ports are free.
+
+With containers an image that the engine has goes before a program of the machine.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from daybreak.services.container_monitoring import GRAFANA_SERVER, PROMETHEUS_PROGRAM
 from daybreak.services.monitoring import GRAFANA, PROMETHEUS
 from daybreak.services.site import GrafanaServer
 from daybreak.spec.model import Spec
@@ -29,24 +35,38 @@ class Monitoring:
     absent: dict[str, str] = field(default_factory=dict)
 
 
-def find_monitoring(spec: Spec, root: Path) -> Monitoring:
-    """Look for both. A cluster comes up without them, so nothing here is an error."""
+def find_monitoring(
+    spec: Spec, root: Path, *, images: Collection[str] | None = None, running: Collection[str] = ()
+) -> Monitoring:
+    """Look for both. A cluster comes up without them, so nothing here is an error.
+
+    With containers `images` names those whose image is there, and `running` the services that have a container already:
+    it is theirs that listens.
+    """
     found = Monitoring()
     if not spec.prometheus.enabled:
         return found
     if not spec.page.enabled:
         found.absent[PROMETHEUS] = "not started: it reads the page's metrics, and the page is off (page: false)"
         return found
-    program = shutil.which(PROMETHEUS) or ""
-    if why := _taken(spec, root, spec.port("prometheus"), PROMETHEUS) if program else PROMETHEUS_PACKAGE:
-        found.absent[PROMETHEUS] = why
+
+    def usable(name: Literal["prometheus", "grafana"], there: bool, package: str) -> bool:
+        """Can it be started? If not, the reason is noted."""
+        if not there:
+            pull = f"no image {getattr(spec, name).image}: `daybreak prewarm` pulls it; and "
+            found.absent[name] = package if images is None else pull + package
+        elif name not in running and (why := _taken(spec, root, spec.port(name), name)):
+            found.absent[name] = why
+        return name not in found.absent
+
+    has = images or ()
+    program = PROMETHEUS_PROGRAM if PROMETHEUS in has else shutil.which(PROMETHEUS) or ""
+    if not usable("prometheus", bool(program), PROMETHEUS_PACKAGE):
         return found
     found.prometheus = program
     if spec.grafana.enabled:
-        server = _find_grafana()
-        if why := _taken(spec, root, spec.port("grafana"), GRAFANA) if server else GRAFANA_PACKAGE:
-            found.absent[GRAFANA] = why
-        else:
+        server = GRAFANA_SERVER if GRAFANA in has else _find_grafana()
+        if usable("grafana", server is not None, GRAFANA_PACKAGE):
             found.grafana = server
     return found
 

@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daybreak.errors import PreflightError
-from daybreak.survey.listeners import Listener, belongs_to, is_alive, listeners, sees_every_port
+from daybreak.survey.listeners import MOST_LOOKS, Listener, is_alive, listeners, sees_every_port, strangers
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
 START = 20000
 STOP = 32000
 ANYWHERE = "0.0.0.0"
-# How often holders of ports are looked at while some of them end.
-MOST_LOOKS = 5
 
 
 def is_free(port: int, host: str = ANYWHERE, *, fresh: bool = False) -> bool:
@@ -79,7 +77,7 @@ class PortBook:
     """The ports that a cluster has chosen, kept in `<root>/<cluster>/ports.json` so that they outlive restarts.
 
     A kept port that a stranger holds is given up and another one is chosen; one that the cluster itself holds stays.
-    `belongs_to` the cluster's folder tells them apart. Ports in the other clusters' books are never taken.
+    `strangers` to the cluster's folder tells them apart. Ports in the other clusters' books are never taken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,23 +113,8 @@ class PortBook:
         busy = {port for port in kept.values() if not is_free(port)}
         if not busy:
             return kept
-        strangers = self._strangers(busy)
-        return {name: port for name, port in kept.items() if port not in strangers}
-
-    def _strangers(self, busy: Collection[int]) -> set[int]:
-        """The ports of these that others than the cluster hold.
-
-        A process that is just ending shows nothing of whose it is, and somebody else may hold its port already, as when
-        HAProxy is reloaded: then it is looked again.
-        """
-        found: dict[int, Listener] = {}
-        for _ in range(MOST_LOOKS):
-            holders, ours = listeners(), belongs_to(self._path.parent)
-            # A server that ended between the two looks holds nothing any more.
-            found = {port: holders[port] for port in busy if port in holders and not ours(holders[port])}
-            if all(is_alive(holder) for holder in found.values()):
-                break
-        return {port for port, holder in found.items() if is_alive(holder)}
+        foreign = strangers(busy, self._path.parent)
+        return {name: port for name, port in kept.items() if port not in foreign}
 
     def _others(self) -> set[int]:
         books = self._path.parent.parent.glob(f"*/{self._path.name}")
@@ -152,11 +135,15 @@ class PortBook:
 
 def owner_of(port: int, host: str = ANYWHERE) -> str:
     """Who listens on the port, such as `python3 (pid 123)`; an empty text where it is free."""
-    if is_free(port, host):
-        return ""
-    holder = listeners().get(port)
-    if holder is None and sees_every_port():
-        return ""  # only connections that are just being closed: no reason to refuse a start
+    holder: Listener | None = None
+    for _ in range(MOST_LOOKS):
+        if is_free(port, host):
+            return ""
+        holder = listeners().get(port)
+        if holder is None and sees_every_port():
+            return ""  # only connections that are just being closed: no reason to refuse a start
+        if holder is None or is_alive(holder):
+            break  # else it has ended since, and what holds the port now is another process
     return str(holder or Listener())
 
 

@@ -18,7 +18,7 @@ from daybreak.services.ray import HEAD, fixed_ports, port_names
 from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
 from daybreak.spec.model import Spec
 from daybreak.survey.databases import find_postgres, find_redis
-from daybreak.survey.engine import Client, survey_engine
+from daybreak.survey.engine import Client, Found, survey_engine
 from daybreak.survey.machine import machine, small_shell
 from daybreak.survey.monitoring import find_monitoring
 from daybreak.survey.ports import PortBook
@@ -67,13 +67,14 @@ def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) ->
     ports = _ports(spec, paths, [] if apart else port_names(spec), found.own_ports) | fixed
     if spec.databases.neo4j:
         write_secret(paths.secrets, NEO4J_AUTH, neo4j_auth(ensure_secrets(paths.secrets, [NEO4J])[NEO4J]))
-    site = replace(_common(spec, base, paths, found.ray), ports=ports, engine=found.engine)
+    site = replace(_common(spec, base, paths, found.ray, found), ports=ports, engine=found.engine)
     return replace(site, node_ip=site.head_ip)
 
 
-def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall) -> Site:
+def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found: Found | None = None) -> Site:
     """What does not depend on where services run."""
-    watching = find_monitoring(spec, paths.root)
+    images, running = (found.engine.images, found.running) if found else ({}, frozenset())
+    watching = find_monitoring(spec, paths.root, images=images, running=running)
     return Site(
         base=str(base),
         root=str(paths.root),

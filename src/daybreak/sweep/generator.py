@@ -1,6 +1,6 @@
 """The load, as a process of its own: `python -m daybreak.sweep.generator`, driven through its standard input.
 
-The first line is the load as JSON (`url`, `method`, `body` in base64 or null, `content_type` or null, `connections`,
+The first line is the load as JSON (`url`, `method`, `body` in base64 or null, `headers`, `connections`,
 `timeout_s`). Requests begin at once. A line `{"measure": SECONDS}` starts a measurement; its result is one line of JSON
 on standard output, the fields of `result.Answers`. The end of standard input ends the process.
 """
@@ -76,7 +76,7 @@ class Generator:
     def __init__(self, load: dict[str, Any]) -> None:
         self._load = load
         self._body = base64.b64decode(load["body"]) if load["body"] is not None else None
-        self._headers = {"Content-Type": load["content_type"]} if load["content_type"] else {}
+        self._headers: dict[str, str] = load["headers"]
         self._recorder: Recorder | None = None
 
     async def run(self, orders: asyncio.StreamReader) -> None:

@@ -32,6 +32,14 @@ class Request:
     method: str
     body: bytes | None
     connections: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """What is sent besides what HTTP itself needs; a given type of the body goes before ours."""
+        given = {name.lower() for name, _ in self.headers}
+        kind = self.content_type if "content-type" not in given else None
+        return {**({"Content-Type": kind} if kind else {}), **dict(self.headers)}
 
     @property
     def content_type(self) -> str | None:
@@ -74,7 +82,7 @@ class LoadProcess:
                 "url": request.url,
                 "method": request.method,
                 "body": body,
-                "content_type": request.content_type,
+                "headers": request.all_headers,
                 "connections": request.connections,
                 "timeout_s": REQUEST_TIMEOUT_S,
             }

@@ -21,7 +21,10 @@ ENOUGH_PER_S = 50
 
 @dataclass(frozen=True)
 class Load:
-    """The requests of a sweep: the same ones for every number of workers. Durations in seconds."""
+    """The requests of a sweep: the same ones for every number of workers. Durations in seconds.
+
+    `headers` are names alone: their values may be secret.
+    """
 
     url: str
     method: str
@@ -29,6 +32,7 @@ class Load:
     duration_s: float
     warm_up_s: float
     body_file: str | None = None
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ class Sweep:
         return cls(
             cluster=raw["cluster"],
             began_wall=raw["began_wall"],
-            load=Load(**raw["load"]),
+            load=Load(**{**raw["load"], "headers": tuple(raw["load"].get("headers", ()))}),
             counts=tuple(raw["counts"]),
             points=tuple(Point.from_json(point) for point in raw["points"]),
             machine=raw["machine"],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import scale, startup, work
+from bench import containers, scale, startup, work
 from bench.commands import environment
 from bench.measure import alive_nodes, pid_of
 from bench.scenarios import Suite
@@ -34,13 +34,16 @@ def test_only_the_application_has_a_pid(answer: Any, pid: int | None) -> None:
     assert pid_of(answer) == pid
 
 
-@pytest.mark.parametrize("suite", [startup.SUITE, work.SUITE, scale.SUITE], ids=lambda suite: suite.name)
+@pytest.mark.parametrize(
+    "suite", [startup.SUITE, work.SUITE, scale.SUITE, containers.SUITE], ids=lambda suite: suite.name
+)
 def test_every_baseline_is_a_scenario_and_its_own_baseline(suite: Suite) -> None:
     assert len(set(suite.names)) == len(suite.names)
     for scenario in suite.scenarios:
         baseline = suite.scenario(scenario.baseline)
         assert baseline.baseline == baseline.name
-    assert {goal.scenario for goal in suite.goals} <= set(suite.names)
+    named = {goal.scenario for goal in suite.goals} | {goal.against for goal in suite.goals if goal.against}
+    assert named <= set(suite.names)
 
 
 def test_no_two_nodes_share_an_agent_port() -> None:

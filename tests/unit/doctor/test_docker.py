@@ -14,6 +14,7 @@ from daybreak.cli import doctor as command
 from daybreak.doctor import docker, engines
 from daybreak.doctor.engines import CommandEngine, Leftover, PackageEngine
 from daybreak.doctor.finding import Severity
+from daybreak.doctor.leftovers import unused
 from daybreak.engine import refusals
 from daybreak.errors import DaybreakError
 from tests.unit.doctor.conftest import MakeCase, of
@@ -26,10 +27,48 @@ IMAGE = {
     "Size": 300 * 2**20,
     "Config": {"Labels": {"daybreak.cluster": "visits"}},
 }
-VOLUMES = [{"Name": f"{name}-data", "Labels": {"daybreak.cluster": name}} for name in ("visits", "kept")]
+NEWEST = {**IMAGE, "Id": USED, "RepoTags": ["daybreak-visits:2"]}
+OURS = {"daybreak.cluster": "visits"}
+
+
+def volume(name: str, cluster: str) -> dict[str, Any]:
+    return {"Name": name, "Labels": {"daybreak.cluster": cluster}}
+
+
+def container(
+    name: str, image: str, status: str, labels: dict[str, str], *volumes: str, net: str = ""
+) -> dict[str, Any]:
+    return {
+        "Id": name,
+        "Name": f"/{name}",
+        "Image": image,
+        "State": {"Status": status},
+        "Config": {"Labels": labels},
+        "Mounts": [{"Type": "volume", "Name": name} for name in volumes] + [{"Type": "bind", "Source": "/etc"}],
+        "NetworkSettings": {"Networks": {"x": {"NetworkID": net}} if net else {}},
+    }
+
+
+def identity(row: dict[str, Any]) -> str:
+    """Volumes have a name alone."""
+    return str(row.get("Id") or row["Name"])
+
+
+# One that has ended, one that runs, and a stranger's that has ended and uses what is ours.
+CONTAINERS = [
+    container("visits-head", OLD, "exited", OURS, "visits-data", net="n1"),
+    container("visits-postgres", USED, "running", OURS, "visits-used", net="n2"),
+    container("stranger", f"sha256:{'c' * 64}", "exited", {}, "visits-lent", net="n3"),
+]
+NETWORKS = [{"Id": f"n{number}", "Name": f"visits-{number}", "Labels": OURS} for number in (1, 2, 3)]
+VOLUMES = [volume("visits-data", "visits"), volume("visits-used", "visits"), volume("visits-lent", "visits")]
+VOLUMES += [volume("kept-data", "kept")]
+LISTED = {"container": CONTAINERS, "network": NETWORKS, "volume": VOLUMES, "image": [IMAGE, NEWEST]}
 LEFT = [
-    Leftover("image", ("daybreak-visits:old", "daybreak-visits:1"), "visits", 300 * 2**20),
+    Leftover("container", ("visits-head",), "visits"),
+    Leftover("network", ("visits-1",), "visits"),
     Leftover("volume", ("visits-data",), "visits"),
+    Leftover("image", ("daybreak-visits:old", "daybreak-visits:1"), "visits", 300 * 2**20),
 ]
 Fake = Callable[..., Path]
 
@@ -45,18 +84,13 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
         answers = {
             "info": json.dumps(INFO | (info or {})),
             "system": "Images\t1.2GB\nLocal Volumes\t48MB",
-            "image ls": f"{OLD}\n{USED}\n{OLD}",
-            "volume ls": "visits-data\nkept-data",
-            "ps": "c1",
-            "inspect": USED,
-            "image inspect": json.dumps([IMAGE]),
-            "volume inspect": json.dumps(VOLUMES),
+            **{f"{kind} ls": "\n".join(identity(row) for row in rows) for kind, rows in LISTED.items()},
+            **{f"{kind} inspect": json.dumps(rows) for kind, rows in LISTED.items()},
         }
         cases = "".join(f"  '{words}'*) cat <<'END'\n{text}\nEND\n  ;;\n" for words, text in _longest_first(answers))
         refuse = f"echo '{refused}' >&2; exit 1\n" if refused else ""
         (bin_folder / "docker").write_text(
-            f"#!/bin/sh\necho \"$*\" >> {asked}\n{refuse}case \"$*\" in\n{cases}  'image rm'*|'volume rm'*) ;;\n"
-            "  *) exit 9;;\nesac\n"
+            f'#!/bin/sh\necho "$*" >> {asked}\n{refuse}case "$*" in\n{cases}  *\' rm \'*) ;;\n  *) exit 9;;\nesac\n'
         )
         (bin_folder / "docker").chmod(0o755)
         monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
@@ -87,18 +121,14 @@ def test_an_engine_that_does_not_answer_is_a_note(make_case: MakeCase, fake: Fak
     assert found.mend == ("sudo systemctl start docker",)
 
 
-def test_a_volume_of_a_cluster_in_another_home_is_kept(tmp_path: Path) -> None:
+def test_what_a_cluster_in_another_home_has_is_kept(tmp_path: Path) -> None:
     labels = {"daybreak.cluster": "visits", "daybreak.root": str(tmp_path / "other/visits")}
-    left = engines._volume({"Name": "visits-data", "Labels": labels})
+    theirs = {"Name": "visits-theirs", "Labels": labels}
+    engine = Listing({**{kind: [] for kind in LISTED}, "volume": [theirs]})
     (tmp_path / "other/visits").mkdir(parents=True)
-
-    class One(CommandEngine):
-        def leftovers(self) -> list[Leftover]:
-            return [left]
-
-    assert docker.old(One()) == []
+    assert docker.old(engine) == []
     (tmp_path / "other/visits").rmdir()
-    assert docker.old(One()) == [left]
+    assert docker.old(engine) == [Leftover("volume", ("visits-theirs",), "visits")]
 
 
 def test_the_engine_its_driver_and_what_takes_its_disk(make_case: MakeCase, fake: Fake) -> None:
@@ -128,8 +158,8 @@ def test_what_is_left_leaves_out_what_is_used_and_data_of_clusters_that_are_stil
     (tmp_path / "home/kept").mkdir(parents=True)
     assert docker.old(CommandEngine()) == LEFT
     found = of(docker.look(make_case()), Severity.NOTE)
-    assert "2 of daybreak's images and volumes are not in use" in found.found
-    assert "image daybreak-visits:old of cluster visits (300.0 MiB)" in found.found
+    assert "4 of daybreak's things in Docker are not in use: container visits-head of cluster visits, " in found.found
+    assert found.found.endswith(", ...")
     assert found.mend == ("daybreak doctor --prune",)
     assert " rm" not in asked.read_text()
 
@@ -140,12 +170,45 @@ def test_prune_shows_asks_and_deletes(fake: Fake, tmp_path: Path, capsys: pytest
     command._prune(True, False)
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
-        "image daybreak-visits:old of cluster visits (300.0 MiB)",
+        "container visits-head of cluster visits",
+        "network visits-1 of cluster visits",
         "volume visits-data of cluster visits",
+        "image daybreak-visits:old of cluster visits (300.0 MiB)",
     ]
-    assert shown.err == "deleted 2\n"
-    removed = [line for line in asked.read_text().splitlines() if " rm" in line]
-    assert removed == ["image rm daybreak-visits:old daybreak-visits:1", "volume rm visits-data"]
+    assert shown.err == "deleted 4\n"
+    assert [line for line in asked.read_text().splitlines() if " rm" in line] == [
+        "container rm --volumes visits-head",
+        "network rm visits-1",
+        "volume rm visits-data",
+        "image rm daybreak-visits:old daybreak-visits:1",
+    ]
+
+
+def test_of_a_cluster_that_is_known_only_images_without_a_name_go(fake: Fake, tmp_path: Path) -> None:
+    fake()
+    (tmp_path / "home/visits").mkdir(parents=True)
+    assert docker.old(CommandEngine()) == [Leftover("volume", ("kept-data",), "kept")]
+    nameless = {**IMAGE, "RepoTags": []}
+    listed = {**LISTED, "container": [], "image": [nameless, NEWEST]}
+    assert unused(Listing(listed), lambda labels: True) == [Leftover("image", (OLD,), "visits", 300 * 2**20)]
+
+
+def test_what_ends_while_it_is_looked_at_is_listed_again(fake: Fake, tmp_path: Path) -> None:
+    fake()
+    program = tmp_path / "bin/docker"
+    once = (
+        f"if [ \"$2\" = inspect ] && mkdir {tmp_path}/once; then echo 'Error: No such container: c1' >&2; exit 1; fi\n"
+    )
+    program.write_text(program.read_text().replace("case ", f"{once}case ", 1))
+    assert CommandEngine().listed("container") == CONTAINERS
+
+
+class Listing(CommandEngine):
+    def __init__(self, listed: dict[str, list[dict[str, Any]]]) -> None:
+        self._listed = listed
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        return self._listed[kind]
 
 
 def test_what_the_engine_keeps_is_told_and_the_rest_goes(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,19 +233,34 @@ class Api:
         self.removed: list[str] = []
 
     def containers(self, all: bool) -> list[dict[str, Any]]:
-        return [{"Id": "c1", "ImageID": USED}] if all else []
+        return [*CONTAINERS, {"Id": "gone"}] if all else []
+
+    def networks(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
+        assert filters == {"label": "daybreak.cluster"}
+        return NETWORKS
 
     def images(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         assert filters == {"label": "daybreak.cluster"}
-        return [{"Id": OLD}, {"Id": USED}]
+        return [IMAGE, NEWEST, IMAGE]
 
     def volumes(self, filters: dict[str, Any]) -> dict[str, Any]:
-        assert filters == {"label": "daybreak.cluster", "dangling": True}
+        assert filters == {"label": "daybreak.cluster"}
         return {"Volumes": VOLUMES}
 
-    def inspect_image(self, image: str) -> dict[str, Any]:
-        assert image == OLD
-        return IMAGE
+    def __getattr__(self, name: str) -> Callable[[str], dict[str, Any]]:
+        kind = name.removeprefix("inspect_")
+
+        def inspect(wanted: str) -> dict[str, Any]:
+            for row in LISTED[kind]:
+                if identity(row) == wanted:
+                    return row
+            raise RuntimeError(f"404 Client Error: Not Found ('No such {kind}: {wanted}')")
+
+        return inspect
+
+    def remove_container(self, name: str, v: bool) -> None:
+        assert v
+        self.removed.append(name)
 
     def remove_image(self, name: str) -> None:
         self.removed.append(name)
@@ -205,6 +283,7 @@ def test_the_package_says_the_same_as_the_command(tmp_path: Path) -> None:
     assert engine.disk_use() == "images 3.0 GiB, containers 1.0 MiB, local volumes 0 B"
     assert docker.old(engine) == LEFT
     engine.remove(LEFT[0])
-    assert client.removed == ["daybreak-visits:old", "daybreak-visits:1"]
+    engine.remove(LEFT[3])
+    assert client.removed == ["visits-head", "daybreak-visits:old", "daybreak-visits:1"]
     with pytest.raises(DaybreakError, match="volume is in use"):
-        engine.remove(LEFT[1])
+        engine.remove(LEFT[2])

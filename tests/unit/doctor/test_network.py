@@ -19,6 +19,8 @@ from daybreak.paths import ClusterPaths
 from daybreak.survey.listeners import sockets
 from tests.unit.doctor.conftest import MakeCase, of, row, snapshot
 
+LOOKS_AT_THE_RELAY = 10
+
 
 @contextmanager
 def listening(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
@@ -76,6 +78,31 @@ def test_what_the_cluster_itself_holds_is_no_obstacle_and_another_cluster_is_nam
         other.mkdir(parents=True)
         monkeypatch.chdir(other)
         assert f"(pid {os.getpid()}) of cluster other" in of(ports.look(make_case(asked)), Severity.ERROR).found
+
+
+# Every process hands its socket to a child and ends, as HAProxy when it is reloaded; over when its input is closed.
+RELAY = """
+import os, select, socket
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+while not select.select([0], [], [], 0.02)[0]:
+    if os.fork():
+        os._exit(0)
+"""
+
+
+def test_a_server_of_ours_that_is_reloaded_meanwhile_is_no_stranger(make_case: MakeCase, paths: ClusterPaths) -> None:
+    relay = subprocess.Popen(
+        [sys.executable, "-c", RELAY], cwd=paths.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert relay.stdin
+    assert relay.stdout
+    with relay.stdin, relay.stdout:
+        port = int(relay.stdout.readline())
+        case = make_case({"ports": {"gcs": free_port(), "dashboard": port}})
+        for _ in range(LOOKS_AT_THE_RELAY):
+            of(ports.look(case), Severity.OK)
+    relay.wait()
 
 
 def test_a_proxy_that_catches_this_machine(make_case: MakeCase) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daybreak.logs.entry import Source
+from daybreak.logs.entry import Entry, Source
 from daybreak.logs.history import History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Selection
+from daybreak.logs.selection import Once, Parting, Selection
+from daybreak.logs.stamps import Level
 
 
 def put(folder: Path, service: str, name: str, *seconds: int) -> Source:
@@ -31,3 +32,25 @@ def test_by_time_and_at_most_so_many_lines_of_a_service(tmp_path: Path) -> None:
     assert shown(sources, 2) == ["head 5", "replica 6", "stderr 7", "head 9"]
     assert shown(sources, 0) == []
     assert shown([], 5) == []
+
+
+def test_what_a_raylet_says_while_it_is_stopped_is_left_out(tmp_path: Path) -> None:
+    asked: list[tuple[str, float]] = []
+
+    def was_asked(service: str, at: float) -> bool:
+        asked.append((service, at))
+        return service == "head"
+
+    def entry(service: str, name: str, text: str) -> Entry:
+        return Entry(
+            7.0, Level.ERROR, Source(service, f"{service}/{name}", tmp_path / name), [text, "- for this reason"]
+        )
+
+    parting = Parting(was_asked)
+    blamed = "[... E 1 2] (raylet) The raylet exited immediately because one Ray agent failed, agent_name = x"
+    assert not parting.is_news(entry("head", "raylet.err", blamed))
+    assert parting.is_news(entry("worker-1", "raylet.err", blamed)), "it has crashed"
+    assert asked == [("head", 7.0), ("worker-1", 7.0)]
+    assert parting.is_news(entry("head", "raylet.err", "[... C 1 2] (raylet) Check failed"))
+    assert parting.is_news(entry("head", "raylet.out", blamed))
+    assert len(asked) == 2

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Coroutine
@@ -102,6 +103,29 @@ def test_the_first_response_begins_it(kept: KeeperPage, tmp_path: Path) -> None:
         assert login.startswith(f"http://127.0.0.1:{port}/?token=")
         await end(kept, tmp_path)
         assert not await answers(port)
+
+    run(story())
+
+
+def test_who_comes_before_it_answers_waits_and_is_not_refused(
+    kept: KeeperPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prometheus asks for its targets while the page is still being imported."""
+    go = threading.Event()
+    monkeypatch.setattr("daybreak.keeper.page._import", lambda: go.wait(10))
+
+    async def story() -> None:
+        port = free_port()
+        kept.want(cluster(tmp_path, port))
+        opening = kept.open_soon()
+        await asyncio.sleep(0)
+        asking = asyncio.create_task(answers(port))
+        done, _ = await asyncio.wait({asking}, timeout=0.2)
+        assert not done
+        go.set()
+        await opening
+        assert await asking
+        await end(kept, tmp_path)
 
     run(story())
 

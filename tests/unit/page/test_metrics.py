@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as plain_families
 from starlette.testclient import TestClient
@@ -100,8 +101,32 @@ def test_values(started: FakeSource) -> None:
     assert value("process_resident_memory_bytes") > 0
 
 
-def test_openmetrics_ends_as_it_must(started: FakeSource) -> None:
-    assert get(started, "/metrics", OPEN_METRICS).endswith("# EOF\n")
+# What a Prometheus of Debian 12 asks with, and other programs.
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "begins", "is_open"),
+    [
+        (OPEN_METRICS["Accept"], "application/openmetrics-text; version=", True),
+        (PROMETHEUS, "application/openmetrics-text; version=", True),
+        ("text/plain;version=0.0.4", "text/plain; version=", False),
+        (BROWSER, "text/plain; version=", False),
+        ("*/*", "text/plain; version=", False),
+        ("", "text/plain; version=", False),
+    ],
+    ids=("openmetrics", "prometheus", "text", "browser", "curl", "nothing"),
+)
+def test_who_asks_for_openmetrics_gets_it(started: FakeSource, accept: str, begins: str, is_open: bool) -> None:
+    app, _ = page(started)
+    with TestClient(app, base_url="http://127.0.0.1:8080") as client:
+        answer = client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(begins)
+    assert answer.text.endswith("# EOF\n") == is_open
 
 
 def test_a_door_without_haproxy(started: FakeSource) -> None:

@@ -88,3 +88,24 @@ def test_a_grafana_without_its_files_is_none(programs: Path, tmp_path: Path, mon
     found = find_monitoring(spec(), tmp_path)
     assert found.grafana is None
     assert "not installed" in found.absent["grafana"]
+
+
+def test_an_image_goes_before_a_program(programs: Path, tmp_path: Path) -> None:
+    found = find_monitoring(spec(), tmp_path, images={"prometheus"})
+    assert found.prometheus == "/bin/prometheus"
+    assert found.grafana is not None
+    assert found.grafana.home == str(tmp_path)
+
+
+def test_without_image_and_program_both_ways_are_told(programs: Path, tmp_path: Path) -> None:
+    (programs / "prometheus").unlink()
+    why = find_monitoring(spec(), tmp_path, images=()).absent["prometheus"]
+    assert "no image prom/prometheus:v3.5.0: `daybreak prewarm` pulls it" in why
+    assert "Debian" in why
+
+
+def test_its_own_container_is_not_in_its_way(programs: Path, tmp_path: Path) -> None:
+    wanted = spec(grafana=False)
+    with socket.create_server(("127.0.0.1", wanted.port("prometheus"))):
+        found = find_monitoring(wanted, tmp_path, images={"prometheus"}, running={"prometheus"})
+    assert (found.prometheus, found.absent) == ("/bin/prometheus", {})

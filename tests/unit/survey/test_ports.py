@@ -152,7 +152,7 @@ def test_a_holder_that_ends_while_it_is_looked_at_is_no_stranger(
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     looks = [{port: Listener(ended.pid)}]
-    monkeypatch.setattr("daybreak.survey.ports.listeners", lambda: looks.pop() if looks else listeners())
+    monkeypatch.setattr("daybreak.survey.listeners.listeners", lambda: looks.pop() if looks else listeners())
     with process(port, data):
         assert book(tmp_path).port("postgres") == port
     assert looks == []

@@ -42,9 +42,11 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     bodies: ClassVar[list[tuple[str, bytes]]] = []
+    tenants: ClassVar[list[str | None]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.tenants.append(self.headers["X-Tenant"])
         self.bodies.append((self.headers["Content-Type"], body))
         self._answer(200)
 
@@ -62,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    Handler.bodies = []
+    Handler.bodies, Handler.tenants = [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
         made.daemon_threads = True
         thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
@@ -88,6 +90,14 @@ def test_bodies_are_sent(server: str) -> None:
         assert load.measure(0.2).failed == 0
     assert set(Handler.bodies) == {("application/json", b'{"n": 1}')}
     assert Request(f"{server}/", "POST", b"\xff", 1).content_type == "application/octet-stream"
+
+
+def test_headers_are_sent(server: str) -> None:
+    given = (("X-Tenant", "demo"), ("content-type", "text/plain"))
+    with LoadProcess(Request(f"{server}/", "POST", b"{}", 1, given)) as load:
+        assert load.measure(0.2).failed == 0
+    assert set(Handler.bodies) == {("text/plain", b"{}")}
+    assert set(Handler.tenants) == {"demo"}
 
 
 def test_errors_are_told_by_kind(server: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.timeline import database, store
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
+from daybreak.timeline.stops import was_asked_to_stop
 from daybreak.timeline.store import Store
 from tests.unit.timeline.replayed import event, history
 
@@ -234,6 +235,7 @@ def test_a_keeper_that_died_leaves_interrupted_runs(path: Path) -> None:
     program = f"""
 import os
 from daybreak.timeline.event import Event, Kind, RunKind
+from daybreak.timeline.stops import was_asked_to_stop
 from daybreak.timeline.store import Store
 timeline = Store({str(path)!r})
 run = timeline.begin_run(RunKind.STARTUP, workers=1, warm=False, versions={{}}, machine={{}}, spec_digest="", wall=0.0)
@@ -457,3 +459,14 @@ def test_a_read_only_disk_still_reads(volume: Volume) -> None:
     with Store(path) as timeline:
         assert not timeline.add(event(Kind.NOTE, 0.1))
         assert timeline.notes
+
+
+def test_who_was_asked_to_stop_and_when(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.db"
+    assert not was_asked_to_stop(path, "head", 100.0)
+    with Store(path) as store:
+        store.add(Event(Kind.STOPPING, 1.0, 100.0, "head", None, {"why": "restart"}))
+        assert was_asked_to_stop(path, "head", 100.2)
+    assert not was_asked_to_stop(path, "head", 99.9), "what is said before that is no parting word"
+    assert not was_asked_to_stop(path, "head", 200.0)
+    assert not was_asked_to_stop(path, "worker-1", 100.2)

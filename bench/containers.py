@@ -1,0 +1,117 @@
+"""Containers: daybreak's Docker backend beside the same containers by Compose, and beside daybreak's own processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+from bench.commands import APP_FOLDER, Commands
+from bench.records import Goal
+from bench.scenarios import Measured, Scenario, Suite
+from bench.suite import main
+from bench.systems import DAYBREAK, Application, System
+from bench.timing import time_restart, time_start
+
+IMAGES = ("daybreak/app:latest", "postgres:15", "redis:7")
+FILE = str(APP_FOLDER / "compose" / "compose.yaml")
+# What a restart of the application replaces; databases stay.
+APP_TIER = ("head", "worker", "serve")
+PROCESSES = Application("app:main", ("--file", "databases.yaml"))
+CONTAINERS = Application("app:main", ("--file", "containers.yaml"))
+
+
+def compose() -> tuple[str, ...]:
+    """Compose 2, as the plugin of `docker`; empty where there is none."""
+    docker = shutil.which("docker")
+    if docker and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0:
+        return (docker, "compose", "--file", FILE)
+    return ()
+
+
+def absent() -> list[str]:
+    """What is not there of what the suite needs."""
+    docker = shutil.which("docker", path=f"/usr/bin:{os.environ.get('PATH', '')}") or "docker"
+
+    def there(image: str) -> bool:
+        try:
+            return subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode == 0
+        except OSError:
+            return False
+
+    return ["docker compose"] * (not compose()) + [f"image {image}" for image in IMAGES if not there(image)]
+
+
+def compose_start(commands: Commands, workers: int, _application: Application | None) -> None:
+    commands.run(*compose(), "up", "--detach", "--scale", f"worker={workers}")
+
+
+def compose_restart(commands: Commands, _workers: int, _application: Application | None) -> None:
+    """The databases stay; the deployment tries until the new head takes it, as the containers' restart policy says."""
+    commands.run(*compose(), "restart", *APP_TIER)
+
+
+def compose_stop(commands: Commands) -> None:
+    commands.run(*compose(), "down", "--volumes")
+
+
+def remove(commands: Commands) -> None:
+    """Volumes too: the next start is to be a first one."""
+    commands.run("daybreak", "down", "--volumes", "--yes")
+
+
+COMPOSE = System(compose_start, compose_restart, compose_stop)
+DOCKER = replace(DAYBREAK, stop=remove)
+
+
+def start(system: System, application: Application, commands: Commands, workers: int) -> Measured:
+    """What containers burn and take is not counted: they are the engine's children, not the command's."""
+    commands.group = None
+    return time_start(system, application, commands, workers)
+
+
+def restart(system: System, application: Application, commands: Commands, workers: int) -> Measured:
+    commands.group = None
+    return time_restart(system, application, commands, workers)
+
+
+SCENARIOS = (
+    Scenario("compose", "`docker compose up`", "compose", COMPOSE, partial(start, COMPOSE, CONTAINERS)),
+    Scenario("docker", "`daybreak up`, backend docker, cold", "compose", DOCKER, partial(start, DOCKER, CONTAINERS)),
+    Scenario("process", "`daybreak up`, processes, cold", "process", DOCKER, partial(start, DOCKER, PROCESSES)),
+    Scenario(
+        "compose-restart",
+        "restart: `docker compose restart`",
+        "compose-restart",
+        COMPOSE,
+        partial(restart, COMPOSE, CONTAINERS),
+    ),
+    Scenario(
+        "docker-restart",
+        "restart: `daybreak restart`, backend docker",
+        "compose-restart",
+        DOCKER,
+        partial(restart, DOCKER, CONTAINERS),
+    ),
+)
+GOALS = (
+    Goal("containers: cold start, first HTTP 200, beside Compose", "docker", "first_200_s", 3.0),
+    Goal("containers: restart, first HTTP 200, beside Compose", "docker-restart", "first_200_s", 3.0),
+    Goal(
+        "containers: cold start, first HTTP 200, beside processes",
+        "docker",
+        "first_200_s",
+        1.5,
+        share=True,
+        against="process",
+        whose="that of processes",
+    ),
+)
+
+SUITE = Suite("containers", SCENARIOS, GOALS, programs=("ray", "daybreak"), absent=absent)
+
+if __name__ == "__main__":
+    sys.exit(main(SUITE))
