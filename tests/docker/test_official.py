@@ -37,6 +37,7 @@ def test_the_versions_of_the_base_are_taken_over(engine: Client, official: str, 
 
 
 def test_a_cluster_runs_in_an_image_that_has_only_ray(engine: Client, official: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # the image's account reads the code
     with docked(tmp_path, engine) as made:
         made.sandbox.write(
             f"""
