@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Iterator
@@ -47,6 +48,15 @@ class Docked:
         """Run a Python program in a service's container that may end both."""
         command = [self.engine.program, "exec", self.containers()[service], "python", "-c", code]
         subprocess.run(command, check=False, capture_output=True, timeout=60)
+
+    def keeper_left(self) -> bool:
+        """Whether nobody looks after the cluster."""
+        with open(self.sandbox.root / "keeper.lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def remove(self) -> None:
         """Whatever a failed test has left."""

@@ -71,7 +71,8 @@ def official(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def _make_official(engine: Client, secrets: Path) -> None:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
+    # With times of files as whole numbers: an engine takes a header of its own for fractions for a Dockerfile.
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted((ROOT / "tests/docker/images").iterdir()):
             tar.add(path, path.name)
         tar.add(ROOT / "constraints/ray-2.20.0.txt", "constraints.txt")

@@ -261,9 +261,8 @@ def test_an_image_that_is_not_there(made: Docked) -> None:
 
 
 def test_an_engine_that_is_not_there(made: Docked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    until(lambda: "keeper" not in made.sandbox.run("status").stdout, what="the keeper has left")
     made.sandbox.write(spec(made))
+    until(made.keeper_left, what="the keeper has left: it has the environment of the command that started it")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     assert "does not answer" in made.sandbox.run("up", code=1).stderr
-    # Its keeper looks for the engine in the wrong place, too.
-    os.kill(int((made.sandbox.root / "keeper.lock").read_text()), signal.SIGKILL)
+    until(made.keeper_left, what="this one has left")

@@ -8,8 +8,10 @@ import pytest
 
 from daybreak.images import label
 from daybreak.images.client import Client
+from tests.docker.clusters import docked
 from tests.docker.conftest import ROOT
 from tests.docker.helpers import HEALTH, Project, container, succeeds, until
+from tests.integration.conftest import APP
 
 pytestmark = pytest.mark.slow
 
@@ -32,3 +34,26 @@ def test_the_versions_of_the_base_are_taken_over(engine: Client, official: str, 
             until("healthy", lambda: succeeds(engine, head, *HEALTH))
     finally:
         project.remove()
+
+
+def test_a_cluster_runs_in_an_image_that_has_only_ray(engine: Client, official: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # the image's account reads the code
+    with docked(tmp_path, engine) as made:
+        made.sandbox.write(
+            f"""
+backend: docker
+docker: {{image: "{official}", mount_code: true}}
+workers: {{count: 1}}
+serve: {{applications: [{{import: "app:main"}}], health: /health}}
+""",
+            app_py=APP,
+        )
+        made.sandbox.run("up")
+        assert made.sandbox.status()["ray"] == "2.20.0"
+        assert made.sandbox.get("/")["pid"]
+        code = "import ray; ray.init(log_to_driver=False); print(len(ray.nodes()), 'nodes')"
+        assert "2 nodes" in made.sandbox.run("run", "--", "python", "-c", code).stdout
+        (tmp_path / "app.py").write_text(APP.replace('{"pid": os.getpid()}', '{"changed": True}'))
+        made.sandbox.run("restart")
+        assert made.sandbox.get("/") == {"changed": True}
+        assert "worker-1/raylet.out" in made.sandbox.run("logs", "--all").stdout

@@ -158,6 +158,21 @@ def test_signals_go_to_the_program(folder: Path) -> None:
         assert one.wait(10) == 9
 
 
+def test_both_stop_and_go_on_together(folder: Path) -> None:
+    with node(folder) as made:
+        (folder / "lonely").symlink_to(shutil.which("sleep") or "")
+        with made.client(str(folder / "lonely"), "1000") as one:
+            pids = (until(lambda: made.named("lonely"), what="the program"), one.pid)
+            for number, state in ((signal.SIGTSTP, "T"), (signal.SIGCONT, "S"), (signal.SIGTSTP, "T")):
+                one.send_signal(number)
+                until(lambda s=state: [state_of(pid) for pid in pids] == [s, s], what=f"both are {state}")  # type: ignore[misc]
+            one.kill()
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_the_end_of_the_container_is_told_by_others_first(folder: Path) -> None:
     with node(folder) as made, made.client("sh", "-c", "echo up; sleep 1000") as one:
         assert one.stdout

@@ -117,12 +117,14 @@ class EngineClient:
         return dict(self._api.inspect_image(name))
 
     @_asks
-    def pull(self, name: str) -> None:
-        """Have an image from its registry; returns when it is there."""
-        for row in self._api.pull(name, stream=True, decode=True):
-            # Once an answer has begun its status cannot tell that something went wrong.
-            if "error" in row:
-                raise EngineError(str(row["error"]))
+    def pull(self, name: str, tell: Callable[[Raw], None]) -> None:
+        """Have an image from its registry; returns when it is there. `tell` gets what the engine says meanwhile."""
+        repository, tag = split_name(name)
+        for said in self._api.pull(repository, tag=tag, stream=True, decode=True):
+            if "error" in said:
+                # The engine has answered 200 already when it notices.
+                raise EngineError(str(said["error"]))
+            tell(said)
 
     @_asks
     def info(self) -> Raw:
@@ -195,6 +197,14 @@ class EngineClient:
     def inspect_exec(self, identity: str) -> Raw:
         """`Running`, `ExitCode` and `Pid`, the last as this machine numbers it (0 before it runs)."""
         return dict(self._api.exec_inspect(identity))
+
+
+def split_name(image: str) -> tuple[str, str | None]:
+    """Repository and tag, as a pull takes them; None for a name that holds a digest."""
+    if "@" in image:
+        return image, None
+    last = image.rpartition("/")[2]
+    return (image[: -len(last.partition(":")[2]) - 1], last.partition(":")[2]) if ":" in last else (image, "latest")
 
 
 def is_gone(error: EngineError) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from daybreak.backends.docker import DockerBackend
     from daybreak.engine.client import EngineClient
 
+TELL_S = 2.0
 # While an engine is away, as when it is restarted.
 ENGINE_AGAIN_S = 1.0
 NOT_RUN_CODE = 127
@@ -179,14 +181,45 @@ async def _have(client: Any, name: str, note: Callable[[str], None]) -> None:
     if name.startswith("daybreak/"):
         raise missing(name)  # only this machine makes such images
     note(f"pulling the image {name}")
+    loop = asyncio.get_running_loop()
+    progress = Pulling(name)
+
+    def tell(said: dict[str, Any]) -> None:
+        if line := progress.line(said, time.monotonic()):
+            loop.call_soon_threadsafe(note, line)
+
     try:
-        await asyncio.to_thread(client.pull, name)
+        await asyncio.to_thread(client.pull, name, tell)
     except EngineError as error:
         raise PreflightError(
             [f"the image {name} is not there and cannot be pulled: {error.message}"],
             hint=f"{BUILD} makes one with Ray; or load it: docker load, docker tag",
         ) from error
     note(f"pulled the image {name}")
+
+
+class Pulling:
+    """How far a pull is, from what the engine says of each layer; a line every few seconds."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._layers: dict[str, tuple[int, int]] = {}
+        self._told_s = 0.0
+
+    def line(self, said: Mapping[str, Any], now_s: float) -> str | None:
+        """A line for people, if it is time for one. Sizes of layers that were not begun are not known yet."""
+        detail = said.get("progressDetail") or {}
+        if said.get("status") == "Downloading" and "total" in detail:
+            self._layers[str(said.get("id"))] = (int(detail.get("current", 0)), int(detail["total"]))
+        elif said.get("status") in ("Download complete", "Pull complete") and str(said.get("id")) in self._layers:
+            total = self._layers[str(said["id"])][1]
+            self._layers[str(said["id"])] = (total, total)
+        self._told_s = self._told_s or now_s
+        if not self._layers or now_s - self._told_s < TELL_S:
+            return None
+        self._told_s = now_s
+        here, all_of_it = (sum(part[place] for part in self._layers.values()) / 1e6 for place in (0, 1))
+        return f"pulling the image {self._name}: {here:,.0f} of {all_of_it:,.0f} MB"
 
 
 def _import_package() -> None:

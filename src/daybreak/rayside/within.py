@@ -48,10 +48,14 @@ def send(connection: socket.socket, request: bytes) -> None:
 
 def forward_signals(connection: socket.socket) -> None:
     def forward(number: int, _frame: object) -> None:
+        stops = number == signal.SIGTSTP
         try:
-            connection.sendall(f"signal {number}\n".encode())
+            # The program leads a session of its own, where the kernel ignores what a terminal's user stops others with.
+            connection.sendall(f"signal {int(signal.SIGSTOP if stops else number)}\n".encode())
         except OSError:
             pass  # it has just ended: its status comes next
+        if stops:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     for number in signal.valid_signals():
         if number in NOT_FORWARDED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def watching_images(spec: Spec) -> dict[str, str]:
     return found | ({GRAFANA: spec.grafana.image} if found and spec.grafana.enabled else {})
 
 
-def survey_engine(spec: Spec, paths: ClusterPaths, client: Client) -> Found:
+def survey_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) -> Found:
     """Look around. Raises PreflightError where the engine cannot carry the cluster, or lacks an image."""
     require_native(client)
     known = images.Images(client, paths.root.parent)
@@ -83,6 +84,8 @@ def survey_engine(spec: Spec, paths: ClusterPaths, client: Client) -> Found:
         network = Network(prefix, str(chosen))
         fixed = subnets.addresses(paths.root, chosen, [n for n, service in spec.services.items() if is_apart(service)])
     as_root = os.geteuid() == 0
+    if spec.docker.mount_code and as_root:
+        require_readable(base, image.uid)
     make_folders(paths, node_names(spec), shared=as_root)
     engine = Engine(
         prefix=prefix,
@@ -127,6 +130,18 @@ def require_native(client: Client) -> None:
         raise PreflightError(
             ["containers of this engine cannot be reached from this machine at their own addresses"],
             hint="use an engine that runs on this machine as root (Docker Engine for Linux), or backend: process",
+        )
+
+
+def require_readable(folder: Path, uid: int) -> None:
+    """Raise PreflightError where the account of the image cannot enter the application's folder. Those above do not
+    matter: it is mounted."""
+    found = folder.stat()
+    for_all = stat.S_IROTH | stat.S_IXOTH
+    if uid not in (0, found.st_uid) and found.st_mode & for_all != for_all:
+        raise PreflightError(
+            [f"docker.mount_code: the folder {folder} is not readable for user {uid}, who runs Ray in the image"],
+            hint=f"chmod -R a+rX {folder}",
         )
 
 

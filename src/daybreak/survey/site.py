@@ -60,7 +60,7 @@ def _processes(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
 
 def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) -> Site:
     """Where services are containers. In a network of their own Ray's nodes have the same ports each."""
-    found = survey_engine(spec, paths, client)
+    found = survey_engine(spec, base, paths, client)
     apart = found.engine.network is not None
     people = {spec.port(name) for name in PUBLIC_PORTS} | {p for s in spec.services.values() for p in s.ports}
     fixed = fixed_ports(spec, people) if apart else {}

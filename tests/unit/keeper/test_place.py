@@ -11,7 +11,7 @@ import pytest
 
 from daybreak.backends.base import CommandResult, Exit, Handle, Stopped
 from daybreak.errors import EngineError, KeeperError, PreflightError
-from daybreak.keeper.place import DOCKER, PROCESS, Place
+from daybreak.keeper.place import DOCKER, PROCESS, Place, Pulling
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.base import Container, Service
@@ -79,7 +79,8 @@ class FakeClient:
             raise EngineError(f"No such image: {name}", status=404)
         return {"Id": name, "Config": {}}
 
-    def pull(self, name: str) -> None:
+    def pull(self, name: str, tell: Any) -> None:
+        tell({"status": "Pulling from library"})
         if self.refuses:
             raise EngineError("the registry does not answer")
         self.images.append(name)
@@ -197,6 +198,23 @@ def test_what_only_this_machine_makes_is_not_pulled(tmp_path: Path) -> None:
         Made(tmp_path, DOCKER).settle(spec(DOCKER))
     assert caught.value.details() == ["there is no image daybreak/a:latest"]
     assert caught.value.hint == "daybreak image build"
+
+
+def test_a_pull_tells_how_far_it_is() -> None:
+    pulling = Pulling("a")
+
+    def said(identity: str, status: str, current: int = 0, total: int = 0) -> dict[str, Any]:
+        return {
+            "id": identity,
+            "status": status,
+            "progressDetail": {"current": current, "total": total} if total else {},
+        }
+
+    assert pulling.line(said("1", "Pulling fs layer"), 10.0) is None
+    assert pulling.line(said("1", "Downloading", 5_000_000, 20_000_000), 11.0) is None
+    assert pulling.line(said("2", "Downloading", 1_000_000, 10_000_000), 12.5) == "pulling the image a: 6 of 30 MB"
+    assert pulling.line(said("1", "Download complete"), 13.0) is None
+    assert pulling.line(said("2", "Downloading", 2_000_000, 10_000_000), 15.0) == "pulling the image a: 22 of 30 MB"
 
 
 def test_processes_need_no_engine(tmp_path: Path) -> None:
