@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": {"spec", "services", "backends", "survey", "health", "timeline", "report"},
     "sweep": set(),
     "images": set(),
+    "export": {"spec", "services", "images"},
     "logs": set(),
     "page": {"timeline", "report", "logs"},
     "testing": set(),

@@ -76,7 +76,7 @@ def postgres(spec: Spec, site: Site) -> Service:
     _socket_fits(f"{site.runtime}/.s.PGSQL.{port}.lock")
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
     marker = _setup_marker(wanted.database, site.secrets[POSTGRES])
-    settings = _merge(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
+    settings = merged_settings(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     ready = CommandCheck(
         (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
     )
@@ -112,7 +112,7 @@ def redis(spec: Spec, site: Site) -> Service:
     _socket_fits(socket)
     config = f"{site.root}/config/redis.conf"
     own = redis_settings(port, data, socket, site.secrets[REDIS], titles=_release(server.version) >= TITLES_SINCE)
-    settings = _merge(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
+    settings = merged_settings(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
     ready = RedisCheck(socket, Secret(f"{site.secrets_folder}/{REDIS}"))
     return Service(
         name=REDIS,
@@ -186,7 +186,7 @@ def _owner(run_as: tuple[str, ...]) -> str:
     return f"{given['--reuid']}:{given['--regid']}" if "--reuid" in given else ""
 
 
-def _merge(
+def merged_settings(
     database: str,
     own: Settings,
     given: Mapping[str, Setting],

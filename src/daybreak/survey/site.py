@@ -57,7 +57,7 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
         secrets=secrets,
         postgres=postgres,
         redis=redis,
-        serve_config=_serve_config(spec, base),
+        serve_config=read_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         prometheus=watching.prometheus,
@@ -131,7 +131,7 @@ def _database_servers(spec: Spec, paths: ClusterPaths) -> tuple[PostgresServer |
     return postgres, redis
 
 
-def _serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
+def read_serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
     """The Serve config file, parsed; the spec's own checks have made sure that it is a mapping."""
     if spec.serve.config is None:
         return None
