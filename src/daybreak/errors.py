@@ -62,7 +62,7 @@ class UsageError(DaybreakError):
 
 
 class ExportRefused(UsageError):
-    """The folder cannot take an export as it is; `problems` holds everything that is in the way. Nothing was written."""
+    """The folder cannot take an export as it is; `problems` holds all that is in the way. Nothing was written."""
 
     def __init__(self, folder: str, problems: Sequence[str], *, hint: str | None = None) -> None:
         super().__init__(f"cannot export to {folder}; nothing was written", hint=hint)

@@ -1,4 +1,4 @@
-"""Writing an export into a folder: what is the user's stays, secrets stay, and everything in the way is told at once."""
+"""Writing an export into a folder: what is the user's stays, secrets stay, all that is in the way is told."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Folder:
         return found
 
     def write(self, export: Export, passwords: Mapping[str, str], made: Mapping[str, str]) -> Written:
-        """Write everything; `made` are the secrets that follow from the passwords. Raises UsageError where it cannot."""
+        """Write everything; `made` are secrets that follow from the passwords. Raises UsageError where it cannot."""
         try:
             kept = self._write_secrets(passwords, made)
             left = self._left(export)

@@ -15,6 +15,7 @@ from daybreak.export.text import document
 from daybreak.services.base import Tier
 from daybreak.services.databases import POSTGRES, REDIS
 from daybreak.services.monitoring import GRAFANA
+from daybreak.services.ray import HEAD
 from daybreak.spec.model import Spec
 
 COMPOSE_FILE = "compose.yaml"
@@ -67,10 +68,10 @@ def passwords(spec: Spec, target: Target) -> tuple[str, ...]:
 
 
 def _parts(spec: Spec, target: Target) -> list[Part]:
-    tiers: dict[str, str] = {POSTGRES: Tier.DATA, REDIS: Tier.DATA, nodes.HEAD: Tier.APP, nodes.WORKER: Tier.APP}
+    tiers: dict[str, str] = {POSTGRES: Tier.DATA, REDIS: Tier.DATA, HEAD: Tier.APP, nodes.WORKER: Tier.APP}
     tiers |= {name: wanted.tier for name, wanted in spec.services.items()}
     found = [data.postgres(spec, target), data.redis(spec, target)]
-    found += [nodes.head(spec, target, tiers), nodes.workers(spec, target, tiers)]
+    found += [nodes.head(spec, target, tiers), nodes.workers(spec, target)]
     found += [own.service(spec, target, name, wanted, tiers) for name, wanted in spec.services.items()]
     found += observe.parts(spec, target)
     return [part for part in found if part]

@@ -8,7 +8,7 @@ from daybreak.export.files import File
 from daybreak.export.parts import Part, common, healthcheck, published
 from daybreak.export.target import SECRETS, Target
 from daybreak.services.base import Tier
-from daybreak.services.database_texts import redis_text
+from daybreak.services.database_texts import Settings, redis_text
 from daybreak.services.databases import (
     POSTGRES,
     POSTGRES_FIXED,
@@ -26,7 +26,7 @@ REDIS_DATA = "/data"
 REDIS_CONFIG = "/etc/daybreak/redis.conf"
 INITDB = "--encoding=UTF8 --locale=C --data-checksums"
 POSTGRES_SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "password_encryption": "scram-sha-256"}
-REDIS_SETTINGS = {"appendonly": True, "appendfsync": "everysec", "save": ("3600 1", "300 100", "60 10000")}
+REDIS_SETTINGS: Settings = {"appendonly": True, "appendfsync": "everysec", "save": ("3600 1", "300 100", "60 10000")}
 # Parallel queries share memory; an engine gives 64 MB.
 SHM = "256m"
 # The password comes through a pipe: it is in no file of the container, no argument and no environment.

@@ -61,7 +61,7 @@ def _pgpass(password: str) -> str:
 
 def user(numbers: tuple[int, int]) -> str:
     """Who a container runs as. The variable is for who copies the folder to an account with other numbers."""
-    return "${DAYBREAK_USER:-%d:%d}" % numbers
+    return f"${{DAYBREAK_USER:-{numbers[0]}:{numbers[1]}}}"
 
 
 def mounted(names: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from daybreak.services import ingress, ray
 from daybreak.services.base import Service, Tier
 from daybreak.services.ray import HEAD
 from daybreak.services.serve import serve
-from daybreak.spec.model import Node, Spec
+from daybreak.spec.model import Node, Spec, Workers
 from daybreak.spec.units import MIB
 
 WORKER = "worker"
@@ -61,11 +61,9 @@ def head(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
     node = ray.head(within, site)
     words = [word for name in node.vital for word in ("--vital", name)]
     words += ["--deploy", f"{CONFIG}/{REQUEST}"] if spec.serve.wanted else []
-    test = [*PYTHON, HEALTH]
-    if spec.serve.wanted:
-        test = ["CMD-SHELL", f"test -e {SERVING} && exec {' '.join(test)}"]
-    else:
-        test = ["CMD", *test]
+    program = (*PYTHON, HEALTH)
+    both = f"test -e {SERVING} && exec {' '.join(program)}"
+    test = ["CMD-SHELL", both] if spec.serve.wanted else ["CMD", *program]
     body = {
         **image(target),
         **_node(spec, spec.head, target, node, words),
@@ -83,7 +81,8 @@ def head(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
     return Part(HEAD, HEAD_COMMENT.format(deploys=deploys, healthy=healthy), _without_empty(body))
 
 
-def workers(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
+def workers(spec: Spec, target: Target) -> Part:
+    """The workers; also without one there is the service, which can be scaled."""
     within, site = inside(spec), place(spec.model_copy(update={"workers": _at_least_one(spec)}), target)
     node = ray.worker(within, site, 1)
     words = ["--after", ray.address(within, site), "--within", f"{spec.start_timeout:g}"]
@@ -115,7 +114,7 @@ def files(spec: Spec, target: Target) -> list[File]:
     if request["config"]:
         # Only this address is reachable from outside the container; the published port has the file's.
         options = request["config"]["http_options"]
-        options["host"] = "0.0.0.0"  # noqa: S104
+        options["host"] = "0.0.0.0"
     return [File(f"config/{REQUEST}", json.dumps(request, indent=1) + "\n")]
 
 
@@ -144,8 +143,8 @@ def _node(spec: Spec, node: Node, target: Target, service: Service, words: list[
         "environment": environment.plain(spec, service.env) | _serve_env(spec, target) | dict(node.env),
         **environment.mounted(secrets),
         "volumes": [f"./config:{CONFIG}:ro"],
-        # Runtime environments have programs and libraries there, which a file system in memory forbids by default. It is
-        # mounted on a folder that the image has: of any other one the account would be root's after a restart.
+        # Runtime environments have programs and libraries there, which memory file systems forbid by default. The image
+        # has this folder: an engine makes one that it has not, and after a restart that belongs to root.
         "tmpfs": ["/tmp:exec,mode=1777"],
         "shm_size": size(node.object_store + SHM_SPARE_BYTES),
         "stop_grace_period": STOP_GRACE,
@@ -198,8 +197,8 @@ def _databases(spec: Spec) -> list[str]:
     return [name for name, database in wanted.items() if database]
 
 
-def _at_least_one(spec: Spec) -> Any:
-    """Without workers there is still the service, which can be scaled."""
+def _at_least_one(spec: Spec) -> Workers:
+    """Ports are chosen for workers that there are."""
     return spec.workers.model_copy(update={"count": max(1, spec.workers.count)})
 
 

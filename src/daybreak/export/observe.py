@@ -114,12 +114,14 @@ def _scraping(spec: Spec, target: Target) -> dict[str, Any]:
     """The workers are found by their service's name, which has every container's address."""
     ports = place(spec, target).ports
     interval = duration(spec.prometheus.interval)
-    heads = [{"targets": [f"{HEAD}:{ports['head.metrics']}"], "labels": _labels(spec, HEAD, "node")}]
+    heads: list[dict[str, Any]] = [
+        {"targets": [f"{HEAD}:{ports['head.metrics']}"], "labels": _labels(spec, HEAD, "node")}
+    ]
     if spec.dashboard:
         target_ = f"{HEAD}:{ports['head.dashboard_metrics']}"
         heads.append({"targets": [target_], "labels": _labels(spec, HEAD, "dashboard")})
     workers = {"names": [WORKER], "type": "A", "port": ports["head.metrics"], "refresh_interval": "5s"}
-    relabel = [
+    relabel: list[dict[str, Any]] = [
         {"target_label": name, "replacement": value} for name, value in _labels(spec, "", "node").items() if value
     ]
     relabel.append({"source_labels": ["__address__"], "regex": "(.*):.*", "target_label": "node"})

@@ -37,7 +37,7 @@ def service(spec: Spec, target: Target, name: str, wanted: UserService, tiers: M
 
 
 def environment_of(spec: Spec, target: Target, name: str, wanted: UserService) -> dict[str, str]:
-    """The cluster's address is that of Ray's client server, where there is one: here runs no node to connect through."""
+    """The cluster's address is Ray's client server, where there is one: no node runs here to connect through."""
     made = user_service(inside(spec), place(spec, target), name, wanted)
     found = environment.plain(spec, made.env)
     if "RAY_ADDRESS" not in wanted.env:

@@ -14,11 +14,11 @@ from daybreak.spec.model import Spec, Warm
 APPLICATION = "/app"
 CONFIG = "/etc/daybreak"
 SECRETS = "/run/secrets"
-RAY_TEMP = "/tmp/ray"  # noqa: S108 - a file system of its own
+RAY_TEMP = "/tmp/ray"
 PYTHON = ("/opt/ray/bin/python", "-IS")
 # The account of the images that daybreak builds, and of Ray's official ones.
 RAY_USER = (1000, 100)
-# Every container has an address of its own, so all nodes have the same ports. Below the range that the kernel gives out.
+# Every container has an address of its own, so all nodes have the same ports. The kernel gives out higher ones.
 FIRST_PORT = 6701
 CLIENT_PORT = 10001
 # From this version on an engine looks more often while a container starts; older ones are refused by Compose.
@@ -29,8 +29,8 @@ START_INTERVAL_SINCE = (25,)
 class Target:
     """`ray` is what the image has; `user` are the numbers of the account that may read the secrets.
 
-    `engine` is the version of Docker that the files are for. `local` says that no registry has the image, `serve_config`
-    is the parsed Serve config file, where the spec names one.
+    `engine` is the version of Docker that the files are for. `local` says that no registry has the image;
+    `serve_config` is the parsed Serve config file, where the spec names one.
     """
 
     image: str
@@ -47,7 +47,7 @@ class Target:
 
 def inside(spec: Spec) -> Spec:
     """The spec as it is meant inside a container: everything listens for the other containers, nothing is forked."""
-    return spec.model_copy(update={"listen": "0.0.0.0", "warm": Warm(enabled=False)})  # noqa: S104
+    return spec.model_copy(update={"listen": "0.0.0.0", "warm": Warm(enabled=False)})
 
 
 def place(spec: Spec, target: Target) -> Site:
