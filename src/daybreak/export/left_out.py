@@ -48,6 +48,6 @@ def _service(spec: Spec, name: str, wanted: UserService) -> Iterator[str]:
         yield f"{place}.check.http: {wanted.check.http} is asked from inside its container"
     if not spec.ray.client_server and {"head", "serve", "workers"} & set(wanted.needs):
         yield (
-            f"{place}: no Ray node runs in its container, so `ray.init()` does not work there; `ray.client_server: true` gives "
-            "it an address to connect to"
+            f"{place}: no Ray node runs in its container, so `ray.init()` does not work there; with "
+            "`ray.client_server: true` it has an address to connect to"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from daybreak.export import environment
 from daybreak.export.files import File
 from daybreak.export.parts import Part, common, healthcheck, needs, published, size
-from daybreak.export.target import CLIENT_PORT, CONFIG, PYTHON, RAY_TEMP, Target, inside, place
+from daybreak.export.target import CLIENT_PORT, CONFIG, PYTHON, Target, inside, place
 from daybreak.images.label import HEALTH
 from daybreak.services import ingress, ray
 from daybreak.services.base import Service, Tier
@@ -19,7 +19,8 @@ from daybreak.spec.model import Node, Spec, Workers
 from daybreak.spec.units import MIB
 
 WORKER = "worker"
-SERVING = f"{RAY_TEMP}/daybreak-serving"
+# Beside Ray's folder, which is not there yet.
+SERVING = "/tmp/daybreak-serving"
 REQUEST = "serve.json"
 # What Ray's own processes of a node take besides tasks, actors and objects.
 HEAD_OVERHEAD_BYTES = 1536 * MIB
@@ -107,7 +108,7 @@ def files(spec: Spec, target: Target) -> list[File]:
         return []
     made = serve(inside(spec), place(spec, target)).files[0]
     request = json.loads(made.text)
-    request["status_file"] = f"{RAY_TEMP}/daybreak-serve-status.json"
+    request["status_file"] = "/tmp/daybreak-serve-status.json"
     request["instance"] = spec.name
     request["dashboard"] = f"http://127.0.0.1:{spec.port('dashboard')}"
     request["raylet_health"] = f"http://127.0.0.1:{place(spec, target).ports['head.agent_http']}{ray.AGENT_HEALTH}"

@@ -21,7 +21,7 @@ PAUSE_S = 5.0
 GRACE_S = 10.0
 DEPLOY = [sys.executable, "/etc/daybreak/deploy.py"]
 # The health check asks for this file: it says that all applications run.
-SERVING = "/tmp/ray/daybreak-serving"
+SERVING = "/tmp/daybreak-serving"
 
 
 def say(text: str) -> None:
