@@ -66,7 +66,7 @@ def test_it_ends_when_it_is_asked_to(tmp_path: Path) -> None:
 def test_it_ends_when_a_vital_process_has() -> None:
     # A name that nothing else here has.
     name = f"vital-{os.getpid()}"[:15]
-    command = ["bash", "-c", f"(printf %s {name} > /proc/$BASHPID/comm; sleep 2.5; :) & sleep 60"]
+    command = ["bash", "-c", f"(printf %s {name} > /proc/$BASHPID/comm; sleep 2.5; :) & exec sleep 60"]
     began = time.monotonic()
     done = run(*NODE, "--vital", name, "--", *command)
     assert done.returncode == 1
