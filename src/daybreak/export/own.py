@@ -18,7 +18,7 @@ RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "never": "no"
 
 
 def service(spec: Spec, target: Target, name: str, wanted: UserService, tiers: Mapping[str, str]) -> Part:
-    """One of them. What it says about the cluster's address is told by `environment_of`."""
+    """One of them, by its name in the spec; `tiers` has the tier of every service of the file."""
     found = {
         **image(target),
         **account(target),
