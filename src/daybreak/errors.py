@@ -2,6 +2,7 @@
 
 DaybreakError                  1   something failed
 ├── UsageError                 2   the command line or the call is wrong
+│   └── ExportRefused          2   files are in the way of an export; carries every one
 ├── SpecError                  2   the spec is invalid; carries every problem at once
 ├── PreflightError             1   the machine cannot run the plan (port in use, disk full, ...)
 ├── WaitError                      a wait that did not end as ready
@@ -59,6 +60,17 @@ class UsageError(DaybreakError):
     """The command line or the call is wrong; nothing was changed."""
 
     exit_code = EXIT_USAGE
+
+
+class ExportRefused(UsageError):
+    """The folder cannot take an export as it is; `problems` holds all that is in the way. Nothing was written."""
+
+    def __init__(self, folder: str, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__(f"cannot export to {folder}; nothing was written", hint=hint)
+        self.problems = tuple(problems)
+
+    def details(self) -> list[str]:
+        return list(self.problems)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from daybreak.images.build import arguments
 from daybreak.images.choice import choose
 from daybreak.images.client import Client
 from daybreak.paths import ClusterPaths
-from tests.docker.helpers import BASE, HOW, Project, require_engine
+from tests.docker.helpers import BASE, HOW, Composer, Project, require_engine
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = "rayproject/ray:2.20.0-py311"
@@ -67,6 +67,17 @@ def official(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> str:
     except DaybreakError:
         _make_official(engine, tmp_path_factory.mktemp("secrets"))
     return OFFICIAL
+
+
+@pytest.fixture(scope="session")
+def composer(engine: Client) -> Composer:
+    """Docker Compose 2: the machine's own, else what `.ci/engine start` has got."""
+    own = Path(os.environ.get("DAYBREAK_COMPOSE_HOME", "/var/cache/daybreak-ci/compose"))
+    for config in (None, own):
+        found = Composer(engine.program, config)
+        if found.version() is not None:
+            return found
+    pytest.skip(f"there is no Docker Compose 2, and none in {own} (as root, `.ci/engine start` gets it)")
 
 
 def _make_official(engine: Client, secrets: Path) -> None:

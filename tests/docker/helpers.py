@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -80,6 +81,37 @@ def require_engine(*images: str) -> None:
             client.close()
     except DaybreakError as error:
         pytest.skip(f"{error.message} ({HOW})")
+
+
+@dataclass(frozen=True)
+class Composer:
+    """`docker compose`; `config` is a folder with its plugin, None where the command has it."""
+
+    program: str
+    config: Path | None
+
+    def run(self, folder: Path, *words: str) -> str:
+        """What it prints on stdout; it must succeed."""
+        done = self._run(folder, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def fails(self, folder: Path, *words: str) -> str:
+        """What it prints on stderr; it must fail."""
+        done = self._run(folder, *words)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def version(self) -> str | None:
+        done = self._run(Path.cwd(), "version", "--short")
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def _run(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, **({"DOCKER_CONFIG": str(self.config)} if self.config else {})}
+        command = [self.program, "compose", *words]
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=folder, env=env, timeout=2 * DEADLINE_S
+        )
 
 
 def daybreak(folder: Path, *words: str) -> str:

@@ -483,6 +483,34 @@ def image_size(**given: Any) -> None:
     work.size(**given)
 
 
+@app.group()
+def export() -> None:
+    """Write files that start the same cluster with other tools."""
+
+
+@export.command("compose")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=True))
+@spec_options
+@click.option("--image", metavar="IMAGE", help="Of Ray and the application; daybreak/CLUSTER:latest if absent.")
+@click.option("--engine", metavar="VERSION", help="Docker Engine that it is for; this machine's, or 25, if absent.")
+@click.option("--force", is_flag=True, help="Overwrite files that are not, or no longer, as an export wrote them.")
+@as_json
+def export_compose(**given: Any) -> None:
+    """Write a compose.yaml, and what it needs, into DIR.
+
+    Passwords are generated into DIR/secrets, and kept by a second export.
+
+    \b
+    Examples:
+      daybreak image build && daybreak export compose deploy
+      cd deploy && docker compose up --wait
+      daybreak export compose deploy --image registry.example.com/shop:1.4
+    """
+    from daybreak.cli import export as work
+
+    work.compose(**given)
+
+
 def run() -> int:
     """Run the command line; returns the exit code."""
     try:

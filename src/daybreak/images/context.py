@@ -19,6 +19,8 @@ PROBE = Path(__file__).parent.parent / "survey" / "ray_probe.py"
 PROGRAMS = ("install.py", "slim.py", "elf.py", "settle.py", "health.py")
 APPLICATION = "app"
 REQUIREMENTS = "requirements.txt"
+# A folder with a file of this name holds passwords: it stays out of every image, whatever .dockerignore says.
+SECRETS_MARK = ".daybreak-secrets"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def application_files(folder: Path) -> Iterator[tuple[str, Path]]:
     own = folder / ".dockerignore"
     ignore = Ignore.of(own.read_text(encoding="utf-8") if own.is_file() else "")
     for place, folders, names in os.walk(folder):
+        if SECRETS_MARK in names:
+            folders.clear()
+            continue
         inside = Path(place).relative_to(folder)
         links = [name for name in folders if Path(place, name).is_symlink()]
         for name in sorted([*names, *links]):

@@ -85,7 +85,7 @@ def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found:
         ray=ray,
         node_ip=LOOPBACK_NODE_IP,
         secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec))),
-        serve_config=_serve_config(spec, base),
+        serve_config=read_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         prometheus=watching.prometheus,
@@ -169,7 +169,7 @@ def _database_servers(spec: Spec, paths: ClusterPaths) -> tuple[PostgresServer |
     return postgres, redis
 
 
-def _serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
+def read_serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
     """The Serve config file, parsed; the spec's own checks have made sure that it is a mapping."""
     if spec.serve.config is None:
         return None
