@@ -18,7 +18,6 @@ from daybreak.services.base import (
     ConfigFile,
     Container,
     EnvValue,
-    Lane,
     Mount,
     MountKind,
     PortClaim,
@@ -42,8 +41,6 @@ HEAD_OWN_BYTES = 1536 * MIB
 WORKER_OWN_BYTES = 768 * MIB
 # Ray takes a little less of shared memory than there is.
 SHM_MARGIN_BYTES = 64 * MIB
-# Worker nodes that start at once, where there are fewer processors than that.
-LEAST_AT_ONCE = 2
 # The share of a machine's memory that Ray itself gives to tasks and actors.
 TASKS_SHARE = 0.7
 # As long as the node's first program needs at most to end the others, and then itself.
@@ -74,8 +71,6 @@ def worker_container(spec: Spec, site: Site, number: int) -> Service:
         # Such a Ray's workers have the head's folder for temporary files, by its path.
         folder = Mount(MountKind.BIND, ray_folder(site, HEAD), ray_folder(site, name))
         container = replace(container, mounts=(*container.mounts, folder))
-    # Each imports for itself what all nodes of one machine get from one template.
-    plain = replace(plain, lane=Lane("workers", max(LEAST_AT_ONCE, site.cpus)))
     return _contained(spec, site, name, plain, container)
 
 
