@@ -51,9 +51,10 @@ class Node:
         return (self.folder / "output").read_text()
 
     def client(self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/") -> subprocess.Popen[str]:
-        request = json.dumps({"argv": argv, "cwd": cwd, "env": env or {}})
+        request = json.dumps({"argv": argv, "cwd": cwd})
         return subprocess.Popen(
             [sys.executable, "-IS", str(RAYSIDE / "within.py"), str(self.folder / "node.sock"), request],
+            env={**os.environ, **{f"WITHIN_{name}": value for name, value in (env or {}).items()}},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

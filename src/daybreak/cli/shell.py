@@ -35,7 +35,7 @@ def run(name: str | None, command: tuple[str, ...]) -> None:
         command = command[1:]
     found = api.environment(name)
     if found.get("within"):
-        _run_within(found["within"], command)
+        _run_within(found["within"], found["carried"], command)
     environment = dict(os.environ) | found["values"]
     for key, path in found["files"].items():
         environment[key] = Path(path).read_text().strip()
@@ -50,9 +50,10 @@ def run(name: str | None, command: tuple[str, ...]) -> None:
         raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
 
 
-def _run_within(client: list[str], command: tuple[str, ...]) -> NoReturn:
+def _run_within(client: list[str], carried: dict[str, str], command: tuple[str, ...]) -> NoReturn:
     """Become the program that stands in for one in the head's container, in the application's folder."""
-    request = json.loads(client[-1])
-    terminal = {key: os.environ[key] for key in TERMINAL if key in os.environ}
-    request |= {"argv": list(command), "env": {**request["env"], **terminal}}
-    os.execv(client[0], [*client[:-1], json.dumps(request)])
+    from daybreak.services.within import PREFIX
+
+    request = {**json.loads(client[-1]), "argv": list(command)}
+    terminal = {f"{PREFIX}{key}": os.environ[key] for key in TERMINAL if key in os.environ}
+    os.execve(client[0], [*client[:-1], json.dumps(request)], {**os.environ, **carried, **terminal})

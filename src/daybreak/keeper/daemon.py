@@ -37,7 +37,7 @@ from daybreak.services.build import build
 from daybreak.services.inside import inside
 from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_paths
 from daybreak.services.warm import waits_for_serve
-from daybreak.services.within import command
+from daybreak.services.within import carried, command
 from daybreak.spec.model import Spec
 from daybreak.timeline.board import Board
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
@@ -551,17 +551,18 @@ class Keeper:
             "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
             "base": self._cluster.site.base,
             "python": self._cluster.site.ray.python,
-            "within": self._within(self._cluster),
+            **self._within(self._cluster),
         }
 
-    def _within(self, cluster: Cluster) -> list[str] | None:
-        """The command by which a program is run where the cluster is, if that is a container: its last word is the
-        request, whose `argv` is still empty. None where any program of this machine can reach it."""
+    def _within(self, cluster: Cluster) -> dict[str, Any]:
+        """`within`, the command by which a program is run where the cluster is, if that is a container: its last word
+        is the request, whose `argv` is still empty. `carried` is the environment that the program gets there. Nothing
+        where any program of this machine can reach the cluster."""
         if cluster.site.engine is None:
-            return None
+            return {}
         inner = inside(cluster.site, HEAD)
         env = {**client_env(cluster.spec, inner), **search_paths(inner)}
-        return list(command(cluster.site, (), inner.base, env))
+        return {"within": command(cluster.site, (), inner.base), "carried": carried(cluster.site, env)}
 
     async def _page_for(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Where the page is served; with `login` an address that logs in once."""

@@ -1,12 +1,14 @@
 """Stands in for a program in the head's container: `python -IS within.py SOCKET REQUEST`.
 
-It runs on the machine itself. REQUEST (JSON: `argv`, `cwd`, `env`) goes to the container's first program (`node.py`)
-with this process's standard files, so the program there reads and writes what this one was given. Signals are
-forwarded, and this process ends as the program ends. When this process is killed, the program is, too.
+It runs on the machine itself. REQUEST (JSON: `argv`, `cwd`) goes to the container's first program (`node.py`) with this
+process's standard files, so the program there reads and writes what this one was given. Its environment goes with it:
+the variables that begin with `WITHIN_`, under the rest of their names; in a command line everybody could read them.
+Signals are forwarded, and this process ends as the program ends. When this process is killed, the program is, too.
 
 Words on the socket, each a line of text: `signal NUMBER` to the container, `status WAIT-STATUS` back.
 """
 
+import json
 import os
 import resource
 import signal
@@ -18,6 +20,7 @@ from typing import NoReturn
 # The container's first program listens a moment after the container has been started.
 CONNECT_S = 30.0
 NAP_S = 0.005
+PREFIX = "WITHIN_"
 # Whoever learns meanwhile that the container has ended, ends this process.
 LOST_S = 3.0
 NOT_FORWARDED = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE)
@@ -37,6 +40,12 @@ def connect(path: str, deadline_s: float) -> socket.socket:
             if time.monotonic() >= until:
                 raise
         time.sleep(NAP_S)
+
+
+def complete(request: str) -> bytes:
+    """The request with the program's environment."""
+    env = {name[len(PREFIX) :]: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    return json.dumps({**json.loads(request), "env": env}).encode()
 
 
 def send(connection: socket.socket, request: bytes) -> None:
@@ -94,7 +103,7 @@ def main() -> NoReturn:
     try:
         connection = connect(sys.argv[1], CONNECT_S)
         forward_signals(connection)
-        send(connection, sys.argv[2].encode())
+        send(connection, complete(sys.argv[2]))
         status = wait(connection)
     except OSError as error:
         print(f"the container of the head takes no requests at {sys.argv[1]}: {error}", file=sys.stderr)

@@ -30,18 +30,21 @@ from daybreak.services.user import user_service
 from daybreak.spec.model import Spec, UserService
 
 CLIENT = PACKAGE / "rayside" / "within.py"
+# What `within.py` takes off again.
+PREFIX = "WITHIN_"
 HEADS = Need(HEAD, STARTED, bind=True)
 
 
-def command(site: Site, argv: tuple[str, ...], cwd: str, env: Mapping[str, EnvValue]) -> tuple[str, ...]:
-    """The command of this machine that runs another one in the head's container, and ends as that one ends.
+def command(site: Site, argv: tuple[str, ...], cwd: str) -> tuple[str, ...]:
+    """The command of this machine that runs another one in the head's container, and ends as that one ends."""
+    request = json.dumps({"argv": argv, "cwd": cwd}, sort_keys=True)
+    return (engine_of(site).python, "-IS", str(CLIENT), socket(site, HEAD), request)
 
-    Variables that hold secrets are there already: those of the head.
-    """
-    engine = engine_of(site)
-    given = {key: value for key, value in resolved(env, engine.image.env).items() if isinstance(value, str)}
-    request = json.dumps({"argv": argv, "cwd": cwd, "env": given}, sort_keys=True)
-    return (engine.python, "-IS", str(CLIENT), socket(site, HEAD), request)
+
+def carried(site: Site, env: Mapping[str, EnvValue]) -> dict[str, EnvValue]:
+    """The program's environment, as the stand-in has it. Variables that hold secrets are those of the head."""
+    given = resolved(env, engine_of(site).image.env)
+    return {f"{PREFIX}{name}": value for name, value in given.items() if isinstance(value, str)}
 
 
 def serve_within(spec: Spec, site: Site) -> Service:
@@ -59,7 +62,7 @@ def _stand_in(plain: Service, site: Site, *, ports: bool) -> Service:
 
     def seen(check: Check) -> Check:
         if isinstance(check, CommandCheck):
-            return CommandCheck(command(site, check.argv, plain.cwd, plain.env))
+            return CommandCheck(command(site, check.argv, plain.cwd))
         if isinstance(check, TcpCheck) and ports and engine_of(site).network:
             return TcpCheck(address_of(site, HEAD), check.port)
         return check
@@ -69,9 +72,9 @@ def _stand_in(plain: Service, site: Site, *, ports: bool) -> Service:
     own = next((need for need in plain.needs if need.service == HEAD and need.gate is None), None)
     return replace(
         plain,
-        argv=command(site, plain.argv, plain.cwd, plain.env),
+        argv=command(site, plain.argv, plain.cwd),
         cwd=site.root,
-        env={},
+        env=carried(site, plain.env),
         needs=(HEADS, *others, *((own,) if own else ())),
         gates=tuple(Gate(gate.name, seen(gate.check)) for gate in plain.gates),
         health=replace(health, check=seen(health.check)) if health.check else health,

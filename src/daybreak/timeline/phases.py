@@ -179,6 +179,8 @@ class Track:
 
     def _running(self, at_s: float, data: Mapping[str, Any]) -> None:
         waited_s = number(data.get("waited_s"))
+        if waited_s is not None:
+            waited_s = max(0.0, waited_s)
         if self._start is not None and self._start.running_s is not None:
             self._give_up(at_s, Ended.OPEN)
         if self._start is not None and self._kind is PhaseKind.WAITING and waited_s is not None:

@@ -199,7 +199,9 @@ def test_a_service_without_wishes_runs_in_the_heads_container() -> None:
     api, head = services["api"], services["head"]
     assert api.container is None
     assert request(api)["argv"] == ["python", "api.py"]
-    assert request(api)["env"]["PATH"].startswith("/opt/ray/bin:")
+    # A command line can be read by everybody.
+    assert set(request(api)) == {"argv", "cwd"}
+    assert str(api.env["WITHIN_PATH"]).startswith("/opt/ray/bin:")
     assert api.gates[0].check == TcpCheck("10.208.2.2", 9100)
     assert Published("127.0.0.1", 9100, 9100) in container(head).published
     assert (api.ports, api.bound_to()) == ((), ("head",))
