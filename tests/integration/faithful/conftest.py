@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import psutil
@@ -9,6 +10,21 @@ import pytest
 
 from daybreak.survey.machine import small_shell
 from tests.integration.faithful.template import Template, template, until
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_have_their_meaning() -> Iterator[None]:
+    """`nohup` and a shell's `&` let programs ignore signals, and children inherit that: they would never end by one."""
+    ignored = [number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT) if _is_ignored(number)]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 @pytest.fixture(scope="module")

@@ -100,13 +100,13 @@ class Deployment:
 def family(ancestor: int) -> List[int]:
     """A process and all that descend from it."""
     children: Dict[int, List[int]] = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])
         except (OSError, IndexError):
             continue
-        children.setdefault(parent, []).append(int(pid))
+        children.setdefault(parent, []).append(int(name))
     found = [ancestor]
     for pid in found:
         found += children.get(pid, [])
