@@ -119,6 +119,16 @@ def test_the_engine_sees_them_healthy(made: Docked) -> None:
         until(lambda s=service: made.inspect(s)["State"]["Health"]["Status"] == "healthy", what=f"{service} is healthy")  # type: ignore[misc]
 
 
+def test_the_doctor_finds_nothing_wrong_with_it(made: Docked) -> None:
+    with made.sandbox.popen("doctor", "--json") as process:
+        said, _ = process.communicate(timeout=60)
+    found = json.loads(said)
+    assert found["running"]
+    wrong = {one["name"]: one["findings"] for one in found["diagnoses"] if one["severity"] in ("error", "warning")}
+    machine = {"memory", "cgroup", "limits", "disk", "slow-disk", "hostname", "ipv6", "proxies", "clock"}
+    assert set(wrong) <= machine, wrong
+
+
 def test_a_second_up_touches_nothing(made: Docked) -> None:
     before = made.containers()
     made.sandbox.run("up")

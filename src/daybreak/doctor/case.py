@@ -12,13 +12,15 @@ from typing import Any
 
 from daybreak.backends import procfs
 from daybreak.backends.base import Handle
-from daybreak.errors import Problem
+from daybreak.errors import DaybreakError, Problem
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray import HEAD
 from daybreak.services.site import RayInstall
 from daybreak.spec.model import Spec
 
 NOTHING_RUNS = ("stopped", "failed")
+# An engine answers at once or not at all.
+ENGINE_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,36 @@ class Case:
 
     @cached_property
     def ray(self) -> RayInstall:
-        """The Ray that the spec means; raises what `find_ray` raises."""
+        """The Ray that the spec means, with containers that of its image; raises what finding it raises."""
+        if self.spec.in_containers:
+            from daybreak.engine.connect import connect
+            from daybreak.survey.engine import ray_image
+            from daybreak.survey.images import Images
+
+            return Images(connect(ENGINE_S), self.paths.root.parent).ray(ray_image(self.spec), self.spec.ray)
         from daybreak.survey.ray import find_ray
 
         return find_ray(self.spec.ray, self.base)
+
+    @cached_property
+    def containers(self) -> tuple[Mapping[str, Any], ...]:
+        """The engine's rows of the cluster's containers; none where no engine answers, or none was ever needed."""
+        if not (self.spec.in_containers or self.paths.containers.exists()):
+            return ()
+        from daybreak.engine import labels
+        from daybreak.engine.connect import connect
+
+        try:
+            return tuple(connect(ENGINE_S).containers([f"{labels.ROOT}={self.paths.root}"]))
+        except DaybreakError:
+            return ()
+
+    @property
+    def published(self) -> frozenset[int]:
+        """The ports of this machine at which the cluster's containers are reached; the engine's process holds them."""
+        from daybreak.survey.engine import own_ports
+
+        return own_ports(self.containers)
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:
@@ -79,7 +107,8 @@ class Case:
     @property
     def running(self) -> bool:
         """Does anything of the cluster run?"""
-        return bool(self.living) or any(row["state"] not in NOTHING_RUNS for row in self.rows.values())
+        runs = bool(self.living) or any(row["State"] == "running" for row in self.containers)
+        return runs or any(row["state"] not in NOTHING_RUNS for row in self.rows.values())
 
     @property
     def has_head(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from daybreak.doctor import engines
 from daybreak.doctor.case import Case
 from daybreak.doctor.engines import Engine, Leftover
-from daybreak.doctor.finding import Finding, note, ok, warning
+from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.doctor.leftovers import unused
 from daybreak.engine.labels import CLUSTER, ROOT
 from daybreak.errors import DaybreakError
@@ -16,23 +16,25 @@ from daybreak.paths import state_root
 
 SLOW_DRIVERS = ("vfs", "devicemapper")
 SHOWN = 3
+UNUSED = "clusters run as processes, so nothing needs it"
+NEEDED = "the spec says `backend: docker`"
 
 
 def look(case: Case) -> Iterator[Finding]:
-    """Nothing of this is needed for processes, so nothing of it is an error."""
-    del case
+    """Nothing of this is needed for processes; nothing of it is an error unless the cluster is to run in containers."""
+    needed = case.spec.in_containers
     try:
         engine = engines.find()
+        if engine is None and needed:
+            yield error("Docker is not installed", NEEDED, "# install Docker Engine, or `backend: process` in the spec")
+            return
         if engine is None:
             yield ok("not installed; clusters run as processes")
             return
         found = engine.info()
     except DaybreakError as refused:
-        yield note(
-            refused.message,
-            "clusters run as processes, so nothing needs it",
-            *([refused.hint] if refused.hint else []),
-        )
+        hints = [refused.hint] if refused.hint else []
+        yield error(refused.message, NEEDED, *hints) if needed else note(refused.message, UNUSED, *hints)
         return
     yield from _slow(str(found["Driver"]))
     yield from _left(old(engine))

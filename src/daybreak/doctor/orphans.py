@@ -182,6 +182,8 @@ def _kill(rows: Sequence[Row]) -> str:
 
 def _summary(rows: Mapping[int, Row], own: set[int]) -> str:
     ray = [row for row in rows.values() if RAY_PROGRAM.search(row.line)]
-    others = sum(row.pid not in own for row in ray)
-    said = f"none; daybreak has {len(ray) - others} Ray processes here"
-    return said + (f", somebody else {others}" if others else "")
+    apart = sum(not _same_network(row.pid) for row in ray)
+    here = [row for row in ray if _same_network(row.pid)]
+    others = sum(row.pid not in own for row in here)
+    said = f"none; daybreak has {len(here) - others} Ray processes here"
+    return said + (f", somebody else {others}" if others else "") + (f", containers have {apart}" if apart else "")

@@ -21,7 +21,7 @@ OFFSETS = range(100, 5001, 100)
 def look(case: Case) -> Iterator[Finding]:
     """Every port of the spec that somebody else listens on."""
     wanted = [*claims(case.spec, case.base), *_fixed(case.spec)]
-    taken = [claim for claim in wanted if not is_free(claim.port, claim.host)]
+    taken = [claim for claim in wanted if not is_free(claim.port, claim.host) and claim.port not in case.published]
     holders = strangers({claim.port for claim in taken}, case.paths.root) if taken else {}
     said = 0
     for claim in taken:

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -117,7 +117,7 @@ def state_root_default() -> Path:
     return Path(platformdirs.user_state_dir("daybreak"))
 
 
-def own_ports(rows: Iterable[dict[str, Any]]) -> frozenset[int]:
+def own_ports(rows: Iterable[Mapping[str, Any]]) -> frozenset[int]:
     """The ports of this machine that the cluster's containers hold: an engine's process listens there, not ours."""
     return frozenset(int(port["PublicPort"]) for row in rows for port in row.get("Ports") or () if "PublicPort" in port)
 
