@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from daybreak.images.client import Client
+from daybreak.paths import ClusterPaths
+from daybreak.survey.engine import prefix_of
 from daybreak.timeline.event import Kind
 from daybreak.timeline.store import Store
 from tests.docker.clusters import STARTER, Docked, docked
@@ -27,6 +29,7 @@ from tests.integration.starter import visit, visits
 IMAGE = "daybreak-test/cluster:latest"
 REQUIREMENTS = "psycopg[binary]\n"
 NODES = ("head", "worker-1", "worker-2")
+PROMETHEUS = "prom/prometheus:v3.5.0"
 # A worker's own need is added to what it offers; see services/containers.py.
 LIMIT_MIB = 100 + 80 + 768
 # The raylet becomes what the kernel kills first; then memory is used up.
@@ -261,6 +264,68 @@ def test_down_with_volumes_leaves_nothing(made: Docked) -> None:
     made.sandbox.run("down", "--volumes", "--yes")
     assert (made.containers(), made.volumes()) == ({}, [])
     until(lambda: made.networks() == [], what="the network has gone")
+
+
+@pytest.fixture(scope="module")
+def bounded(made: Docked) -> Iterator[Docked]:
+    """The same cluster, without workers and with Prometheus. Its database has a volume of 192 MB, made by the user."""
+    require_engine(PROMETHEUS)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in made.sandbox.environment().items():
+            patch.setenv(name, value)
+        volume = f"{prefix_of(ClusterPaths.of(made.sandbox.name))}-postgres"
+    made.engine.ask("volume", "create", *("--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=size=192m"), volume)
+    try:
+        made.sandbox.write(spec(made, workers="{count: 0}") + f"prometheus: {{interval: 1s, image: {PROMETHEUS}}}\n")
+        made.sandbox.run("up")
+        yield made
+        made.sandbox.run("down", "--volumes", "--yes")
+        assert volume in made.engine.ask("volume", "ls", "--quiet").split(), "what daybreak did not make stays"
+    finally:
+        made.remove()
+        made.engine.ask("volume", "rm", volume)
+
+
+def test_prometheus_is_a_container_that_a_restart_leaves_alone(bounded: Docked) -> None:
+    before = bounded.containers()
+    until(lambda: scraped(bounded) == {"daybreak", "ray"}, what="Prometheus has both jobs")
+    bounded.sandbox.run("restart")
+    after = bounded.containers()
+    assert {name for name in before if before[name] != after[name]} == {"head", "cache"}
+    until(lambda: scraped(bounded) == {"daybreak", "ray"}, what="Prometheus has the new generation")
+    assert bounded.sandbox.services()["prometheus"]["state"] == "ready"
+
+
+def scraped(made: Docked) -> set[str]:
+    """The jobs of which every target answers; none while one does not."""
+    base = f"http://127.0.0.1:{9090 + made.sandbox.offset}"
+    found = made.sandbox.get("/api/v1/query?query=up", base=base)["data"]["result"]
+    answering = all(row["value"][1] == "1" for row in found)
+    return {row["metric"]["job"] for row in found} if answering else set()
+
+
+def test_a_full_volume_costs_no_row_and_no_cluster(bounded: Docked) -> None:
+    rows = visit(bounded.sandbox)
+    before = bounded.containers()
+    fill = "create unlogged table filler as select repeat(md5(n::text), 32) from generate_series(1, 400000) n"
+    command = [
+        bounded.engine.program,
+        "exec",
+        before["postgres"],
+        "psql",
+        "-U",
+        "daybreak",
+        "-d",
+        "daybreak",
+        "-c",
+        fill,
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert "No space left on device" in done.stderr
+    assert visits(bounded.sandbox) == rows
+    assert visit(bounded.sandbox) == rows + 1
+    assert bounded.containers() == before
+    assert bounded.sandbox.status()["state"] == "ready"
 
 
 def test_an_image_that_is_not_there(made: Docked) -> None:
