@@ -67,6 +67,8 @@ class KeeperPage:
         self.restart = begin_restart
         self._cluster: Cluster | None = None
         self._serving: Serving | None = None
+        # Where it has the port, and where it answers there: between the two lie its imports.
+        self._bound: PageSite | None = None
         self._served: PageSite | None = None
         self._access: Access | None = None
         self._hub = Hub()
@@ -102,7 +104,7 @@ class KeeperPage:
     def claims(self, cluster: Cluster) -> list[PortClaim]:
         """The port that the page of this cluster would take, unless the page has it already."""
         wanted = _site(cluster)
-        if wanted is None or (self._served and self._served.port == wanted.port):
+        if wanted is None or (self._bound and self._bound.port == wanted.port):
             return []
         return [PortClaim(wanted.listen, wanted.port, "page")]
 
@@ -124,7 +126,7 @@ class KeeperPage:
             self._opening.cancel()
         if self._serving:
             self._serving.leave()
-        self._serving = self._served = None
+        self._serving = self._served = self._bound = None
 
     async def _settle(self) -> None:
         """Make what is served what is wanted, until it is; what is wanted may change meanwhile."""
@@ -159,6 +161,7 @@ class KeeperPage:
         began = time.monotonic()
         # First of all: Prometheus starts at this moment, too, and asks for its targets at once.
         door = bind(wanted)
+        self._bound = wanted
         try:
             # In a thread, so that the keeper goes on listening to what it has started meanwhile.
             await asyncio.to_thread(_import)
@@ -169,6 +172,7 @@ class KeeperPage:
             self._serving = await serve(door, self, self._hub, wanted, self._access)
         except BaseException:
             door.close()
+            self._bound = None
             raise
         self._served = wanted
         log.info(
@@ -180,6 +184,7 @@ class KeeperPage:
         if serving:
             await serving.close()
             self._hub = Hub()
+        self._bound = None
 
     # --- what others are told about it --------------------------------------------------------------------------------
 

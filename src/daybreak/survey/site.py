@@ -73,8 +73,10 @@ def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) ->
 
 def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found: Found | None = None) -> Site:
     """What does not depend on where services run."""
-    images, running = (found.engine.images, found.running) if found else ({}, frozenset())
-    watching = find_monitoring(spec, paths.root, images=images, running=running)
+    if found:
+        watching = find_monitoring(spec, paths.root, images=found.engine.images, running=found.running)
+    else:
+        watching = find_monitoring(spec, paths.root)
     return Site(
         base=str(base),
         root=str(paths.root),

@@ -122,6 +122,7 @@ def test_who_comes_before_it_answers_waits_and_is_not_refused(
         asking = asyncio.create_task(answers(port))
         done, _ = await asyncio.wait({asking}, timeout=0.2)
         assert not done
+        assert kept.claims(cluster(tmp_path, port)) == [], "the port is its own already"
         go.set()
         await opening
         assert await asking
