@@ -266,6 +266,21 @@ def test_down_with_volumes_leaves_nothing(made: Docked) -> None:
     until(lambda: made.networks() == [], what="the network has gone")
 
 
+def test_an_image_that_is_not_there(made: Docked) -> None:
+    made.sandbox.write(spec(made, image="daybreak/nowhere:latest"))
+    said = made.sandbox.run("up", code=1).stderr
+    assert "there is no image daybreak/nowhere:latest" in said
+    assert "daybreak image build" in said
+
+
+def test_an_engine_that_is_not_there(made: Docked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made.sandbox.write(spec(made))
+    until(made.keeper_left, what="the keeper has left: it has the environment of the command that started it")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert "does not answer" in made.sandbox.run("up", code=1).stderr
+    until(made.keeper_left, what="this one has left")
+
+
 @pytest.fixture(scope="module")
 def bounded(made: Docked) -> Iterator[Docked]:
     """The same cluster, without workers and with Prometheus. Its database has a volume of 192 MB, made by the user."""
@@ -326,18 +341,3 @@ def test_a_full_volume_costs_no_row_and_no_cluster(bounded: Docked) -> None:
     assert visit(bounded.sandbox) == rows + 1
     assert bounded.containers() == before
     assert bounded.sandbox.status()["state"] == "ready"
-
-
-def test_an_image_that_is_not_there(made: Docked) -> None:
-    made.sandbox.write(spec(made, image="daybreak/nowhere:latest"))
-    said = made.sandbox.run("up", code=1).stderr
-    assert "there is no image daybreak/nowhere:latest" in said
-    assert "daybreak image build" in said
-
-
-def test_an_engine_that_is_not_there(made: Docked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made.sandbox.write(spec(made))
-    until(made.keeper_left, what="the keeper has left: it has the environment of the command that started it")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert "does not answer" in made.sandbox.run("up", code=1).stderr
-    until(made.keeper_left, what="this one has left")
