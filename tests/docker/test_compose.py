@@ -36,6 +36,8 @@ services:
     command: [python, -m, http.server, "9100"]
     needs: [redis]
     check: {http: "http://127.0.0.1:9100/"}
+  unchecked:
+    command: [sleep, "1000"]
 """
 # A slim image has no `pkill`.
 KILL = """
@@ -99,7 +101,7 @@ def started(engine: Client, composer: Composer, place: Path, service: str) -> st
 
 def test_when_compose_has_waited_everything_answers(cluster: Path, composer: Composer) -> None:
     assert ask("/health") == {"status": "ok"}
-    healthy = dict.fromkeys(("postgres", "redis", "head", "worker", "api"), "healthy")
+    healthy = dict.fromkeys(("postgres", "redis", "head", "worker", "api", "unchecked"), "healthy")
     assert states(composer, cluster) == healthy
 
 

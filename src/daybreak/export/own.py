@@ -60,9 +60,9 @@ def conditions(spec: Spec, needed: tuple[str, ...]) -> dict[str, str]:
 
 
 def _health(spec: Spec, target: Target, check: ServiceCheck | None) -> dict[str, Any]:
-    """The image's own check is about Ray, so a service without one needs that said."""
+    """The image's own check is about Ray, and `up --wait` fails for what has none: without one, running is enough."""
     if check is None:
-        return {"disable": True}
+        return healthcheck(spec.health, ["CMD", "true"], start_interval=target.start_interval)
     if check.tcp is not None:
         test = [*PYTHON, f"{CONFIG}/probe.py", "tcp", str(check.tcp)]
     elif check.http is not None:

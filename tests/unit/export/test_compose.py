@@ -53,7 +53,7 @@ def test_health_checks_follow_the_spec() -> None:
     assert found["postgres"]["healthcheck"]["test"][:4] == ["CMD", "pg_isready", "-h", "127.0.0.1"]
     assert "redis-cli ping" in found["redis"]["healthcheck"]["test"][1]
     assert found["api"]["healthcheck"]["test"][-2:] == ["http", "http://127.0.0.1:9100/"]
-    assert found["queue"]["healthcheck"] == {"disable": True}
+    assert found["queue"]["healthcheck"]["test"] == ["CMD", "true"]
 
 
 def test_an_old_engine_is_not_asked_for_what_it_refuses() -> None:

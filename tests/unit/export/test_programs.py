@@ -63,6 +63,21 @@ def test_it_ends_when_it_is_asked_to(tmp_path: Path) -> None:
     assert mark.exists()
 
 
+def test_all_of_the_node_is_asked_to_end(tmp_path: Path) -> None:
+    mark = tmp_path / "asked"
+    inner = f"trap 'echo > {mark}; exit 0' TERM; echo up; while :; do sleep 0.05; done"
+    command = ["sh", "-c", 'sh -c "$1"; sleep 60', "sh", inner]
+    with subprocess.Popen([*NODE, "--", *command], stdout=subprocess.PIPE) as node:
+        assert node.stdout
+        assert node.stdout.readline() == b"up\n"
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(10) == 0
+    deadline = time.monotonic() + 5
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_it_ends_when_a_vital_process_has() -> None:
     # A name that nothing else here has.
     name = f"vital-{os.getpid()}"[:15]

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import List, Optional, Set
+from typing import Dict, List, Optional, Set
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 LOOK_S = 1.0
@@ -97,12 +97,37 @@ class Deployment:
             self._process.kill()
 
 
-def end(node: "subprocess.Popen[bytes]") -> None:
-    """Ask the node to end; kill it where it does not."""
-    node.terminate()
-    try:
-        node.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
+def family(ancestor: int) -> List[int]:
+    """A process and all that descend from it."""
+    children: Dict[int, List[int]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        children.setdefault(parent, []).append(int(entry))
+    found = [ancestor]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def end(node: "subprocess.Popen[bytes]", vital: Set[str]) -> None:
+    """Ask the node's processes to end, each one, and wait for the vital ones.
+
+    `ray start` itself would drain the node for up to 30 s, also a head, whose GCS can no longer tell that it is done.
+    What is left is killed with the container.
+    """
+    for pid in family(node.pid):
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline and (running(vital) if vital else node.poll() is None):
+        time.sleep(NAP_S)
+    if node.poll() is None:
         node.kill()
 
 
@@ -112,7 +137,7 @@ def watch(node: "subprocess.Popen[bytes]", vital: Set[str], deployment: Optional
     while True:
         caught = signal.sigtimedwait(SIGNALS, LOOK_S)
         if caught and caught.si_signo != signal.SIGCHLD:
-            end(node)
+            end(node, vital)
             return 0
         if node.poll() is not None:
             say(f"ray start has ended with {node.returncode}")
@@ -120,7 +145,7 @@ def watch(node: "subprocess.Popen[bytes]", vital: Set[str], deployment: Optional
         there = running(vital)
         if lost := seen - there:
             say(f"{', '.join(sorted(lost))} has ended; so does this container")
-            end(node)
+            end(node, vital)
             return 1
         seen |= there
         if deployment:
