@@ -12,13 +12,16 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 LOOK_S = 1.0
 NAP_S = 0.1
 PAUSE_S = 5.0
 GRACE_S = 10.0
+# Without its GCS a raylet does not end when asked.
+LEFT_BEHIND_S = 0.5
+GCS = "gcs_server"
 DEPLOY = [sys.executable, "/etc/daybreak/deploy.py"]
 # The health check asks for this file: it says that all applications run.
 SERVING = "/tmp/daybreak-serving"
@@ -50,18 +53,24 @@ def start(command: List[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS))
 
 
+def stat(pid: int) -> Tuple[str, List[str]]:
+    """A process's name, and what the kernel says after it: state, parent and more. Nothing where it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+    except OSError:
+        return "", []
+    return name, rest.split()
+
+
+def processes() -> List[int]:
+    """All of this container."""
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
 def running(names: Set[str]) -> Set[str]:
     """Those of the names that processes of this container have."""
-    found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                name, _, rest = file.read().partition("(")[2].rpartition(")")
-        except OSError:
-            continue
-        if name in names and rest.split()[0] != "Z":
-            found.add(name)
-    return found
+    return names & {name for name, rest in map(stat, processes()) if rest and rest[0] != "Z"}
 
 
 class Deployment:
@@ -100,32 +109,31 @@ class Deployment:
 def family(ancestor: int) -> List[int]:
     """A process and all that descend from it."""
     children: Dict[int, List[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
-            continue
-        children.setdefault(parent, []).append(int(name))
+    for pid in processes():
+        _, rest = stat(pid)
+        if rest:
+            children.setdefault(int(rest[1]), []).append(pid)
     found = [ancestor]
     for pid in found:
         found += children.get(pid, [])
     return found
 
 
-def end(node: "subprocess.Popen[bytes]", vital: Set[str]) -> None:
-    """Ask the node's processes to end, each one, and wait for the vital ones.
+def end(node: "subprocess.Popen[bytes]", vital: Set[str], grace_s: float = GRACE_S) -> None:
+    """Ask the node's processes to end, each one, and wait for the vital ones. The rest is killed with the container.
 
-    `ray start` itself would drain the node for up to 30 s, also a head, whose GCS can no longer tell that it is done.
-    What is left is killed with the container.
+    `ray start` itself would drain the node for up to 30 s. The GCS has nothing to save, and a raylet needs it to end.
     """
+    asked = vital - {GCS}
     for pid in family(node.pid):
+        if stat(pid)[0] == GCS:
+            continue
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
             pass
-    deadline = time.monotonic() + GRACE_S
-    while time.monotonic() < deadline and (running(vital) if vital else node.poll() is None):
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline and (running(asked) if asked else node.poll() is None):
         time.sleep(NAP_S)
     if node.poll() is None:
         node.kill()
@@ -145,7 +153,7 @@ def watch(node: "subprocess.Popen[bytes]", vital: Set[str], deployment: Optional
         there = running(vital)
         if lost := seen - there:
             say(f"{', '.join(sorted(lost))} has ended; so does this container")
-            end(node, vital)
+            end(node, vital, LEFT_BEHIND_S)
             return 1
         seen |= there
         if deployment:
