@@ -112,7 +112,7 @@ GOALS = (
     ),
 )
 
-SUITE = Suite("containers", SCENARIOS, GOALS, programs=("ray", "daybreak"), absent=absent)
+SUITE = Suite("containers", SCENARIOS, GOALS, rounds=3, programs=("ray", "daybreak"), absent=absent)
 
 if __name__ == "__main__":
     sys.exit(main(SUITE))
