@@ -152,7 +152,6 @@ def web_port() -> int:
     return free_port()
 
 
-@pytest.mark.one_ray
 def test_an_own_service_starts_after_what_it_needs_and_gets_its_environment(shared: Sandbox, web_port: int) -> None:
     shared.write(web_spec(shared, web_port), app_py=APP, web_py=WEB, says_py=SAYS)
     done = shared.run("up")
