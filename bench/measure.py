@@ -142,8 +142,11 @@ def deploy(config: dict[str, Any], daybreak_home: Path) -> None:
 
 
 def pid_of(answer: Any) -> int | None:
-    """The pid in the application's answer; None for any other answer."""
-    pid = answer.get("pid") if isinstance(answer, dict) else None
+    """What tells one replica from the next in the application's answer: when it was born, else its pid.
+
+    None for any other answer.
+    """
+    pid = answer.get("born", answer.get("pid")) if isinstance(answer, dict) else None
     return pid if isinstance(pid, int) else None
 
 
