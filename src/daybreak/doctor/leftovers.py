@@ -9,6 +9,8 @@ from daybreak.doctor.engines import Engine, Leftover
 from daybreak.engine.labels import CLUSTER
 
 STOPPED = ("created", "exited", "dead")
+# What Compose has made has its image's labels, ours among them, and is Compose's to delete.
+COMPOSE = "com.docker.compose.project"
 Raw = Mapping[str, Any]
 Labels = Mapping[str, str]
 
@@ -36,9 +38,9 @@ def unused(engine: Engine, is_known: Callable[[Labels], bool]) -> list[Leftover]
 
 
 def _is_left(container: Raw, is_known: Callable[[Labels], bool]) -> bool:
-    return (
-        CLUSTER in _labels(container) and container["State"]["Status"] in STOPPED and not is_known(_labels(container))
-    )
+    labels = _labels(container)
+    ours = CLUSTER in labels and COMPOSE not in labels
+    return ours and container["State"]["Status"] in STOPPED and not is_known(labels)
 
 
 def _uses(container: Raw) -> Iterator[str]:

@@ -193,6 +193,13 @@ def test_of_a_cluster_that_is_known_only_images_without_a_name_go(fake: Fake, tm
     assert unused(Listing(listed), lambda labels: True) == [Leftover("image", (OLD,), "visits", 300 * 2**20)]
 
 
+def test_what_compose_has_made_is_composes() -> None:
+    labels = {**OURS, "com.docker.compose.project": "visits"}
+    stopped = container("visits-head-1", OLD, "exited", labels, "none")
+    listed = {**{kind: [] for kind in LISTED}, "container": [stopped]}
+    assert unused(Listing(listed), lambda labels: False) == []
+
+
 def test_what_ends_while_it_is_looked_at_is_listed_again(fake: Fake, tmp_path: Path) -> None:
     fake()
     program = tmp_path / "bin/docker"
