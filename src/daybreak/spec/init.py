@@ -1,4 +1,4 @@
-"""The files that `daybreak init` writes: a spec, an application, and the JSON schema for editors."""
+"""The files that `daybreak init` writes: a spec, an application, its requirements, and the JSON schema for editors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from daybreak.spec.find import FILE_NAMES, name_from
 from daybreak.spec.names import NAME_RULE, is_name
 
 SCHEMA_FILE = Path(".daybreak") / "daybreak.schema.json"
+REQUIREMENTS = "requirements.txt"
 
 _NAME_LINE = "name: starter\n"
 _WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
@@ -24,6 +25,8 @@ def write_starter(folder: Path, *, name: str | None = None, force: bool = False)
     if name is not None and not is_name(name):
         raise UsageError(f"'{name}' is no name for a cluster: {NAME_RULE}")
     files = _texts(name or name_from(folder))
+    if (folder / REQUIREMENTS).exists():
+        del files[REQUIREMENTS]  # somebody's own list is not for us to replace
     try:
         if not force:
             _refuse_to_overwrite(folder)
@@ -45,6 +48,7 @@ def _texts(name: str) -> dict[str, str]:
         # The first line is for checking this package, not for its users.
         "app.py": application.partition("\n")[2] if application.startswith("# mypy:") else application,
         str(SCHEMA_FILE): (package / SCHEMA_FILE.name).read_text(encoding="utf-8"),
+        REQUIREMENTS: (package / "starter" / REQUIREMENTS).read_text(encoding="utf-8"),
     }
 
 

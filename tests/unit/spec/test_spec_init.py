@@ -25,7 +25,7 @@ from daybreak.spec.model import Spec
 def test_written_and_valid(tmp_path: Path) -> None:
     folder = tmp_path / "Corner Shop"
     written = write_starter(folder)
-    assert written == [folder / "daybreak.yaml", folder / "app.py", folder / SCHEMA_FILE]
+    assert written == [folder / "daybreak.yaml", folder / "app.py", folder / SCHEMA_FILE, folder / "requirements.txt"]
     spec = load_spec(written[0]).spec
     assert spec.name == "corner-shop"
     assert (spec.workers.count, spec.workers.cpus) == (3, 1.0)
@@ -36,7 +36,7 @@ def test_written_and_valid(tmp_path: Path) -> None:
 
 
 def test_editors_find_the_schema(tmp_path: Path) -> None:
-    spec, _, schema = write_starter(tmp_path)
+    spec, _, schema, _ = write_starter(tmp_path)
     first = spec.read_text().splitlines()[0]
     assert first == f"# yaml-language-server: $schema={schema.relative_to(tmp_path)}"
 
@@ -56,6 +56,12 @@ def test_nothing_is_overwritten(tmp_path: Path, there: list[str]) -> None:
     assert caught.value.message.startswith(f"{', '.join(there)} already exist")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(there)
     assert {(tmp_path / name).read_text() for name in there} == {"mine"}
+
+
+def test_requirements_of_somebodys_own_stay(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("mine")
+    assert tmp_path / "requirements.txt" not in write_starter(tmp_path, force=True)
+    assert (tmp_path / "requirements.txt").read_text() == "mine"
 
 
 def test_force_overwrites(tmp_path: Path) -> None:
