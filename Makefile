@@ -9,7 +9,7 @@ BENCH_VENV := .venv-bench
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
 # What depends on the version of Ray, and not on ours alone.
 OLD_MARKS := not slow and not one_ray
-OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor page prometheus stock_ray)
+OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor prometheus stock_ray)
 
 .PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench pictures check format clean
 
