@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from bench.commands import APP_FOLDER, Commands
 from bench.measure import first_response
@@ -26,6 +26,7 @@ PROCESSES = Application("app:main", ("--file", "databases.yaml"))
 CONTAINERS = Application("app:main", ("--file", "containers.yaml"))
 
 
+@cache
 def compose() -> tuple[str, ...]:
     """Compose 2, as the plugin of `docker`; empty where there is none."""
     docker = shutil.which("docker")

@@ -79,9 +79,11 @@ class Case:
         except DaybreakError:
             return ()
 
-    @property
+    @cached_property
     def published(self) -> frozenset[int]:
         """The ports of this machine at which the cluster's containers are reached; the engine's process holds them."""
+        if not self.containers:
+            return frozenset()
         from daybreak.survey.engine import own_ports
 
         return own_ports(self.containers)

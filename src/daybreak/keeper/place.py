@@ -70,23 +70,23 @@ class Place:
                 )
             self.kind = spec.backend
         if spec.in_containers:
-            client = self._connect()
-            for name in dict.fromkeys(wanted_images(spec).values()):
-                await _have(client, name, note)
+            await self._have_needed(spec, note)
 
     async def fetch(self, spec: Spec, note: Callable[[str], None]) -> None:
         """Pull every image that the engine lacks; one that only watches may be missing, and `note` is told so.
 
         Raises EngineError where the engine cannot be used, PreflightError for an image that cannot be had.
         """
-        client = self._connect()
-        for name in dict.fromkeys(wanted_images(spec).values()):
-            await _have(client, name, note)
+        await self._have_needed(spec, note)
         for name in watching_images(spec).values():
             try:
-                await _have(client, name, note)
+                await _have(self._connect(), name, note)
             except PreflightError as error:
                 note("; ".join(error.problems))
+
+    async def _have_needed(self, spec: Spec, note: Callable[[str], None]) -> None:
+        for name in dict.fromkeys(wanted_images(spec).values()):
+            await _have(self._connect(), name, note)
 
     def survey(self, spec: Spec, base: Path) -> Site:
         """What this machine, and its engine where there is one, offer to the cluster."""

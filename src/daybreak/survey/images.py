@@ -45,11 +45,12 @@ class Engine(Protocol):
 
 
 class Images:
-    """The images of one engine. `folder` keeps what is known of them."""
+    """The images of one engine, each asked for once; made anew for each look. `folder` keeps what is known of them."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._path = folder / FILE
+        self._inspected: dict[str, dict[str, Any]] = {}
 
     def find(self, name: str) -> Image:
         """An image. Raises PreflightError where the engine does not have it."""
@@ -80,12 +81,14 @@ class Images:
         )
 
     def _inspect(self, name: str) -> dict[str, Any]:
-        try:
-            return self._engine.image(name)
-        except EngineError as error:
-            if error.status != NOT_FOUND:
-                raise
-            raise missing(name) from None
+        if name not in self._inspected:
+            try:
+                self._inspected[name] = self._engine.image(name)
+            except EngineError as error:
+                if error.status != NOT_FOUND:
+                    raise
+                raise missing(name) from None
+        return self._inspected[name]
 
     def _known(self, identity: str, key: str, look: Any) -> Any:
         """What is kept about an image, else what `look` finds."""
