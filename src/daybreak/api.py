@@ -169,7 +169,7 @@ def status(name: str | None = None) -> Cluster:
     """What runs now. A keeper that was killed is started again, and adopts what it finds."""
     paths = ClusterPaths.of(resolve_name(name))
     if not client.answers(paths) and not client.anything_recorded(paths):
-        return Cluster(paths.name, "stopped", raw=stopped_snapshot(paths))
+        return Cluster(paths.name, "stopped", raw=stopped_snapshot(paths) | {"last_failure": _last_failure(paths)})
     with client.request(paths, "status") as connection:
         return Cluster.from_snapshot(connection.result())
 
@@ -187,6 +187,18 @@ def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
         "absent": {},
         "root": str(paths.root),
     }
+
+
+def _last_failure(paths: ClusterPaths) -> dict[str, Any] | None:
+    """Why nothing runs, where the last run failed: `kind`, `wall` (seconds since 1970) and `error` of that run."""
+    from daybreak.timeline.event import Outcome
+    from daybreak.timeline.store import Store
+
+    with Store(paths.timeline, read_only=True) as store:
+        last = next(iter(store.runs(limit=1)), None)
+    if last is None or last.outcome is not Outcome.FAILED:
+        return None
+    return {"kind": str(last.kind), "wall": last.began_wall, "error": last.error}
 
 
 def environment(name: str | None = None) -> dict[str, Any]:

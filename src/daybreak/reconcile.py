@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.backends.base import Backend, Exit, Handle
-from daybreak.errors import DaybreakError, Interrupted, ServiceDied, StepFailed
+from daybreak.errors import DaybreakError, Interrupted, ServiceDied, StepFailed, WaitError
 from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import tail_of_all
 from daybreak.health.wait import Subject, wait_until
@@ -86,7 +86,7 @@ async def reconcile(
     failures = execution.result.failures
     if failures:
         if not wanted.keep_on_failure:
-            await _uninterrupted(execution.undo("another service failed"))
+            await _uninterrupted(execution.undo(f"{_culprits(failures)} failed"))
         raise StepFailed(failures)
     return execution.result
 
@@ -204,7 +204,7 @@ class _Execution:
             reason=error.message,
             exit_code=error.exit_code_of_service if isinstance(error, ServiceDied) else None,
             log=str(log_path(self._logs, service.name)),
-            tail=error.details(),
+            tail=list(error.tail) if isinstance(error, WaitError) else error.details(),
         )
 
     async def _start_service(self, service: Service, why: str) -> None:
@@ -355,6 +355,12 @@ class _Execution:
 def str_need(need: Need) -> str:
     """`service` or `service.gate`."""
     return f"{need.service}.{need.gate}" if need.gate else need.service
+
+
+def _culprits(failures: Sequence[DaybreakError]) -> str:
+    """The services that failed by themselves."""
+    names = [error.service for error in failures if isinstance(error, WaitError)]
+    return ", ".join(dict.fromkeys(names)) or "another service"
 
 
 def void(_: object) -> None:

@@ -59,3 +59,32 @@ def test_what_still_waits_when_a_run_ends_is_not_starting() -> None:
     tell(board, Kind.RUN_ENDED, None, outcome="failed")
     assert states(board) == {"serve": "failed", "mine": "stopped", "head": "ready"}
     assert board.rows["mine"].reason == "not started"
+
+
+def test_what_failed_keeps_its_reason_while_it_is_taken_down_and_the_others_name_it() -> None:
+    board = Board()
+    board.want((service("head"), service("serve")))
+    tell(board, Kind.READY, "head", after_s=1.0)
+    tell(board, Kind.STARTING, "serve")
+    tell(board, Kind.FAILED, "serve", reason="No module named app", tail=["1", "2"])
+    for name in ("serve", "head"):
+        tell(board, Kind.STOPPING, name, why="serve failed")
+        tell(board, Kind.STOPPED, name)
+    serve, head = board.rows["serve"], board.rows["head"]
+    assert (serve.state, serve.reason, serve.tail) == (
+        "failed",
+        "No module named app",
+        ["1", "2"],
+    )
+    assert (head.state, head.reason) == ("stopped", "serve failed")
+    tell(board, Kind.STARTING, "serve")
+    assert (serve.state, serve.reason, serve.tail) == ("starting", "", [])
+
+
+def test_what_failed_and_was_taken_down_goes_when_nobody_wants_it_any_more() -> None:
+    board = Board()
+    board.want((service("head"), service("serve")))
+    tell(board, Kind.FAILED, "serve", reason="no")
+    tell(board, Kind.STOPPED, "serve")
+    board.want((service("head"),))
+    assert list(board.rows) == ["head"]

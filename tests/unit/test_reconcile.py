@@ -89,14 +89,16 @@ def test_a_failure_takes_down_what_the_run_started_and_only_that(tmp_path: Path)
     async def story() -> StepFailed:
         await reconcile(Wanted((database,)), backend, Recording().recorder, tmp_path)
         with pytest.raises(StepFailed) as caught:
-            await reconcile(Wanted((database, service("head"), bad)), backend, Recording().recorder, tmp_path)
+            await reconcile(Wanted((database, service("head"), bad)), backend, recording.recorder, tmp_path)
         assert [handle.service for handle in await backend.observe()] == ["postgres"]
         return caught.value
 
+    recording = Recording()
     failure = run(story()).failures[0]
     assert isinstance(failure, ServiceDied)
     assert failure.exit_code_of_service == 3
     assert failure.exit_code == 1
+    assert {event.data["why"] for event in recording.events if event.kind is Kind.STOPPING} == {"bad failed"}
 
 
 def test_keep_leaves_what_came_up_and_blocks_only_what_needs_the_failed_one(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from daybreak.cli.output import print_json
 from daybreak.errors import DaybreakError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.report.text import ago
 
 
 def status(name: str | None, as_json: bool, watch: bool) -> None:
@@ -45,7 +46,7 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
     """Lines: the cluster, one line per service, where it answers."""
     head = f"{snapshot['name']}: {snapshot['state']}"
     if snapshot["state"] == "stopped" and not snapshot["services"]:
-        return [head]
+        return [head, *_last_failure(snapshot, now)]
     lines = [f"{head}  (Ray {snapshot['ray']}, generation {snapshot['generation']}, keeper {snapshot['keeper_pid']})"]
     rows = [("SERVICE", "TIER", "STATE", "HEALTH", "PID", "UP", "RESTARTS", "")]
     for row in snapshot["services"]:
@@ -75,6 +76,15 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
         lines.append(f"{'page':<12} not served: {page['reason']}")
     lines += [f"{service:<12} {why}" for service, why in snapshot.get("absent", {}).items()]
     return lines
+
+
+def _last_failure(snapshot: dict[str, Any], now: float) -> list[str]:
+    """Why nothing runs, where the last run failed."""
+    failed = snapshot.get("last_failure")
+    if not failed:
+        return []
+    when = ago(failed["wall"], now)
+    return [f"the last {failed['kind']} failed {when}: {failed['error'] or 'without a reason'}", "hint: daybreak logs"]
 
 
 def _age(seconds: float | None) -> str:

@@ -19,7 +19,6 @@ from typing import Any
 from daybreak import __version__
 from daybreak.backends.base import Handle, State
 from daybreak.errors import DaybreakError, EngineError, Interrupted, KeeperError, PreflightError, UsageError
-from daybreak.health.tail import tail
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER, Place
@@ -577,9 +576,6 @@ class Keeper:
         urls = {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()}
         if page["state"] == "listening":
             urls["page"] = page["url"]
-        for row in rows:
-            if row["state"] == "failed":
-                row["tail"] = tail(self._paths.logs / f"{row['name']}.log", 5)
         return {
             "name": self._paths.name,
             "state": self._state(rows),

@@ -11,12 +11,17 @@ from daybreak.timeline.event import Event, Kind
 
 NOTHING_RUNS = ("stopped", "crashed", "backing-off")
 NOT_STARTED = ("waiting", "preparing")
+MOST_TAIL = 5
 AFTER_THE_END = (Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
 
 
 @dataclass
 class Row:
-    """One service as people see it. `since` is seconds since 1970 of the last change of `state`."""
+    """One service as people see it.
+
+    `since` is seconds since 1970 of the last change of `state`. A service that failed keeps its reason, and `tail`, the
+    lines that go with it, until it is started again: taking it down is no news beside that.
+    """
 
     name: str
     tier: str
@@ -31,7 +36,12 @@ class Row:
     ready_after_s: float | None = None
     restarts: int = 0
     passed: list[str] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
     urls: dict[str, str] = field(default_factory=dict)
+
+
+def _may_run(row: Row) -> bool:
+    return row.state not in NOTHING_RUNS and (row.state != "failed" or row.instance is not None)
 
 
 class Board:
@@ -50,7 +60,7 @@ class Board:
             row.tier = str(service.tier)
             row.urls = dict(service.urls)
             self.rows[service.name] = row
-        self._unwanted = {name for name, row in old.items() if row.state not in NOTHING_RUNS}
+        self._unwanted = {name for name, row in old.items() if _may_run(row)}
         self.rows.update({name: old[name] for name in self._unwanted})
 
     def observe(self, handles: list[Handle]) -> None:
@@ -92,14 +102,18 @@ class Board:
                 if not data.get("ready", True):
                     row.state, row.reason, row.health = "starting", "found running; not yet known to be ready", ""
             case Kind.STOPPING:
-                row.state, row.reason = "stopping", str(data.get("why", ""))
+                if row.state != "failed":
+                    row.state, row.reason = "stopping", str(data.get("why", ""))
             case Kind.STOPPED:
-                row.state, row.health, row.pid, row.instance, row.passed = "stopped", "", None, None, []
+                if row.state != "failed":
+                    row.state = "stopped"
+                row.health, row.pid, row.instance, row.passed = "", None, None, []
                 if event.service in self._unwanted:
                     del self.rows[event.service]
                     self._unwanted.discard(event.service)
             case Kind.FAILED:
                 row.state, row.reason = "failed", str(data.get("reason", ""))
+                row.tail = [str(line) for line in data.get("tail") or ()][-MOST_TAIL:]
             case Kind.EXITED:
                 row.state, row.reason, row.health, row.pid = "crashed", str(data.get("reason", "")), "", None
             case Kind.BACKING_OFF:
@@ -110,6 +124,8 @@ class Board:
                 return
         if row.state != before:
             row.since = event.wall
+            if row.state != "failed":
+                row.tail = []
 
     def _leave_out(self, wall: float) -> None:
         """What still waits when a run ends is not going to start."""
