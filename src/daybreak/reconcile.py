@@ -22,7 +22,7 @@ from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import tail_of_all
 from daybreak.health.wait import Subject, wait_until
 from daybreak.plan import Goal, Plan, Start, Stop, plan
-from daybreak.services.base import STARTED, Gate, Lane, Need, Prepare, Service, log_path
+from daybreak.services.base import STARTED, DeployCheck, Gate, Lane, Need, Prepare, Service, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -303,7 +303,8 @@ class _Execution:
             gate.name,
             str(log_path(self._logs, service.name)),
             lambda: tail_of_all(log_path(self._logs, service.name), service.logs),
-            service.one_shot,
+            one_shot=service.one_shot,
+            result=isinstance(gate.check, DeployCheck),
         )
 
         async def once() -> Verdict:

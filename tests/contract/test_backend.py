@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from daybreak.backends.fake import FakeBackend, Script
 from daybreak.backends.process import ProcessBackend
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Container, Network, Service, StopPolicy, Tier
+from daybreak.services.base import Container, Network, Restart, Service, StopPolicy, Tier
 from tests.docker.helpers import BASE, require_engine
 
 SUBNET = "10.211.77.0/24"
@@ -44,6 +45,11 @@ def _service(name: str, code: str, cwd: Path, **rest: object) -> Service:
     return Service(name=name, tier=Tier.APP, argv=(sys.executable, "-c", code), cwd=str(cwd), **rest)  # type: ignore[arg-type]
 
 
+def _ends(name: str) -> dict[str, Any]:
+    """What a service that ends is made as: a one-shot, or one that is not started again."""
+    return {"one_shot": name == "ends-0", "restart": Restart.ON_FAILURE if name == "once" else Restart.ALWAYS}
+
+
 def cluster_paths(tmp_path: Path) -> ClusterPaths:
     made = ClusterPaths(name="contract", root=tmp_path / "state", runtime=tmp_path / "run")
     made.ensure()
@@ -52,12 +58,12 @@ def cluster_paths(tmp_path: Path) -> ClusterPaths:
 
 def process_bench(tmp_path: Path) -> Bench:
     paths = cluster_paths(tmp_path)
-    codes = {"runs": RUNS_ON, "ends-0": "pass", "ends-3": "raise SystemExit(3)"}
+    codes = {"runs": RUNS_ON, "ends-0": "pass", "once": "pass", "ends-3": "raise SystemExit(3)"}
 
     def service(name: str) -> Service:
         if name == "refuses":
             return Service(name=name, tier=Tier.APP, argv=("/no/such/program",), cwd=str(tmp_path))
-        return _service(name, codes[name], tmp_path, one_shot=name == "ends-0")
+        return _service(name, codes[name], tmp_path, **_ends(name))
 
     return Bench(ProcessBackend(paths), lambda: ProcessBackend(paths), service)
 
@@ -66,18 +72,19 @@ def fake_bench(tmp_path: Path) -> Bench:
     backend = FakeBackend(
         {
             "ends-0": Script(exits_after_s=0.0, code=0),
+            "once": Script(exits_after_s=0.0, code=0),
             "ends-3": Script(exits_after_s=0.0, code=3),
             "refuses": Script(refuses=True),
             "runs": Script(commands={"false": CommandResult(1, ""), "sleep": CommandResult(124, "")}),
         }
     )
-    return Bench(backend, lambda: backend, lambda name: _service(name, name, tmp_path, one_shot=name == "ends-0"))
+    return Bench(backend, lambda: backend, lambda name: _service(name, name, tmp_path, **_ends(name)))
 
 
 def docker_bench(tmp_path: Path) -> Bench:
     require_engine()
     paths = cluster_paths(tmp_path)
-    codes = {"runs": "exec sleep 600", "ends-0": "exit 0", "ends-3": "exit 3", "refuses": ""}
+    codes = {"runs": "exec sleep 600", "ends-0": "exit 0", "once": "exit 0", "ends-3": "exit 3", "refuses": ""}
     made: list[DockerBackend] = []
 
     def backend() -> DockerBackend:
@@ -92,7 +99,7 @@ def docker_bench(tmp_path: Path) -> Bench:
         image = "daybreak-test/missing:1" if name == "refuses" else BASE
         argv = ("/bin/sh", "-c", codes[name])
         container = Container(image=image, network=Network(f"daybreak-contract-{tmp_path.name}", SUBNET))
-        return Service(name, Tier.APP, argv, cwd="/", one_shot=name == "ends-0", container=container)
+        return Service(name, Tier.APP, argv, cwd="/", container=container, **_ends(name))
 
     return Bench(backend(), backend, service, close)
 
@@ -171,9 +178,10 @@ def test_an_end_by_itself_is_told_with_its_code_and_leaves_a_broken_instance(ben
     run(story, bench)
 
 
-def test_a_one_shot_that_ended_well_is_completed(bench: Bench) -> None:
+@pytest.mark.parametrize("name", ["ends-0", "once"])
+def test_what_may_end_and_ended_well_is_completed(bench: Bench, name: str) -> None:
     async def story() -> None:
-        async with started(bench, "ends-0") as handle:
+        async with started(bench, name) as handle:
             assert (await bench.backend.exited(handle)).clean
             assert [found.state for found in await bench.backend.observe()] == [State.COMPLETED]
 

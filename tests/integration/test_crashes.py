@@ -226,6 +226,7 @@ def test_a_service_that_always_ends_is_backed_off_and_one_that_never_restarts_is
 services:
   looping: {command: [/bin/sh, -c, "echo looping; exit 3"]}
   single: {command: [/bin/sh, -c, "echo single >> single.txt; exit 1"], restart: never}
+  migrate: {command: [/bin/sh, -c, "echo migrated >> migrated.txt"], restart: never}
 """
     cluster.write(SPEC + services)
     cluster.run("up")
@@ -240,6 +241,8 @@ services:
     rows = cluster.services()
     assert rows["single"]["state"] == "crashed"
     assert rows["single"]["restarts"] == 0
+    assert rows["migrate"]["state"] == "completed"
+    cluster.run("wait", "migrate")
     until(lambda: cluster.status()["state"] == "degraded", what="the cluster counts as degraded")
     assert cluster.get("/health")
     assert only(before, cluster.column("instance")) == before
@@ -248,6 +251,8 @@ services:
     restarts = cluster.services()["looping"]["restarts"]
     until(lambda: cluster.services()["looping"]["restarts"] > restarts, what="the new keeper restarts the other one")
     assert (cluster.folder / "single.txt").read_text() == "single\n"
+    assert cluster.services()["migrate"]["state"] == "completed"
+    assert (cluster.folder / "migrated.txt").read_text() == "migrated\n"
     cluster.write(SPEC)
     cluster.run("up")
     assert cluster.column("instance") == before

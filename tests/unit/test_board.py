@@ -88,3 +88,16 @@ def test_what_failed_and_was_taken_down_goes_when_nobody_wants_it_any_more() -> 
     tell(board, Kind.STOPPED, "serve")
     board.want((service("head"),))
     assert list(board.rows) == ["head"]
+
+
+def test_what_has_completed_is_as_it_should_be_also_for_the_next_keeper() -> None:
+    board = Board()
+    board.want((service("head"), service("migrate")))
+    tell(board, Kind.READY, "migrate", after_s=0.1)
+    tell(board, Kind.COMPLETED, "migrate")
+    row = board.rows["migrate"]
+    assert (row.state, row.reason, row.health, row.pid) == ("completed", "", "", None)
+    later = Board()
+    later.want((service("head"), service("migrate")))
+    tell(later, Kind.ADOPTED, "migrate", ready=True, done=True)
+    assert later.rows["migrate"].state == "completed"

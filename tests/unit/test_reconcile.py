@@ -12,7 +12,7 @@ from daybreak.backends.fake import FakeBackend, Script
 from daybreak.errors import Interrupted, PreflightError, ServiceDied, StepFailed, WaitTimeout
 from daybreak.plan import Goal, Plan
 from daybreak.reconcile import Result, Wanted, reconcile
-from daybreak.services.base import Lane, Need, Prepare, Tier
+from daybreak.services.base import Lane, Need, Prepare, Restart, Tier
 from daybreak.testing.clock import run
 from daybreak.timeline.event import Kind
 from tests.unit.helpers import Recording, service
@@ -195,6 +195,20 @@ def test_a_one_shot_that_ends_well_stays_done_and_one_that_does_not_fails(tmp_pa
     run(story())
     with pytest.raises(StepFailed):
         tell(FakeBackend({"serve": Script(exits_after_s=0.2, code=1)}), Wanted((good,)), tmp_path)
+
+
+def test_a_service_that_has_done_its_work_is_left_alone_and_one_that_is_to_run_is_not(tmp_path: Path) -> None:
+    wanted = Wanted((service("migrate", restart=Restart.NEVER), service("server")))
+    backend = FakeBackend({name: Script(exits_after_s=0.2, code=0) for name in ("migrate", "server")})
+
+    async def story() -> None:
+        await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        await asyncio.sleep(1.0)
+        backend.log.clear()
+        await reconcile(wanted, backend, Recording().recorder, tmp_path)
+
+    run(story())
+    assert backend.log == ["stop server", "start server"]
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:

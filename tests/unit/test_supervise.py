@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from daybreak.backends.base import Handle
 from daybreak.backends.fake import FakeBackend
 from daybreak.keeper.supervise import BACKOFF_S, STEADY_S, Supervisor
@@ -96,6 +98,33 @@ def test_what_is_not_to_be_restarted_is_given_up_once_and_told() -> None:
 
     watched = run(story())
     assert (watched.recovered, watched.given_up, watched.supervisor.given_up) == ([], 1, {"once"})
+
+
+@pytest.mark.parametrize("restart", [Restart.NEVER, Restart.ON_FAILURE])
+def test_what_may_end_and_ends_well_has_completed(restart: Restart) -> None:
+    async def story() -> tuple[Watched, list[Handle]]:
+        watched = Watched(service("once", restart=restart))
+        watched.backend.end(await watched.start(), 0)
+        await asyncio.sleep(STEADY_S)
+        left = list(await watched.backend.observe())
+        watched.supervisor.sync([watched.wanted], left)
+        return watched, left
+
+    watched, left = run(story())
+    assert (watched.recovered, watched.given_up, watched.supervisor.given_up) == ([], 0, set())
+    assert watched.recording.of(Kind.COMPLETED) == ["once"]
+    assert watched.recording.of(Kind.EXITED) == []
+    assert [handle.done for handle in left] == [True]
+
+
+def test_what_is_to_run_for_ever_has_crashed_also_with_a_good_end() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("server"), revive=False)
+        watched.backend.end(await watched.start(), 0)
+        await asyncio.sleep(0.1)
+        return watched
+
+    assert [name for _, name, _ in run(story()).recovered] == ["server"]
 
 
 def test_a_command_of_the_user_ends_the_back_off() -> None:

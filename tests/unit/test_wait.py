@@ -82,8 +82,17 @@ def test_an_attempt_that_hangs_does_not_outlive_the_deadline() -> None:
         run(wait_until(hanging, SUBJECT, exited=forever, deadline_s=1.0))
 
 
+def test_what_a_one_shot_has_set_up_keeps_its_deadline_after_a_good_end() -> None:
+    answers = Subject("serve", "answers", "", list, one_shot=True)
+    ended = after(0.05, Exit(0, "exited with code 0"))
+    waited = waiting([NotYet("the model is loading")] * 200 + [Ready()], subject=answers, exited=ended, deadline_s=60.0)
+    assert waited.attempts == 201
+    with pytest.raises(WaitTimeout, match=r"after 60\.0 s: the model is loading"):
+        waiting([NotYet("the model is loading")], subject=answers, exited=ended, deadline_s=60.0)
+
+
 def test_a_one_shot_that_ended_well_gets_a_moment_to_show_its_result() -> None:
-    one_shot = Subject("serve", "running", "", list, one_shot=True)
+    one_shot = Subject("serve", "running", "", list, one_shot=True, result=True)
     ended = after(0.05, Exit(0, "exited with code 0"))
     assert waiting([NotYet("no")] * 8 + [Ready()], subject=one_shot, exited=ended).attempts == 9
     with pytest.raises(WaitTimeout):

@@ -14,7 +14,7 @@ from daybreak.services.base import Service, StopPolicy
 
 
 class State(StrEnum):
-    """What observing found: the process runs, a one-shot ended well, or the main process ended on its own."""
+    """What observing found: the process runs, what may end has ended well, or the main process ended on its own."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -28,7 +28,7 @@ class Handle:
     `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever; a container is named
     by its labels alone, and has 0, 0 and an empty text there.
     `bound` maps the services whose fate it shares to the instance it was started with.
-    `started_wall` is seconds since 1970, for display.
+    `started_wall` is seconds since 1970, for display. A `one_shot`, and what `may_end`, completes with a good end.
     """
 
     service: str
@@ -44,6 +44,7 @@ class Handle:
     stop: StopPolicy = StopPolicy()
     vital: tuple[str, ...] = ()
     one_shot: bool = False
+    may_end: bool = False
     state: State = State.RUNNING
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +62,15 @@ class Handle:
     def in_state(self, state: State) -> Handle:
         """The same instance in another state."""
         return replace(self, state=state)
+
+    def ended(self, *, clean: bool) -> Handle:
+        """The same instance after its main process has ended by itself."""
+        return self.in_state(State.COMPLETED if clean and (self.one_shot or self.may_end) else State.BROKEN)
+
+    @property
+    def done(self) -> bool:
+        """Has a service ended well that need not go on? What a one-shot has set up goes on without it."""
+        return self.state is State.COMPLETED and not self.one_shot
 
     def left_behind(self) -> Handle:
         """The same instance, to be ended as what is left of something."""

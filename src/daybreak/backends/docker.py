@@ -197,10 +197,9 @@ class DockerBackend:
     async def _in_its_state(self, handle: Handle, row: Mapping[str, Any]) -> Handle:
         if row["State"] in RUNS:
             return handle.in_state(State.RUNNING)
-        if handle.one_shot and row["State"] == "exited":
+        if (handle.one_shot or handle.may_end) and row["State"] == "exited":
             end = await self._ask(_end_now, row["Id"])
-            if end is not None and end.clean:
-                return handle.in_state(State.COMPLETED)
+            return handle.ended(clean=end is not None and end.clean)
         return handle.in_state(State.BROKEN)
 
     async def _abandon(self, making: asyncio.Future[str], handle: Handle) -> None:
@@ -244,6 +243,7 @@ class DockerBackend:
             stop=service.stop,
             vital=service.vital,
             one_shot=service.one_shot,
+            may_end=service.may_end,
         )
 
     def _not_started(self, service: Service, error: Exception) -> ServiceDied:

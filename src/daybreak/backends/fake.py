@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
+from daybreak.backends.base import CommandResult, Exit, Handle, Stopped
 from daybreak.errors import ServiceDied
 from daybreak.services.base import Service
 
@@ -65,6 +65,7 @@ class FakeBackend:
             stop=service.stop,
             vital=service.vital,
             one_shot=service.one_shot,
+            may_end=service.may_end,
         )
         self._running[instance] = handle
         self._ends[instance] = loop.create_future()
@@ -77,8 +78,7 @@ class FakeBackend:
         if handle.instance not in self._running or self._ends[handle.instance].done():
             return
         self._ends[handle.instance].set_result(Exit(code, f"exited with code {code}"))
-        done = handle.one_shot and code == 0
-        self._running[handle.instance] = handle.in_state(State.COMPLETED if done else State.BROKEN)
+        self._running[handle.instance] = handle.ended(clean=code == 0)
 
     async def stop(self, handle: Handle) -> Stopped:
         if handle.instance in self._running:

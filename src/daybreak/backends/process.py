@@ -93,6 +93,7 @@ class ProcessBackend:
             stop=service.stop,
             vital=service.vital,
             one_shot=service.one_shot,
+            may_end=service.may_end,
         )
 
     async def stop(self, handle: Handle) -> Stopped:
@@ -150,8 +151,9 @@ class ProcessBackend:
         if ended != handle.pid:
             return Exit(None, f"lost its {role} process (pid {ended})")
         code = self._reap(handle.pid)
-        if handle.one_shot and code == 0:
-            self._records.save(handle.in_state(State.COMPLETED))
+        left = handle.ended(clean=code == 0)
+        if left.state is State.COMPLETED:
+            self._records.save(left)
         return Exit(code, _exit_reason(code))
 
     async def observe(self) -> Sequence[Handle]:

@@ -13,6 +13,7 @@ from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDie
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.spec import parse_seconds
+from daybreak.timeline.board import FINE
 
 FIRST_NAP_S = 0.02
 LONGEST_NAP_S = 0.5
@@ -61,7 +62,7 @@ def _judge(target: str, stopped: bool) -> Judge:
     def judge(snapshot: Snapshot) -> str | None:
         rows = rows_of(snapshot)
         if stopped:
-            left = [row["name"] for row in rows if row["state"] not in ("stopped", "failed")]
+            left = [row["name"] for row in rows if row["state"] not in ("stopped", "completed", "failed")]
             return f"still there: {', '.join(left)}" if left else None
         if not rows:
             if snapshot["services"] and target not in ("all", "workers"):
@@ -76,7 +77,7 @@ def _judge(target: str, stopped: bool) -> Judge:
                     tail=row.get("tail", ()),
                     hint=f"daybreak logs {row['name']}",
                 )
-        missing = [row for row in rows if row["state"] != "ready" or row["health"] == "unhealthy"]
+        missing = [row for row in rows if row["state"] not in FINE or row["health"] == "unhealthy"]
         return "; ".join(f"{row['name']} is {row['state']} {row['reason']}".strip() for row in missing) or None
 
     return judge

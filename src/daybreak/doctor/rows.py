@@ -13,6 +13,7 @@ from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.health.tail import tail
 from daybreak.services.ray import HEAD, SERVE
+from daybreak.timeline.board import FINE
 
 MOST_LINES = 12
 LINES_OF_EACH = 3
@@ -38,7 +39,7 @@ def look_at(case: Case, service: str) -> Iterator[Finding]:
     row = case.rows.get(service)
     if row is None:
         yield from _without_keeper(case, service)
-    elif row["state"] != "ready" or row["health"] == "unhealthy":
+    elif row["state"] not in FINE or row["health"] == "unhealthy":
         yield _unwell(case, row)
     elif row["health"] == "failing":
         yield warning(
@@ -76,7 +77,7 @@ def _unwell(case: Case, row: Mapping[str, Any]) -> Finding:
 
 def _without_keeper(case: Case, service: str) -> Iterator[Finding]:
     handle = next((handle for handle in case.handles if handle.service == service), None)
-    if handle is None or handle.one_shot:
+    if handle is None or handle.one_shot or handle.done:
         return
     gone = [f"process (pid {handle.pid})"] if handle not in case.living else _missing(case, handle)
     if gone:

@@ -13,7 +13,7 @@ from daybreak.health.checks import Attempt, Failed, NotYet, Ready, Verdict
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
 GROWTH = 1.5
-# After a process has ended well (a one-shot), its result may become visible a moment later.
+# After a one-shot has ended well, what it has written may become visible a moment later.
 AFTER_EXIT_S = 5.0
 
 
@@ -28,13 +28,18 @@ class Waited:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom a wait is for, and where to look when it goes wrong."""
+    """Whom a wait is for, and where to look when it goes wrong.
+
+    What a `one_shot` sets up may become ready long after it has ended well: only `result` says that the check asks for
+    something that the process itself leaves behind.
+    """
 
     service: str
     gate: str
     log: str
     tail: Callable[[], list[str]]
     one_shot: bool = False
+    result: bool = False
 
     def __str__(self) -> str:
         return f"{self.service} ({self.gate})" if self.gate else self.service
@@ -98,9 +103,10 @@ async def _bounded(attempt: Attempt, until: float) -> Verdict:
 
 
 def _after_exit(end: Exit, subject: Subject, began: float, deadline_s: float, now: float) -> float:
-    """A one-shot that ended well gets a short while for its result to show; any other end is a death."""
+    """What a one-shot has set up keeps its deadline after a good end, and its own result gets a short while to show;
+    any other end is a death."""
     if subject.one_shot and end.clean:
-        return min(deadline_s, now - began + AFTER_EXIT_S)
+        return min(deadline_s, now - began + AFTER_EXIT_S) if subject.result else deadline_s
     raise ServiceDied(
         f"{subject.service} {end.reason} before it was ready",
         exit_code_of_service=end.code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -35,6 +36,24 @@ def take(lock: IO[str], paths: ClusterPaths) -> bool:
     return False
 
 
+def leave_the_command() -> int:
+    """Go on as a child of init; returns a pipe that takes one byte when all is imported.
+
+    Programs look at their ancestors: below a `uv run` Ray's drivers make the project's environment that of all workers,
+    and the command that happens to have started the keeper has no say in that. The process that the command waits for
+    ends with 0 when it has the byte, and as the keeper did where that ends before.
+    """
+    reading, writing = os.pipe()
+    if child := os.fork():
+        os.close(writing)
+        if os.read(reading, 1):
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os._exit(max(1, os.waitstatus_to_exitcode(status)))
+    os.close(reading)
+    return writing
+
+
 def main() -> int:
     paths = ClusterPaths.of(sys.argv[1])
     paths.ensure()
@@ -43,6 +62,7 @@ def main() -> int:
     lock = open(os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     if not take(lock, paths):
         return 0
+    imported = leave_the_command()
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
@@ -51,6 +71,10 @@ def main() -> int:
 
     # Only now: the imports of the rest take longer than finding out that there is a keeper already.
     from daybreak.keeper.daemon import Keeper
+
+    with contextlib.suppress(OSError):
+        os.write(imported, b".")
+    os.close(imported)
 
     async def serve() -> None:
         await Keeper(paths).serve()

@@ -25,6 +25,7 @@ START_DEADLINE_S = 30.0
 FIRST_NAP_S = 0.005
 LONGEST_NAP_S = 0.1
 CONNECT_TIMEOUT_S = 5.0
+REAP_S = 1.0
 
 
 class Connection:
@@ -172,7 +173,7 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
     while time.monotonic() < deadline:
         connected = connect(paths)
         if connected:
-            child.returncode = 0  # it outlives this command: nobody waits for it
+            _reap(child)
             return connected
         code = child.poll()
         if code not in (None, 0):
@@ -183,6 +184,14 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
         f"the keeper did not answer within {START_DEADLINE_S:g} s",
         hint=f"see {paths.keeper_log}",
     )
+
+
+def _reap(child: subprocess.Popen[bytes]) -> None:
+    """What was started here ends as soon as the keeper, its child, is there; one that does not is left alone."""
+    try:
+        child.wait(REAP_S)
+    except subprocess.TimeoutExpired:
+        child.returncode = 0
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_pa
 from daybreak.services.warm import waits_for_serve
 from daybreak.services.within import carried, command
 from daybreak.spec.model import Spec
-from daybreak.timeline.board import Board
+from daybreak.timeline.board import FINE, Board
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.recorder import Recorder
 
@@ -135,7 +135,8 @@ class Keeper:
         for handle in running:
             # After a run that was cut off nobody knows whether it ever was ready: the next command finds out.
             ready = self._wanted.settled
-            self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance, ready=ready)
+            known = {"pid": handle.pid, "instance": handle.instance, "ready": ready, "done": handle.done}
+            self._record.emit(Kind.ADOPTED, handle.service, **known)
         self._follow(running)
         self._give_up_ended(handles)
         missing = {service.name for service in self._cluster.services} - {handle.service for handle in running}
@@ -293,7 +294,7 @@ class Keeper:
 
         How a one-shot of an earlier keeper ended cannot be known.
         """
-        unready = {name for name, row in self._board.rows.items() if row.state != "ready"}
+        unready = {name for name, row in self._board.rows.items() if row.state not in FINE}
         again = {service.name for service in services if service.one_shot and service.name in unready}
         return frozenset(unready - again), frozenset(again)
 
@@ -600,7 +601,7 @@ class Keeper:
             return "stopping" if self._current.kind is RunKind.STOP else "starting"
         if not states or states == {"stopped"}:
             return "stopped"
-        if states == {"ready"}:
+        if states <= set(FINE):
             healthy = all(row["health"] in ("", "healthy") for row in rows)
             return "ready" if healthy else "degraded"
         return "degraded"

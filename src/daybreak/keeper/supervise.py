@@ -98,7 +98,9 @@ class Supervisor:
                 task.cancel()
 
     def _watch(self, service: Service, handle: Handle) -> list[asyncio.Task[None]]:
-        tasks = []
+        tasks: list[asyncio.Task[None]] = []
+        if handle.done:
+            return tasks
         if handle.state is not State.COMPLETED:
             tasks.append(asyncio.create_task(self._watch_end(service, handle), name=f"end of {service.name}"))
         if service.health.check is not None:
@@ -108,6 +110,9 @@ class Supervisor:
     async def _watch_end(self, service: Service, handle: Handle) -> None:
         end = await self._backend.exited(handle)
         self._forget_instance(handle.instance)
+        if handle.ended(clean=end.clean).done:
+            self._record.emit(Kind.COMPLETED, service.name)
+            return
         self._record.emit(Kind.EXITED, service.name, exit_code=end.code, reason=end.reason)
         # What is left of it (children of a killed process) must go before it can be started again.
         await self._backend.stop(handle.left_behind())

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from daybreak import __version__
 from daybreak.page.tally import Histograms, History, Tally
 from daybreak.page.traffic import Traffic
+from daybreak.timeline.board import FINE
 
 STATES = ("stopped", "starting", "ready", "degraded", "stopping")
 DATABASES = ("postgres", "redis", "mysql", "neo4j")
@@ -67,7 +68,9 @@ BUILD = Description("daybreak_build", "info", (), "Versions of daybreak and Ray.
 STATE = Description("daybreak_cluster_state", "stateset", ("cluster",), "The cluster's state.")
 GENERATION = Description("daybreak_cluster_generation", "gauge", ("cluster",), "How often the app tier was started.")
 WORKERS = Description("daybreak_cluster_workers", "gauge", ("cluster",), "Worker nodes that are wanted.")
-READY = Description("daybreak_service_ready", "gauge", ("service", "tier"), "1 where the service is ready.")
+READY = Description(
+    "daybreak_service_ready", "gauge", ("service", "tier"), "1 where the service is ready, or has completed."
+)
 HEALTHY = Description(
     "daybreak_service_healthy", "gauge", ("service", "check"), "1 where the service's last health check was passed."
 )
@@ -183,7 +186,9 @@ def _now(readings: Readings) -> Iterator[Metric]:
     ready, healthy, started, databases = (d.family() for d in (READY, HEALTHY, STARTED, DATABASE_UP))
     for row in snapshot["services"]:
         name = row["name"]
-        is_ready, is_healthy = row["state"] == "ready", row["health"] == "healthy"
+        # What has completed is as it should be.
+        is_ready = row["state"] in FINE
+        is_healthy = row["health"] == "healthy" or row["state"] == "completed"
         ready.add_metric([name, row["tier"]], float(is_ready))
         if name in readings.checks:
             healthy.add_metric([name, readings.checks[name]], float(is_healthy))

@@ -10,6 +10,7 @@ from typing import Any
 from daybreak.page.past import AWAITED
 from daybreak.page.words import clean, or_nothing, sentence, stamp, tone
 from daybreak.report.text import ago, plural
+from daybreak.timeline.board import FINE
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.phases import text
 from daybreak.timeline.run import Run
@@ -160,7 +161,7 @@ def _tone(state: str, health: str) -> str:
         return "bad"
     if state in BUSY or health == "failing":
         return "busy"
-    return "good" if state == "ready" else "idle"
+    return "good" if state in FINE else "idle"
 
 
 def _age(passed_s: float) -> str:

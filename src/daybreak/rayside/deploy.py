@@ -164,9 +164,17 @@ def wait_for_controller(started: Any, deadline: float) -> None:
 def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, deadline: float) -> None:
     """Submit applications given by import path."""
     from ray import serve
+    from ray.exceptions import RayError
 
     def start() -> None:
-        serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
+        """Serve's own start gives up on the first proxy that dies, or is slow; Serve itself starts another one."""
+        for nap in naps(deadline, "Serve's proxy does not start"):
+            try:
+                serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
+                return
+            except (RayError, TimeoutError) as error:
+                print(f"Serve's proxy does not start, trying again: {error}", flush=True)
+                time.sleep(nap)
 
     entries = job["applications"]
     run_many = getattr(serve, "run_many", None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Off a terminal, a wait is mentioned when nothing else has been said for this long.
 QUIET_S = 5.0
-MARKS = {"ready": "✓", "failed": "✗", "crashed": "✗", "stopped": "·", "stopping": "…"}
+MARKS = {"ready": "✓", "completed": "✓", "failed": "✗", "crashed": "✗", "stopped": "·", "stopping": "…"}
 
 
 class PlainProgress:
@@ -66,6 +66,8 @@ def line(event: Event, *, quiet: bool = False) -> str | None:
             return f"stopped after {seconds(float(data.get('after_s', 0)))}"
         case Kind.FAILED | Kind.EXITED:
             return f"{event.kind}: {data.get('reason')}"
+        case Kind.COMPLETED:
+            return "completed"
         case Kind.BACKING_OFF:
             return f"restarting in {seconds(float(data.get('delay_s', 0)))} (crash {data.get('restarts')})"
         case Kind.HEALTH:
@@ -130,7 +132,9 @@ def describe(row: Row) -> str:
 
 
 def _style(row: Row) -> str:
-    return {"ready": "green", "failed": "red", "crashed": "red", "waiting": "dim"}.get(row.state, "")
+    return {"ready": "green", "completed": "green", "failed": "red", "crashed": "red", "waiting": "dim"}.get(
+        row.state, ""
+    )
 
 
 def progress(*, live: bool, stream: TextIO | None = None) -> LiveProgress | PlainProgress:

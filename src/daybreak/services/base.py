@@ -316,6 +316,11 @@ class Service:
     urls: Mapping[str, str] = field(default_factory=dict)
     container: Container | None = None
 
+    @property
+    def may_end(self) -> bool:
+        """Whether an end with exit code 0 means that it has done its work."""
+        return self.one_shot or self.restart is not Restart.ALWAYS
+
     def fingerprint(self) -> str:
         """16 hex digits over what the process runs with; a difference means it must be replaced.
 

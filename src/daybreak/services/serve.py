@@ -38,6 +38,9 @@ from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 PROGRAM = "rayside/deploy.py"
+# The applications run in the cluster's own environment. Below a `uv run` Ray would have each worker make another one,
+# for the user's jobs with good reason.
+NOT_A_UV_RUN = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 
 
 def serve(spec: Spec, site: Site) -> Service:
@@ -59,7 +62,7 @@ def serve(spec: Spec, site: Site) -> Service:
         tier=Tier.APP,
         argv=(warm.python(spec, site), program(site, PROGRAM), request),
         cwd=site.base,
-        env={**client_env(spec, site), **ray_env(spec, site)},
+        env={**client_env(spec, site), **ray_env(spec, site), **NOT_A_UV_RUN},
         needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
         gates=tuple(gates),
         health=health(spec, answers or HttpCheck(url + "/-/healthz")),

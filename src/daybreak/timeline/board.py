@@ -9,10 +9,12 @@ from daybreak.backends.base import Handle, State
 from daybreak.services.base import Service
 from daybreak.timeline.event import Event, Kind
 
-NOTHING_RUNS = ("stopped", "crashed", "backing-off")
+NOTHING_RUNS = ("stopped", "completed", "crashed", "backing-off")
 NOT_STARTED = ("waiting", "preparing")
 MOST_TAIL = 5
-AFTER_THE_END = (Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
+# A service that is as it should be: it runs and is ready, or it has done its work.
+FINE = ("ready", "completed")
+AFTER_THE_END = (Kind.COMPLETED, Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
 
 
 @dataclass
@@ -99,7 +101,9 @@ class Board:
                 row.ready_after_s = data.get("after_s")
             case Kind.ADOPTED:
                 row.state, row.reason, row.health = "ready", "", "healthy"
-                if not data.get("ready", True):
+                if data.get("done"):
+                    row.state, row.health = "completed", ""
+                elif not data.get("ready", True):
                     row.state, row.reason, row.health = "starting", "found running; not yet known to be ready", ""
             case Kind.STOPPING:
                 if row.state != "failed":
@@ -114,6 +118,8 @@ class Board:
             case Kind.FAILED:
                 row.state, row.reason = "failed", str(data.get("reason", ""))
                 row.tail = [str(line) for line in data.get("tail") or ()][-MOST_TAIL:]
+            case Kind.COMPLETED:
+                row.state, row.reason, row.health, row.pid = "completed", "", "", None
             case Kind.EXITED:
                 row.state, row.reason, row.health, row.pid = "crashed", str(data.get("reason", "")), "", None
             case Kind.BACKING_OFF:

@@ -22,10 +22,11 @@ class Kind(StrEnum):
     NOT_YET = "not_yet"  # gate, reason: only when the reason changes
     READY = "ready"  # after_s (since STARTING)
     FAILED = "failed"  # reason, exit_code, log, tail
+    COMPLETED = "completed"  # a service that need not go on ended with exit code 0
     EXITED = "exited"  # exit_code, reason: a service that was running ended by itself
     BACKING_OFF = "backing_off"  # delay_s, restarts
     HEALTH = "health"  # status: healthy | unhealthy, reason
-    ADOPTED = "adopted"  # pid, instance, ready (False: nobody knows whether it ever was)
+    ADOPTED = "adopted"  # pid, instance, ready (False: nobody knows whether it ever was), done (it has completed)
     NOTE = "note"  # text, level
     RUN_ENDED = "run_ended"  # outcome, error, duration_s
 
