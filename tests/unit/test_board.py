@@ -101,3 +101,6 @@ def test_what_has_completed_is_as_it_should_be_also_for_the_next_keeper() -> Non
     later.want((service("head"), service("migrate")))
     tell(later, Kind.ADOPTED, "migrate", ready=True, done=True)
     assert later.rows["migrate"].state == "completed"
+    later.want((service("head"),))
+    tell(later, Kind.STOPPED, "migrate")
+    assert list(later.rows) == ["head"]

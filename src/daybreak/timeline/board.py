@@ -9,7 +9,7 @@ from daybreak.backends.base import Handle, State
 from daybreak.services.base import Service
 from daybreak.timeline.event import Event, Kind
 
-NOTHING_RUNS = ("stopped", "completed", "crashed", "backing-off")
+NOTHING_RUNS = ("stopped", "crashed", "backing-off")
 NOT_STARTED = ("waiting", "preparing")
 MOST_TAIL = 5
 # A service that is as it should be: it runs and is ready, or it has done its work.
