@@ -35,7 +35,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 ENDED = "what has ended by then: the command, Serve's deployment"
 # The first that is found in a process's command line; its title may be set later than it burns.
 KINDS = (
-    ("launchers", r"/warm/stand |^\S*python\S* -IS \S*/warm/python "),
+    ("launchers", r"/warm/stand |^\S*python\S* -IS \S*/warm/bin/python "),
     ("`ray start`, and what watches the nodes", r"rayside/(start|watch)\.py"),
     ("the keeper", r"daybreak\.keeper"),
     ("the template", r"warm/template\.py"),

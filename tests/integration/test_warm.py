@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import urllib.error
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import daybreak
 from tests.integration.conftest import APP, Sandbox, until
 
 pytestmark = pytest.mark.ray
@@ -26,7 +28,10 @@ serve:
   health: /health
 """
 # Neither Ray nor the template imports this one.
-LEARNING_APP = APP.replace('return {"pid"', 'import wave\n        return {"wave": wave.__name__, "pid"')
+LEARNING_APP = APP.replace(
+    'return {"pid"',
+    'import wave\n        return {"wave": wave.__name__, "env": dict(os.environ), "pid"',
+)
 
 # One task on each node prints a line; the driver ends when Ray has shown both, or a minute later.
 SAYING = """
@@ -60,12 +65,12 @@ while time.monotonic() < deadline and not all(f"here is {n}" in sys.stdout.text 
 """
 
 ASKING = """
-import os, ray
+import os, sys, ray
 ray.init(runtime_env={"working_dir": "sent"})
 
 @ray.remote(num_cpus=0, runtime_env={"env_vars": {"A": "b"}})
 def look():
-    return open("note.txt").read() + "\\n" + os.environ["A"]
+    return "\\n".join([open("note.txt").read(), os.environ["A"], sys.executable, str(os.getppid())])
 
 print(ray.get(look.remote()))
 """
@@ -155,6 +160,13 @@ def test_it_learns_what_the_application_imports(warm: Sandbox) -> None:
     assert not {"app", "ray"} & set(json.loads(learned.read_text())["modules"])
 
 
+def test_nothing_of_daybreaks_own_is_on_a_replicas_search_path(warm: Sandbox) -> None:
+    """Libraries that lie beside daybreak would come before Ray's."""
+    given = warm.get("/")["env"]["PYTHONPATH"].split(":")
+    assert given[0] == str(warm.folder)
+    assert str(Path(daybreak.__file__).parents[1]) not in given
+
+
 def test_what_tasks_print_reaches_the_driver_from_every_node(warm: Sandbox) -> None:
     """There is one log monitor, and each node has a folder for its logs."""
     (warm.folder / "say.py").write_text(SAYING)
@@ -174,7 +186,8 @@ def test_agents_for_runtime_environments_start_when_one_is_asked_for(warm: Sandb
     (warm.folder / "sent" / "note.txt").write_text("from the driver")
     before = agents()
     said = warm.run("run", "--", "python", "asks.py").stdout
-    assert said.split("\n")[:2] == ["from the driver", "b"]
+    # The worker has the real interpreter's name, and comes from the template all the same.
+    assert said.split("\n")[:4] == ["from the driver", "b", sys.executable, str(template_pid(warm))]
     if AGENTS_MAY_WAIT:
         assert before == 0
         assert agents() >= 1

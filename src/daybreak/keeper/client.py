@@ -26,6 +26,13 @@ FIRST_NAP_S = 0.005
 LONGEST_NAP_S = 0.1
 CONNECT_TIMEOUT_S = 5.0
 REAP_S = 1.0
+KEEPER = "daybreak.keeper"
+# `-m` with a folder to look in. A PYTHONPATH would say that, too, but the services would inherit it, and with it every
+# library that lies beside daybreak: Ray may run in another environment.
+RUN_MODULE = (
+    "import runpy, sys; folder, module = sys.argv[1:3]; del sys.argv[1:3]; "
+    "folder in sys.path or sys.path.insert(0, folder); runpy.run_module(module, run_name='__main__', alter_sys=True)"
+)
 
 
 class Connection:
@@ -141,21 +148,15 @@ def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:
     """Start a keeper in the background; where two start at once the second ends by itself."""
     paths.ensure()
     source = str(Path(__file__).resolve().parents[2])
-    environment = dict(os.environ)
     with open(os.open(paths.keeper_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "daybreak.keeper", paths.name],
-            env=environment | {"PYTHONPATH": _joined(source, environment.get("PYTHONPATH"))},
+            [sys.executable, "-P", "-c", RUN_MODULE, source, KEEPER, paths.name],
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-
-
-def _joined(first: str, rest: str | None) -> str:
-    return f"{first}:{rest}" if rest else first
 
 
 def ensure(paths: ClusterPaths) -> socket.socket:

@@ -68,8 +68,11 @@ def folder(site: Site) -> str:
 
 
 def launcher(site: Site) -> str:
-    """What Ray takes for its interpreter. Not in the runtime folder: /tmp may forbid programs."""
-    return f"{site.root}/warm/python"
+    """What Ray takes for its interpreter. Not in the runtime folder: /tmp may forbid programs.
+
+    Who takes the folder above for an environment finds nothing of the cluster's there: secrets and data lie elsewhere.
+    """
+    return f"{site.root}/warm/bin/python"
 
 
 def python(spec: Spec, site: Site) -> str:

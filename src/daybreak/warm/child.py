@@ -245,11 +245,14 @@ def fresh_beginnings() -> None:
 
 
 def take_executable(request: Dict[str, Any]) -> None:
-    """Processes that this one starts come from the template again."""
-    sys.executable = request["executable"]
+    """The real interpreter: virtual environments, pip and debuggers look for their files around it.
+
+    Only what multiprocessing starts comes from the template again, and says the same of itself.
+    """
+    sys.executable = request["real"]
     spawn: Any = sys.modules.get("multiprocessing.spawn")
     if spawn is not None:
-        spawn.set_executable(sys.executable)
+        spawn.set_executable(request["executable"])
     program = request["program"]
     what = [program["argv"][0]] if program["kind"] == "script" else [program["argv"][0], program["what"]]
     sys.orig_argv = [sys.executable, *program["flags"], *what, *program["argv"][1:]]

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from typing import Any, Collection, Dict, List, Mapping, Optional
 
 # SHA-256 of _private/workers/setup_worker.py and _private/runtime_env/context.py, one after the other.
@@ -24,19 +25,23 @@ LANGUAGE_FLAG = "--language="
 # What a context may say besides variables and the interpreter: nothing that changes how the worker is started.
 PLAIN: Dict[str, Any] = {"command_prefix": [], "override_worker_entrypoint": None, "java_jars": [], "container": {}}
 WITHOUT_EFFECT = ("resources_dir",)
+PROFILED = " python"
 _known: Dict[str, bool] = {}
 
 
 def apply(request: Dict[str, Any], real: str) -> None:
-    """Change the request where it is for a worker that can be had at once; `real` is the interpreter."""
+    """Change the request where it is for a worker: had at once, or at least forked; `real` is the interpreter."""
     program = request["program"]
-    if program["kind"] != "script" or not program["what"].endswith(SETUP) or not _is_known(program["what"]):
+    if program["kind"] != "script" or not program["what"].endswith(SETUP):
         return
-    found = worker_of(program["argv"][1:], (request["executable"], real))
-    if found is not None:
-        program["argv"] = found["argv"]
-        program["what"] = found["argv"][0]
-        request["env"] = with_variables(request["env"], found["env_vars"])
+    launcher = request["executable"]
+    found = worker_of(program["argv"][1:], (launcher, real)) if _is_known(program["what"]) else None
+    if found is None:
+        program["argv"] = [with_interpreter(word, launcher, real) for word in program["argv"]]
+        return
+    program["argv"] = found["argv"]
+    program["what"] = found["argv"][0]
+    request["env"] = with_variables(request["env"], found["env_vars"])
 
 
 def worker_of(arguments: List[str], pythons: Collection[str]) -> Optional[Dict[str, Any]]:
@@ -61,6 +66,29 @@ def worker_of(arguments: List[str], pythons: Collection[str]) -> Optional[Dict[s
     if not rest or not rest[0].endswith(".py"):
         return None
     return {"argv": rest, "env_vars": env_vars}
+
+
+def with_interpreter(argument: str, launcher: str, real: str) -> str:
+    """The argument with what the worker needs for its interpreter.
+
+    Ray's agent, a fork, names the real one: a worker without an interpreter of its own comes from the template. What a
+    profiler starts as `python` is the real one: the launcher would be profiled instead.
+    """
+    if not argument.startswith(CONTEXT_FLAG):
+        return argument
+    try:
+        context = json.loads(argument[len(CONTEXT_FLAG) :])
+        python = str(context.get("py_executable") or real)
+        activates = "activate" in " ".join(context.get("command_prefix") or ())
+    except (ValueError, TypeError, AttributeError):
+        return argument  # Ray will say it
+    if python == real:
+        wanted = shlex.quote(launcher)  # a shell reads it
+    elif python.endswith(PROFILED) and not activates:
+        wanted = python[: -len(PROFILED)] + " " + shlex.quote(real)
+    else:
+        return argument
+    return CONTEXT_FLAG + json.dumps({**context, "py_executable": wanted})
 
 
 def with_variables(env: Mapping[bytes, bytes], variables: Mapping[str, str]) -> Dict[bytes, bytes]:

@@ -16,7 +16,9 @@ from tests.integration.faithful.template import Ran, Template
 FORKS = 50
 RELAXED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WAIT = "import signal, sys; print('up', flush=True); signal.pause()"
-WHO = "import sys; print(sys.executable)"
+# Ray needs this module, so the template has it, and a fresh interpreter has not.
+WHO = "import sys; print('fork' if 'yaml' in sys.modules else 'real')"
+FORK, REALLY = b"fork\n", b"real\n"
 MIRROR = r"""
 import asyncio, gc, io, json, locale, logging, os, resource, signal, socket, subprocess, sys, threading, time, warnings
 
@@ -37,7 +39,8 @@ main = sys.modules["__main__"]
 names = [name for name in vars(main) if name not in ("asyncio",)]
 seen = {
     "argv": sys.argv,
-    "orig_argv": sys.orig_argv[1:],
+    "orig_argv": sys.orig_argv,
+    "executable": sys.executable,
     "path": sys.path,
     "path_hooks": len(sys.path_hooks),
     "flags": repr(sys.flags),

@@ -1,7 +1,7 @@
 """A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
 
-What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
-the process leads a group of its own. Here: a template in trouble.
+What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
+own. Here: a template in trouble.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from tests.integration.faithful.programs import (
+    FORK,
+    REALLY,
     WAIT,
     WHO,
     list_files,
@@ -52,15 +54,15 @@ def lone(request: pytest.FixtureRequest) -> Iterator[Template]:
 
 def test_a_template_that_is_gone_is_done_without(own: Template) -> None:
     own.end()
-    assert run([own.launcher, "-c", WHO]).out == REAL.encode() + b"\n"
+    assert run([own.launcher, "-c", WHO]).out == REALLY
     assert own.fallbacks() == ["no template is running"]
     own.start()
     own.end(signal.SIGKILL)
     assert (own.folder / "template.socket").exists()
-    assert run([own.launcher, "-c", WHO]).out == REAL.encode() + b"\n"
+    assert run([own.launcher, "-c", WHO]).out == REALLY
     assert own.fallbacks() == ["no template is running"] * 2
     own.start()
-    assert own.run("-c", WHO).out.decode() == own.launcher + "\n"
+    assert own.run("-c", WHO).out == FORK
 
 
 def test_a_template_that_does_not_answer_is_done_without(own: Template, tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_a_template_that_does_not_answer_is_done_without(own: Template, tmp_path
     with open(tmp_path / "out", "wb") as out:
         argv = [own.impatient(), "-c", WHO + "; print('once')"]
         subprocess.run(argv, stdout=out, env=CLEAN, timeout=DEADLINE_S, check=True)
-    assert (tmp_path / "out").read_bytes() == REAL.encode() + b"\nonce\n"
+    assert (tmp_path / "out").read_bytes() == REALLY + b"once\n"
     assert own.fallbacks() == ["the template does not answer"]
     own.process.send_signal(signal.SIGCONT)
     assert own.order()["forks"] == 0  # nothing runs twice
@@ -84,7 +86,7 @@ def test_a_template_killed_while_it_is_asked_is_done_without(own: Template) -> N
     with own.popen("-c", WHO) as process:
         until(lambda: "socket" in str(list_files(process.pid)), "asking launcher")
         own.end(signal.SIGKILL)
-        assert process.communicate(timeout=DEADLINE_S) == (REAL.encode() + b"\n", b"")
+        assert process.communicate(timeout=DEADLINE_S) == (REALLY, b"")
     assert len(own.fallbacks()) == 1
 
 

@@ -1,12 +1,13 @@
 """A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
 
-What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
-the process leads a group of its own. Here: further processes.
+What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
+own. Here: further processes.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.integration.faithful.template import (
     DEADLINE_S,
     REAL,
     Template,
+    run,
 )
 
 
@@ -54,19 +56,47 @@ def test_multiprocessing_works(warm: Template, tmp_path: Path, method: str) -> N
     warm.same("prog.py", cwd=tmp_path)
 
 
-def test_a_programs_own_processes_come_from_the_template(warm: Template, tmp_path: Path) -> None:
-    code = (
-        "import subprocess, sys\n"
-        "print(sys.executable)\n"
-        "print(subprocess.run([sys.executable, '-c', 'import os, sys; print(sys.executable); sys.exit(4)'],"
-        " capture_output=True))\n"
-        "print(subprocess.run([sys.executable, '-O', '-c', 'import sys; print(sys.executable)'], capture_output=True))\n"
-    )
-    launched = warm.run("-c", code).out.decode()
-    assert launched.count(warm.launcher) == 4
-    assert launched.count(f"stdout=b'{REAL}\\n'") == 1
-    env = "import subprocess, sys; subprocess.run(['env', '-0'])"
-    warm.same("-c", env)
+def test_a_programs_interpreter_is_the_real_one(warm: Template, tmp_path: Path) -> None:
+    """What is made from it, and what is looked for around it, is what a process of its own would make and find."""
+    code = """
+import json, os, subprocess, sys, sysconfig
+from pathlib import Path
+made = Path(sys.argv[1])
+subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made)], check=True)
+ask = "import sys; print(sys.prefix, sys.base_prefix, sys.executable)"
+around = Path(sys.executable).parent.parent
+print(json.dumps([
+    sys.executable, sys.orig_argv[0], around == Path(sys.prefix), (around / "pyvenv.cfg").exists(),
+    sorted(os.listdir(around)),
+    subprocess.run([made / "bin/python", "-c", ask], check=True, capture_output=True, text=True).stdout,
+    (made / "pyvenv.cfg").read_text(), os.readlink(made / "bin/python"),
+    subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True).stdout,
+]))
+"""
+    path = script(tmp_path, code)
+    forked = warm.run(path, str(tmp_path / "made"))
+    shutil.rmtree(tmp_path / "made")
+    real = run([REAL, path, str(tmp_path / "made")])
+    assert forked == real
+    assert real.value[0] == REAL
+
+
+def test_what_multiprocessing_starts_comes_from_the_template(warm: Template, tmp_path: Path) -> None:
+    text = """
+    import multiprocessing, sys
+
+    def who():
+        print(multiprocessing.current_process().name, sys.executable, flush=True)
+
+    if __name__ == "__main__":
+        process = multiprocessing.get_context("spawn").Process(target=who)
+        process.start()
+        process.join()
+    """
+    path = script(tmp_path, text)
+    before = warm.order()["forks"]
+    warm.same(path)
+    assert warm.order()["forks"] == before + 2
 
 
 def test_randomness_differs_in_every_fork(warm: Template) -> None:

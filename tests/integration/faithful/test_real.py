@@ -1,7 +1,7 @@
 """A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
 
-What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
-the process leads a group of its own. Here: what is left to the real interpreter.
+What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
+own. Here: what is left to the real interpreter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.faithful.programs import (
+    REALLY,
     SHOW,
     WHO,
     assert_same,
@@ -30,18 +31,18 @@ from tests.integration.faithful.template import (
     [["-O"], ["-X", "dev"], ["-W", "error"], ["-I"], ["-B"], ["-E"], ["-s"], ["-S"], ["-v"], ["-uO"], ["-q", "-b"]],
 )
 def test_flags_that_a_fork_cannot_have_are_left_to_the_real_interpreter(warm: Template, flags: list[str]) -> None:
-    assert run([warm.launcher, *flags, "-c", WHO]).out == REAL.encode() + b"\n"
+    assert run([warm.launcher, *flags, "-c", WHO]).out == REALLY
 
 
 def test_an_interactive_interpreter_is_the_real_one(warm: Template) -> None:
     for argv in ([], ["-i", "-c", "pass"], ["-"]):
-        assert run([warm.launcher, *argv], given=WHO.encode()).out == REAL.encode() + b"\n"
+        assert run([warm.launcher, *argv], given=WHO.encode()).out == REALLY
     assert run([warm.launcher, "-V"]).out == run([REAL, "-V"]).out
 
 
 def test_modules_that_want_the_real_interpreter_get_it(warm: Template, tmp_path: Path) -> None:
     path = script(tmp_path, WHO)
-    assert REAL.encode() in run([warm.launcher, "-m", "pdb", path], given=b"c\nq\n").out
+    assert REALLY in run([warm.launcher, "-m", "pdb", path], given=b"c\nq\n").out
     assert run([warm.launcher, "-m", "venv", "--without-pip", str(tmp_path / "made")]).code == 0
     assert os.readlink(tmp_path / "made/bin/python") == REAL or (tmp_path / "made/bin/python").exists()
     assert run([warm.launcher, "-m", "venv", "--help"]) == run([REAL, "-m", "venv", "--help"])
@@ -51,7 +52,7 @@ def test_folders_archives_and_missing_files_are_left_to_the_real_interpreter(war
     script(tmp_path, WHO, "folder/__main__.py")
     plain = script(tmp_path, WHO, "without_suffix")
     for what in (str(tmp_path / "folder"), plain):
-        assert run([warm.launcher, what]).out == REAL.encode() + b"\n"
+        assert run([warm.launcher, what]).out == REALLY
     for wrong in (["/nothing.py"], ["-c"], ["-m"], ["--unknown"]):
         assert run([warm.launcher, *wrong]) == run([REAL, *wrong])
 

@@ -1,7 +1,7 @@
 """A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
 
-What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
-the process leads a group of its own. Here: what a program finds.
+What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
+own. Here: what a program finds.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def test_a_title_of_the_programs_own_is_shown(warm: Template, tmp_path: Path) ->
     path = script(tmp_path, code)
     forked = warm.run(path, "--name=value", "x")
     shown = forked.out.decode().rstrip("\n").rstrip("\0")
-    assert shown == " ".join([warm.launcher, path, "--name=value", "x"])
+    assert shown == " ".join([REAL, path, "--name=value", "x"])
     process = warm.popen(path := script(tmp_path, WAIT), "--name=value", "x" * 5000)
     assert line(process) == b"up"
     [child] = psutil.Process(warm.pid).children()
     words = [word for part in child.cmdline() for word in part.split(" ") if word]
-    assert words[:3] == [warm.launcher, path, "--name=value"]
+    assert words[:3] == [REAL, path, "--name=value"]
     assert child.name() == Path(REAL).name
     process.terminate()
     process.communicate()

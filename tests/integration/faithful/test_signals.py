@@ -1,7 +1,7 @@
 """A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
 
-What does differ on purpose: `sys.executable` is the launcher, `sys.modules` holds more, the parent is the template, and
-the process leads a group of its own. Here: signals.
+What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
+own. Here: signals.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_nodes_are_containers_and_the_deployment_stands_in_for_a_program_in_the_
     assert "warm" not in {need.service for service in services.values() for need in service.needs}
     assert services["serve"].bound_to() == ("head",)
     assert services["serve"].argv[:2] == ("/host/python", "-IS")
-    assert request(services["serve"])["argv"][0] == "/run/daybreak/warm/python"
+    assert request(services["serve"])["argv"][0] == "/run/daybreak/warm/bin/python"
     assert request(services["serve"])["cwd"] == "/app"
 
 
@@ -92,7 +92,7 @@ def test_without_the_warm_start_rays_own_command_runs() -> None:
     head = built(spec(warm=False, **EVERYTHING))["head"]
     assert job(head)["start"][:3] == ["/opt/ray/bin/ray", "start", "--head"]
     assert job(head)["template"] is None
-    assert not [file for file in head.files if "warm/python" in file.path]
+    assert not [file for file in head.files if "warm/bin/python" in file.path]
 
 
 def test_a_nodes_folder_has_one_path_inside_and_outside() -> None:
