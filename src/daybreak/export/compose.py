@@ -22,7 +22,9 @@ from daybreak.spec.model import Spec
 COMPOSE_FILE = "compose.yaml"
 PROGRAMS = Path(__file__).parent / "programs"
 INSIDE = ("enter.sh", "node.py", "probe.py")
-DEPLOY = Path(__file__).parent.parent / "rayside" / "deploy.py"
+RAYSIDE = Path(__file__).parent.parent / "rayside"
+# The program that deploys, and what it imports.
+DEPLOY = tuple(RAYSIDE / f"{name}.py" for name in ("deploy", "loading", "diverted", "remembered"))
 HEADER = """\
 The cluster {name}, written by `daybreak export compose`. Needs Docker Compose 2.20 or newer{engine}.
 
@@ -88,7 +90,7 @@ def _parts(spec: Spec, target: Target) -> list[Part]:
 
 
 def _files(spec: Spec, target: Target) -> list[File]:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in (*(PROGRAMS / name for name in INSIDE), DEPLOY)}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (*(PROGRAMS / name for name in INSIDE), *DEPLOY)}
     found = [File(f"config/{name}", text) for name, text in texts.items()]
     return [*found, *nodes.files(spec, target), *data.redis_file(spec), *observe.files(spec, target)]
 

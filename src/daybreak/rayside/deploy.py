@@ -6,10 +6,10 @@ whole, so a reader never sees half of it. Exit code 0 when every application is 
 
 The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `applications` (import, name, route, args),
 `config` (Ray's Serve config as a mapping, or null), `dashboard` (URL), `token_file` (or null), `status_file`,
-`instance`, `timeout_s`.
+`config_file` (its name for people), `instance`, `timeout_s`.
 """
 
-import importlib
+import functools
 import json
 import os
 import socket
@@ -19,7 +19,14 @@ import traceback
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Set
+
+if TYPE_CHECKING:
+    from daybreak.rayside import diverted, loading, remembered
+else:
+    import diverted
+    import loading
+    import remembered
 
 # Waits begin with short naps and double up to the longest.
 SHORTEST_NAP_S = 0.01
@@ -115,37 +122,6 @@ def wait_for_raylet(job: Dict[str, Any], deadline: float) -> None:
         wait_for_http(job["raylet_health"], deadline, what, job["token_file"])
 
 
-def load_application(entry: Dict[str, Any]) -> Any:
-    """Import `module:attribute`; a builder function is called with its arguments, as `serve run` does."""
-    from ray import serve
-
-    module_name, _, attribute = entry["import"].partition(":")
-    found: Any = importlib.import_module(module_name)
-    for part in attribute.split("."):
-        found = getattr(found, part)
-    if isinstance(found, serve.Application):
-        if entry["args"]:
-            raise DeployFailed(f"{entry['import']} is a built application: args can only go to a builder function")
-        return found
-    if not callable(found):
-        raise DeployFailed(f"{entry['import']} is neither an application (X.bind()) nor a function that returns one")
-    built = found(_builder_argument(found, entry["args"]))
-    if not isinstance(built, serve.Application):
-        raise DeployFailed(f"{entry['import']} returned {type(built).__name__}, not an application (X.bind())")
-    return built
-
-
-def _builder_argument(builder: Callable[..., Any], args: Dict[str, Any]) -> Any:
-    """The dict itself, or the pydantic model that the builder's one parameter is annotated with."""
-    import inspect
-
-    parameters = list(inspect.signature(builder).parameters.values())
-    if len(parameters) != 1:
-        raise DeployFailed(f"the builder {builder.__name__} must take exactly one parameter, the arguments")
-    validate = getattr(parameters[0].annotation, "model_validate", None)
-    return validate(args) if validate else args
-
-
 def wait_for_controller(started: Any, deadline: float) -> None:
     """Wait until Serve's controller is there, or `started` (the future of Serve's start) has ended without it."""
     import ray
@@ -161,21 +137,25 @@ def wait_for_controller(started: Any, deadline: float) -> None:
             time.sleep(nap)
 
 
+def start_serve(begin: Any, job: Dict[str, Any], deadline: float) -> None:
+    """Start Serve as the request says; `begin` is Ray's `serve.start`, which gives up on the first proxy that dies, or is
+    slow: Serve itself starts another one."""
+    from ray.exceptions import RayError
+
+    for nap in naps(deadline, "Serve's proxy does not start"):
+        try:
+            begin(proxy_location="HeadOnly", http_options=dict(job["http"]))
+            return
+        except (RayError, TimeoutError) as error:
+            print(f"Serve's proxy does not start, trying again: {error}", flush=True)
+            time.sleep(nap)
+
+
 def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, deadline: float) -> None:
     """Submit applications given by import path."""
     from ray import serve
-    from ray.exceptions import RayError
 
-    def start() -> None:
-        """Serve's own start gives up on the first proxy that dies, or is slow; Serve itself starts another one."""
-        for nap in naps(deadline, "Serve's proxy does not start"):
-            try:
-                serve.start(proxy_location="HeadOnly", http_options=dict(job["http"]))
-                return
-            except (RayError, TimeoutError) as error:
-                print(f"Serve's proxy does not start, trying again: {error}", flush=True)
-                time.sleep(nap)
-
+    start = functools.partial(start_serve, serve.start, job, deadline)
     entries = job["applications"]
     run_many = getattr(serve, "run_many", None)
     target_type = getattr(serve, "RunTarget", None)
@@ -199,12 +179,13 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, dea
             _run_one(target, entry)
 
 
-def forget_others(names: List[str]) -> None:
-    """Delete what an earlier deployment on this head has left and nobody wants any more: it may hold a route."""
+def delete(names: Set[str]) -> None:
+    """Delete applications, all at once."""
     from ray import serve
 
-    others = set(serve.status().applications) - set(names)
+    others = sorted(names & set(serve.status().applications)) if names else []
     if others:
+        print(f"deleting what an earlier deployment left: {', '.join(others)}", flush=True)
         with ThreadPoolExecutor(len(others)) as pool:
             list(pool.map(serve.delete, others))
 
@@ -220,13 +201,22 @@ def _run_one(target: Any, entry: Dict[str, Any]) -> None:
         raise DeployFailed(f"{error}\n{_reasons(state) if state else ''}") from error
 
 
-def deploy_config(job: Dict[str, Any], deadline: float) -> None:
-    """Submit Ray's own Serve config through the REST API of the dashboard, its public door."""
+def deploy_config(job: Dict[str, Any], ours: Set[str], deadline: float) -> None:
+    """Submit Ray's own Serve config through the REST API of the dashboard, its public door.
+
+    A config stands for all applications that were deployed by one: those that are not in `ours`, which somebody has
+    deployed beside the spec's, would end, so theirs go with it as they are.
+    """
+    from ray import serve
+
     url = job["dashboard"] + "/api/serve/applications/"
     what = "Ray's dashboard does not answer at " + job["dashboard"]
+    others = set(serve.status().applications) - ours
     for nap in naps(deadline, what):
         try:
-            request(url, job["token_file"], method="PUT", body=job["config"], timeout_s=DEPLOY_TIMEOUT_S)
+            beside = others_configs(request(url, job["token_file"]), others) if others else []
+            config = {**job["config"], "applications": [*job["config"]["applications"], *beside]}
+            request(url, job["token_file"], method="PUT", body=config, timeout_s=DEPLOY_TIMEOUT_S)
             return
         except urllib.error.HTTPError as error:
             if error.code < 500:
@@ -235,6 +225,13 @@ def deploy_config(job: Dict[str, Any], deadline: float) -> None:
             time.sleep(nap)  # the dashboard is up before its Serve module is
         except OSError:
             time.sleep(nap)
+
+
+def others_configs(answer: bytes, names: Set[str]) -> List[Dict[str, Any]]:
+    """The configs of these applications, as Ray has them; none for those that were not deployed by a config."""
+    found = json.loads(answer).get("applications", {})
+    configs = [found.get(name, {}).get("deployed_app_config") for name in sorted(names)]
+    return [config for config in configs if config]
 
 
 def wait_until_running(names: List[str], status: Status, deadline: float) -> None:
@@ -275,6 +272,32 @@ def _describe(state: Any) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def step_aside() -> None:
+    """The application's modules may have the names of this program's: from now on theirs are found."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
+    for module in (diverted, loading, remembered):
+        sys.modules.pop(module.__name__, None)
+
+
+def connect(job: Dict[str, Any], status: Status, deadline: float, init: Any, **options: Any) -> Any:
+    """Connect to the cluster as soon as its head can be; `init` is Ray's `ray.init`."""
+    status.write("waiting", "for the head's raylet")
+    wait_for_raylet(job, deadline)
+    status.write("connecting", f"to {job['address']}")
+    defaults = {"log_to_driver": False, "namespace": "daybreak"}
+    return init(address=job["address"], ignore_reinit_error=True, **{**defaults, **options})
+
+
+def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
+    """Everything that can be known before the head is there: the config is one, the applications are."""
+    if job["config"] is not None:
+        loading.check_config(job["config"], job.get("config_file") or "the Serve config")
+    connecting = functools.partial(connect, job, status, deadline)
+    with diverted.diverted(connecting, functools.partial(start_serve, job=job, deadline=deadline)):
+        return [loading.load(entry) for entry in job["applications"]]
+
+
 def run(job: Dict[str, Any], status: Status) -> None:
     """Everything in order; raises on failure."""
     deadline = time.monotonic() + float(job["timeout_s"])
@@ -282,26 +305,49 @@ def run(job: Dict[str, Any], status: Status) -> None:
     import ray
     import ray.serve
 
-    sys.path.insert(0, os.getcwd())
-    targets = [load_application(entry) for entry in job["applications"]]
-    status.write("waiting", "for the head's raylet")
-    wait_for_raylet(job, deadline)
-    status.write("connecting", f"to {job['address']}")
-    ray.init(address=job["address"], log_to_driver=False, namespace="daybreak")
-    config = job["config"]
-    if config is not None:
-        names = [app.get("name", "default") for app in config.get("applications", [])]
-    else:
-        names = [entry["name"] for entry in job["applications"]]
-    forget_others(names)
+    step_aside()
+    targets = load_all(job, status, deadline)
+    if not ray.is_initialized():
+        connect(job, status, deadline, ray.init)
+    wanted = wanted_routes(job)
+    deployed = remembered.Deployed(
+        os.path.join(os.path.dirname(job["status_file"]), "serve-deployed.json"),
+        ray.get_runtime_context().get_node_id(),
+    )
     status.write("starting", "Serve's controller and proxy")
-    if config is not None:
-        deploy_config(job, deadline)
+    submit(job, targets, wanted, deployed, status, deadline)
+    status.write("submitted", "waiting for replicas")
+    wait_until_running(list(wanted), status, deadline)
+    status.write("running")
+
+
+def wanted_routes(job: Dict[str, Any]) -> Dict[str, Optional[str]]:
+    """The applications' names with their routes; None where only the application itself knows."""
+    if job["config"] is not None:
+        return {app.get("name", "default"): app.get("route_prefix") for app in job["config"]["applications"]}
+    return {entry["name"]: entry["route"] or "" for entry in job["applications"]}
+
+
+def submit(
+    job: Dict[str, Any],
+    targets: List[Any],
+    wanted: Dict[str, Optional[str]],
+    deployed: remembered.Deployed,
+    status: Status,
+    deadline: float,
+) -> None:
+    """Tell Serve what to run. What an earlier deployment has left goes when the new one has been accepted, and before
+    only where it holds a route. What somebody else has deployed stays."""
+    by_config = job["config"] is not None
+    delete(deployed.in_the_way(wanted, by_config=by_config))
+    deployed.add(wanted, by_config=by_config)
+    if by_config:
+        deploy_config(job, deployed.names, deadline)
     else:
         deploy_imported(job, targets, status, deadline)
-    status.write("submitted", "waiting for replicas")
-    wait_until_running(names, status, deadline)
-    status.write("running")
+    left = deployed.names - set(wanted)
+    delete(left)
+    deployed.drop(left)
 
 
 def main() -> int:
@@ -310,6 +356,11 @@ def main() -> int:
     status = Status(job["status_file"], job["instance"])
     try:
         run(job, status)
+    except loading.Refused as error:
+        if error.__cause__ and error.lines:
+            traceback.print_exception(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
+        status.write("failed", error.reason, error.lines)
+        return 1
     except DeployFailed as error:
         status.write("failed", str(error).strip().splitlines()[0], str(error).strip().splitlines()[-20:])
         return 1

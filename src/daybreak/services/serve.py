@@ -87,6 +87,7 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
             for app in spec.serve.applications
         ],
         "config": _config(spec, site),
+        "config_file": spec.serve.config,
         "dashboard": api_url(spec, site),
         "token_file": secret.path if secret else None,
         "status_file": status,

@@ -18,8 +18,12 @@ from daybreak.spec.units import MIB, Bytes, Cpus, Seconds
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Route = Annotated[str, Field(pattern=r"^/")]
+ROUTE_PREFIX_PATTERN = r"^/([^{}]*[^{}/])?$"
+RoutePrefix = Annotated[str, Field(pattern=ROUTE_PREFIX_PATTERN)]
 Amount = Annotated[float, Field(ge=0, strict=True)]
 Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+# As Ray reads them: `module:attribute`, `module:attribute.attribute`, `module.attribute`.
+IMPORT_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*[:.][A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 Flag = Annotated[bool, Field(strict=True)]
 Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
@@ -86,11 +90,9 @@ class Workers(Node):
 class Application(Model):
     """One Serve application by import path, as in `serve run`."""
 
-    import_path: str = Field(
-        alias="import", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:attribute, such as app:main."
-    )
+    import_path: str = Field(alias="import", pattern=IMPORT_PATTERN, description="module:attribute, such as app:main.")
     name: str = Field(default="default", min_length=1, description="The application's name in Ray Serve.")
-    route: Route | None = Field(default="/", description="The route it answers on; null for none.")
+    route: RoutePrefix | None = Field(default="/", description="The route it answers on; null for none.")
     args: dict[str, JsonValue] = Field(default_factory=dict, description="Arguments of an application builder.")
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

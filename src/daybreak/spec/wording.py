@@ -9,7 +9,7 @@ from typing import Any
 
 from daybreak.spec import suggest
 from daybreak.spec.document import KeyPath
-from daybreak.spec.model import IMAGE_PATTERN, VOLUME_PATTERN
+from daybreak.spec.model import IMAGE_PATTERN, IMPORT_PATTERN, ROUTE_PREFIX_PATTERN, VOLUME_PATTERN
 from daybreak.spec.names import NAME_PATTERN, NAME_RULE
 
 
@@ -60,9 +60,10 @@ Words = tuple[str, str | None]
 
 _PATTERNS = {
     NAME_PATTERN: NAME_RULE,
+    ROUTE_PREFIX_PATTERN: "must begin with '/' and not end with it, without { and }, such as /api",
     r"^/": "must begin with '/', such as /api",
     r"^https?://": "must be a URL such as http://127.0.0.1:9000/health",
-    r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "give module:attribute, such as app:main",
+    IMPORT_PATTERN: "give module:attribute, such as app:main",
     r"^[a-z_][a-z0-9_]{0,62}$": "use lower-case letters, digits and '_', beginning with a letter, such as my_data",
     VOLUME_PATTERN: "give NAME:/path for a volume, or ./folder:/path for a folder, with :ro behind it or not",
     IMAGE_PATTERN: "give an image such as postgres:15",
