@@ -22,9 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Set
 
 if TYPE_CHECKING:
-    from daybreak.rayside import diverted, loading, remembered
+    from daybreak.rayside import diverted, frames, loading, remembered
 else:
     import diverted
+    import frames
     import loading
     import remembered
 
@@ -276,7 +277,7 @@ def step_aside() -> None:
     """The application's modules may have the names of this program's: from now on theirs are found."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
-    for module in (diverted, loading, remembered):
+    for module in (diverted, frames, loading, remembered):
         sys.modules.pop(module.__name__, None)
 
 

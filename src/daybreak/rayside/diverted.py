@@ -6,7 +6,6 @@ the head is still starting, so the first of these calls is what waits for it.
 
 import contextlib
 import functools
-import traceback
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def diverted(connect: Callable[..., Any], start: Callable[[Any], None]) -> Itera
         elsewhere = args or options.get("address") not in (None, "auto")
         if others or elsewhere:
             what = ", ".join([*(["address"] if elsewhere else []), *others])
-            print(f"{users_line()}ray.init: the cluster is there already, {what} not used", flush=True)
+            print(f"{loading.users_line()}ray.init: the cluster is there already, {what} not used", flush=True)
         return connect(init, **{name: options[name] for name in KEPT if name in options})
 
     @functools.wraps(run)
@@ -54,7 +53,10 @@ def diverted(connect: Callable[..., Any], start: Callable[[Any], None]) -> Itera
     @functools.wraps(begin)
     def starting(*args: Any, **options: Any) -> None:
         if args or options:
-            print(f"{users_line()}serve.start: Serve starts as the spec says, its options are not used", flush=True)
+            print(
+                f"{loading.users_line()}serve.start: Serve starts as the spec says, its options are not used",
+                flush=True,
+            )
         if not ray.is_initialized():
             ray.init()
         start(begin)
@@ -68,9 +70,3 @@ def diverted(connect: Callable[..., Any], start: Callable[[Any], None]) -> Itera
         ray.init = init
         for module in (serve, ray.serve.api):
             module.run, module.start = run, begin
-
-
-def users_line() -> str:
-    """Where the application's own code is now, for the beginning of a message."""
-    frames = loading.users_frames(traceback.extract_stack())
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""

@@ -2,14 +2,15 @@
 
 import importlib
 import os
-import sys
 import traceback
-from typing import Any, Callable, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
-MOST_LINES = 20
+if TYPE_CHECKING:
+    from daybreak.rayside import frames
+else:
+    import frames
+
 MOST_NAMES = 5
-# Frames of these tell nothing about an application: this package's own, the import machinery's, Ray's.
-OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Refused(Exception):
@@ -18,7 +19,7 @@ class Refused(Exception):
     def __init__(self, reason: str, lines: Tuple[str, ...] = ()) -> None:
         super().__init__("\n".join((reason, *lines)))
         self.reason = reason
-        self.lines = list(lines)[-MOST_LINES:]
+        self.lines = list(lines)
 
 
 def load(entry: Dict[str, Any]) -> Any:
@@ -133,33 +134,16 @@ def wrong_values(error: ValueError) -> str:
 
 def refusal(what: str, error: BaseException) -> Refused:
     """The Refused that a program's error means: the error with its place first, then the user's own frames."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    told = frames.explain(text, os.getcwd())
     if isinstance(error, SystemExit):
-        told = f"it calls sys.exit({'' if error.code is None else repr(error.code)})"
+        reason = f"it calls sys.exit({'' if error.code is None else repr(error.code)})"
     else:
-        first = (str(error).strip().splitlines() or [""])[0]
-        told = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    frames = users_frames(traceback.extract_tb(error.__traceback__))
-    if frames and not isinstance(error, SyntaxError):
-        told += f" ({frames[-1].filename}, line {frames[-1].lineno})"
-    return Refused(f"{what}: {told}", tuple(folded(error)))
+        reason = told.reason if told else f"{type(error).__name__}: {error}".strip()
+    return Refused(f"{what}: {reason}", tuple(told.lines if told else ()))
 
 
-def folded(error: BaseException) -> List[str]:
-    """The error's traceback and those of its causes, without frames that are nobody's business but ours and Ray's."""
-    told = traceback.TracebackException.from_exception(error)
-    each: Any = told
-    while each is not None:
-        each.stack = traceback.StackSummary.from_list(users_frames(each.stack))
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-    return [line for part in told.format() for line in part.rstrip("\n").splitlines()]
-
-
-def users_frames(stack: Any) -> List[Any]:
-    """The frames of a stack that are in somebody's own files."""
-    return [frame for frame in stack if _is_users(frame.filename)]
-
-
-def _is_users(file: str) -> bool:
-    ray = sys.modules.get("ray")
-    folders = [OURS, os.path.dirname(importlib.__file__), os.path.dirname(getattr(ray, "__file__", None) or "") or OURS]
-    return not file.startswith("<") and not any(file.startswith(folder + os.sep) for folder in folders)
+def users_line() -> str:
+    """Where the application's own code is now, for the beginning of a message."""
+    stack = [frame for frame in traceback.extract_stack() if not frames.owner(frame.filename, os.getcwd())]
+    return f"{frames.shown(stack[-1].filename, os.getcwd())}:{stack[-1].lineno}: " if stack else ""

@@ -48,7 +48,7 @@ def test_ray_init_waits_for_this_cluster_whatever_it_asks_for(
         ray.init("auto", num_cpus=3, namespace="mine")
         ray.init()
     assert cluster.asked == [("connect", {"namespace": "mine"}), ("ray's own", {"ignore_reinit_error": True})]
-    assert "test_diverted.py, line" in capsys.readouterr().out
+    assert "test_diverted.py:" in capsys.readouterr().out
     assert ray.init is own
 
 

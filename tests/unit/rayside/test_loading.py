@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from daybreak.rayside.loading import Refused, check_config, load
-
 # Ray's own import warns of what it does itself.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("neighbours")]
 
 APPLICATION = """
 from __future__ import annotations
@@ -81,10 +79,14 @@ def write(folder: Path, text: str, name: str = "shop") -> None:
 
 
 def loaded(path: str, **args: Any) -> Any:
-    return load({"import": path, "args": args})
+    from daybreak.rayside import loading
+
+    return loading.load({"import": path, "args": args})
 
 
-def why(path: str, **args: Any) -> Refused:
+def why(path: str, **args: Any) -> Any:
+    from daybreak.rayside.loading import Refused
+
     with pytest.raises(Refused) as refused:
         loaded(path, **args)
     return refused.value
@@ -130,18 +132,16 @@ def test_an_error_has_its_place_in_front_and_only_the_users_frames(folder: Path)
     write(folder, "import helper\n")
     write(folder, "def prepare():\n    return modle\n\nprepare()\n", "helper")
     refused = why("shop:main")
-    assert refused.reason == (
-        f"shop:main cannot be imported: NameError: name 'modle' is not defined ({folder}/helper.py, line 2)"
-    )
-    frames = [line for line in refused.lines if line.startswith("  File")]
-    assert [frame.split('"')[1] for frame in frames] == [f"{folder}/{name}.py" for name in ("shop", "helper", "helper")]
+    assert refused.reason == "shop:main cannot be imported: NameError: name 'modle' is not defined (helper.py:2)"
+    places = [line for line in refused.lines if ".py:" in line]
+    assert [place.split(",")[0] for place in places] == ["shop.py:1", "helper.py:4", "helper.py:2"]
 
 
 def test_a_module_that_the_application_lacks_is_named_with_its_line(folder: Path) -> None:
     write(folder, "\nimport no_such_library\n")
     reason = why("shop:main").reason
     assert "No module named 'no_such_library'" in reason
-    assert reason.endswith(f"({folder}/shop.py, line 2)")
+    assert reason.endswith("(shop.py:2)")
 
 
 def test_a_program_that_ends_at_its_import_is_refused(folder: Path) -> None:
@@ -150,9 +150,11 @@ def test_a_program_that_ends_at_its_import_is_refused(folder: Path) -> None:
 
 
 def test_a_config_is_checked_by_rays_own_schema() -> None:
+    from daybreak.rayside.loading import Refused, check_config
+
     check_config({"applications": [{"import_path": "shop:main"}]}, "serve.yaml")
     with pytest.raises(Refused, match=r"serve.yaml is no config that Ray takes: .*proxy_location"):
         check_config({"proxy_location": "HeadOnyl", "applications": [{"import_path": "shop:main"}]}, "serve.yaml")
-    with pytest.raises(Refused, match=r"applications\[0\].deployments\[0\].num_replicas"):
+    with pytest.raises(Refused, match=r"applications\[0\].deployments\[0\].*num_replicas"):
         wrong = {"name": "Answer", "num_replicas": -1}
         check_config({"applications": [{"import_path": "shop:main", "deployments": [wrong]}]}, "serve.yaml")
