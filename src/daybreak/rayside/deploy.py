@@ -139,8 +139,8 @@ def wait_for_controller(started: Any, deadline: float) -> None:
 
 
 def start_serve(begin: Any, job: Dict[str, Any], deadline: float) -> None:
-    """Start Serve as the request says; `begin` is Ray's `serve.start`, which gives up on the first proxy that dies, or is
-    slow: Serve itself starts another one."""
+    """Start Serve as the request says. Ray's `serve.start`, which `begin` is, gives up on the first proxy that dies, or
+    is slow: Serve itself starts another one."""
     from ray.exceptions import RayError
 
     for nap in naps(deadline, "Serve's proxy does not start"):

@@ -1,15 +1,10 @@
-"""The programs of Ray's interpreter, which find their neighbours as programs do."""
+"""The programs of Ray's interpreter find their neighbours as programs do: their folder is on the search path."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-import pytest
+import daybreak
 
-import daybreak.rayside
-
-
-@pytest.fixture
-def neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their folder is on the search path."""
-    monkeypatch.syspath_prepend(Path(daybreak.rayside.__file__).parent)
+sys.path.append(str(Path(daybreak.__file__).parent / "rayside"))

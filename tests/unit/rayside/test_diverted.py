@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("neighbours")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 class Cluster:

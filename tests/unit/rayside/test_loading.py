@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 # Ray's own import warns of what it does itself.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("neighbours")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 APPLICATION = """
 from __future__ import annotations
