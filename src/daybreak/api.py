@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import KeeperError, RemoteError
-from daybreak.keeper import client
+from daybreak.keeper import client, owner
+from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.spec import cluster_name, find_spec
 
@@ -51,8 +52,22 @@ class Cluster:
 
 
 def resolve_name(name: str | None) -> str:
-    """The name that was given, else that of the current folder's cluster."""
-    return name or cluster_name(Path.cwd(), find_spec(Path.cwd()))
+    """The name that was given, else that of the current folder's cluster.
+
+    Raises UsageError where a cluster of that name is another folder's.
+    """
+    if name:
+        return name
+    folder = Path.cwd()
+    found = cluster_name(folder, find_spec(folder))
+    owner.require(ClusterPaths.of(found), folder, owner.use_hint(found))
+    return found
+
+
+def belongs_elsewhere(name: str, folder: Path) -> bool:
+    """Is there a cluster of this name that is another folder's?"""
+    found = owner.Owner.load(ClusterPaths.of(name))
+    return found is not None and not found.is_at(folder)
 
 
 def load(
@@ -64,8 +79,10 @@ def load(
     port_offset: int | None = None,
     backend: str | None = None,
     folder: str | Path | None = None,
+    as_stored: bool = False,
 ) -> LoadedSpec:
-    """The spec of a folder (the current one), with options on top; from options alone where there is no file.
+    """The spec of a folder (the current one), with options on top. Where there is no file, they are laid over what the
+    cluster was last started with; a new cluster's spec is made from options alone. `as_stored`: as if there were none.
 
     Without `backend` that of the last `up` which was given one counts, else the file's. Raises SpecError with every
     problem found.
@@ -74,7 +91,7 @@ def load(
     from daybreak.spec import load_spec, without_file
 
     place = Path(folder or ".").resolve()
-    found = Path(file) if file else find_spec(place)
+    found = Path(file) if file else None if as_stored else find_spec(place)
     overrides: dict[str, Any] = {}
     if port_offset is not None:
         overrides["ports"] = {"offset": port_offset}
@@ -82,25 +99,46 @@ def load(
     if backend is not None:
         overrides["backend"] = backend
     if found is None:
-        return without_file(place, name=name, app=app, workers=workers, overrides=overrides)
+        stored = _stored_for(place, name, app)
+        if stored is None:
+            return without_file(place, name=name, app=app, workers=workers, overrides=overrides)
+        given = {} if app is None else {"serve": {**stored.spec.get("serve", {}), **_only(app)}}
+        below = {**stored.spec, **given}
+        again = without_file(Path(stored.base), workers=workers, overrides=overrides, below=below)
+        return replace(again, source=Path(stored.source) if stored.source else None)
     if name is not None:
         overrides["name"] = name
     if workers is not None:
         overrides["workers"] = {"count": workers}
     if app is not None:
-        overrides["serve"] = {"applications": [{"import": app}], "config": None}
+        overrides["serve"] = _only(app)
     return load_spec(found, overrides=overrides)
+
+
+def _only(app: str) -> dict[str, Any]:
+    """This application and no other."""
+    return {"applications": [{"import": app}], "config": None}
+
+
+def _stored_for(place: Path, name: str | None, app: str | None) -> WantedState | None:
+    """What options are laid over: what the folder's cluster was last started with, or one that is named. An application
+    is of this folder, so it is never laid over what another folder has started."""
+    wanted = name or cluster_name(place, None)
+    if not belongs_elsewhere(wanted, place):
+        stored = _stored(wanted)
+        return stored.with_changes(base=str(place)) if stored else None
+    return _stored(wanted) if name and app is None else None
+
+
+def _stored(name: str) -> WantedState | None:
+    """What the cluster was last started with."""
+    return WantedState.load(ClusterPaths.of(name).wanted)
 
 
 def _remembered_backend(name: str) -> str | None:
     """What `up` was last told on the command line."""
-    import json
-
-    try:
-        found = json.loads(ClusterPaths.of(name).wanted.read_text()).get("backend")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return str(found) if found else None
+    stored = _stored(name)
+    return stored.backend if stored else None
 
 
 def up(
@@ -109,14 +147,17 @@ def up(
     workers: int | None = None,
     backend: str | None = None,
     keep: bool = False,
+    take_over: bool = False,
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """Start everything that is not running, or change what differs; returns when all of it is ready.
 
     `keep` leaves what came up running where something else failed. `backend`, where given, counts for later calls, too.
+    `take_over` makes a cluster that belongs to another folder the spec's folder's; UsageError is raised without it.
     """
     spec = spec or load(backend=backend)
-    return _apply(spec.spec.name, _payload(spec) | {"workers": workers, "keep": keep, "backend": backend}, on_message)
+    fields = {"workers": workers, "keep": keep, "backend": backend, **_shell()}
+    return _apply(spec.spec.name, _payload(spec, take_over) | fields, on_message)
 
 
 def up_again(
@@ -128,7 +169,9 @@ def up_again(
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """`up` with the spec of the last `up`, for a cluster without a file."""
-    return _apply(resolve_name(name), {"workers": workers, "keep": keep, "backend": backend}, on_message)
+    wanted = resolve_name(name)
+    fields = {"workers": workers, "keep": keep, "backend": backend, **_shell(), **_here(wanted)}
+    return _apply(wanted, fields, on_message)
 
 
 def restart(
@@ -136,13 +179,14 @@ def restart(
     *,
     name: str | None = None,
     keep: bool = False,
+    take_over: bool = False,
     on_message: OnMessage | None = None,
 ) -> Cluster:
-    """Replace the app tier; databases stay up. Without a spec the stored one is used."""
-    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep}
-    if spec:
-        fields |= _payload(spec)
-    return _apply(spec.spec.name if spec else resolve_name(name), fields, on_message)
+    """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`."""
+    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, **_shell()}
+    wanted = spec.spec.name if spec else resolve_name(name)
+    fields |= _payload(spec, take_over) if spec else _here(wanted)
+    return _apply(wanted, fields, on_message)
 
 
 def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
@@ -150,10 +194,11 @@ def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None
     return _apply(resolve_name(name), {"workers": workers, "only_running": True}, on_message, start=False)
 
 
-def prewarm(spec: LoadedSpec | None = None, *, on_message: OnMessage | None = None) -> Cluster:
+def prewarm(spec: LoadedSpec | None = None, *, take_over: bool = False, on_message: OnMessage | None = None) -> Cluster:
     """Start the warm template and nothing else: a later `up` finds its imports done. Nothing where the cluster runs."""
     spec = spec or load()
-    done = _request(ClusterPaths.of(spec.spec.name), "prewarm", _payload(spec), on_message)
+    fields = _payload(spec, take_over) | _shell()
+    done = _request(ClusterPaths.of(spec.spec.name), "prewarm", fields, on_message)
     return Cluster.from_snapshot(done["status"])
 
 
@@ -221,12 +266,14 @@ def page(name: str | None = None, *, login: bool = False) -> dict[str, Any]:
         return found
 
 
-def plan(spec: LoadedSpec | None = None, *, workers: int | None = None, restart: bool = False) -> dict[str, Any]:
+def plan(
+    spec: LoadedSpec | None = None, *, workers: int | None = None, restart: bool = False, take_over: bool = False
+) -> dict[str, Any]:
     """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`. Changes nothing."""
     spec = spec or load()
     paths = ClusterPaths.of(spec.spec.name)
     with client.request(
-        paths, "plan", **_payload(spec), workers=workers, restart=restart, keep_workers=restart
+        paths, "plan", **_payload(spec, take_over), workers=workers, restart=restart, keep_workers=restart
     ) as connection:
         found: dict[str, Any] = connection.result()
         return found
@@ -253,12 +300,25 @@ def cluster(
             down(spec.spec.name)
 
 
-def _payload(spec: LoadedSpec) -> dict[str, Any]:
+def _payload(spec: LoadedSpec, take_over: bool) -> dict[str, Any]:
     return {
+        "take_over": take_over,
         "spec": spec.spec.model_dump(mode="json", by_alias=True),
         "base": str(spec.base),
         "source": str(spec.source) if spec.source else None,
     }
+
+
+def _here(name: str) -> dict[str, Any]:
+    """Where the cluster's folder is by now, for one whose spec is stored: it may have been moved."""
+    here = Path.cwd()
+    found = owner.Owner.load(ClusterPaths.of(name))
+    return {"base": str(here)} if found and found.is_at(here) else {}
+
+
+def _shell() -> dict[str, Any]:
+    """This process's environment: what is started anew gets it, whichever shell the keeper was started from."""
+    return {"environment": dict(os.environ)}
 
 
 def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, start: bool = True) -> Cluster:

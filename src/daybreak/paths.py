@@ -59,6 +59,16 @@ class ClusterPaths:
         return self.root / "wanted.json"
 
     @property
+    def owner(self) -> Path:
+        """The folder that the cluster belongs to (JSON, 0600)."""
+        return self.root / "owner.json"
+
+    @property
+    def environment(self) -> Path:
+        """The environment of the command that last started the app tier (JSON, 0600); gone with the cluster's end."""
+        return self.runtime / "environment.json"
+
+    @property
     def records(self) -> Path:
         """One JSON file per service: what is needed to find its processes again."""
         return self.root / "services"

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import tail_of_all
 from daybreak.health.wait import Subject, wait_until
 from daybreak.plan import Goal, Plan, Start, Stop, plan
-from daybreak.services.base import STARTED, DeployCheck, Gate, Lane, Need, Prepare, Service, log_path
+from daybreak.services.base import STARTED, DeployCheck, Gate, Lane, Need, Prepare, Service, Tier, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -35,7 +36,8 @@ class Wanted:
     """What a run is to reach: the services, what to replace beyond the difference, and what to do on failure.
 
     `unproven` names services that may be running but were never seen ready: where one is kept, its gates are waited
-    for as if this run had started it.
+    for as if this run had started it. `before` are the services that were wanted until now, none where nothing was: a
+    failure leaves those that this run has started just as they were wanted.
     """
 
     services: Sequence[Service]
@@ -43,6 +45,7 @@ class Wanted:
     keep_on_failure: bool = False
     generation: int = 1
     unproven: frozenset[str] = frozenset()
+    before: Sequence[Service] = ()
 
 
 @dataclass
@@ -86,7 +89,7 @@ async def reconcile(
     failures = execution.result.failures
     if failures:
         if not wanted.keep_on_failure:
-            await _uninterrupted(execution.undo(f"{_culprits(failures)} failed"))
+            await _uninterrupted(execution.undo(f"{_culprits(failures)} failed", but=execution.wanted_before()))
         raise StepFailed(failures)
     return execution.result
 
@@ -128,6 +131,9 @@ class _Execution:
         self._gates: dict[tuple[str, str | None], asyncio.Future[bool]] = {}
         self._handles = {handle.service: handle for handle in steps.keep}
         self._lanes: dict[Lane, _Turns] = {}
+        self._failed: set[str] = set()
+        # Found running, but not proven to be well: none of this run's, unless it turns out to be of no use.
+        self._unproven: dict[str, Handle] = {}
         self._confirm = [s for s in wanted.services if s.name in self._handles and s.name in wanted.unproven]
         loop = asyncio.get_running_loop()
         for service in (*(step.service for step in steps.start), *self._confirm):
@@ -147,13 +153,29 @@ class _Execution:
         except* DaybreakError as errors:
             self.result.failures += [e for e in _leaves(errors) if e not in self.result.failures]
 
-    async def undo(self, why: str) -> None:
-        """Take down everything that this run started."""
-        await asyncio.gather(*(self._end(handle, why) for handle in self.result.started), return_exceptions=True)
+    async def undo(self, why: str, but: AbstractSet[str] = frozenset()) -> None:
+        """Take down everything that this run started, but the instances in `but`; what it only found stays."""
+        useless = [
+            handle
+            for name, handle in self._unproven.items()
+            if name in self._failed and handle.tier != Tier.DATA  # a database may just take its time
+        ]
+        handles = [handle for handle in self.result.started if handle.instance not in but] + useless
+        await asyncio.gather(*(self._end(handle, why) for handle in handles), return_exceptions=True)
+
+    def wanted_before(self) -> frozenset[str]:
+        """The instances started by this run that are just what was wanted before it, and have not failed."""
+        prints = {service.name: service.fingerprint() for service in self._wanted.before}
+        return frozenset(
+            handle.instance
+            for handle in self.result.started
+            if prints.get(handle.service) == handle.fingerprint and handle.service not in self._failed
+        )
 
     async def _stop(self, step: Stop) -> None:
         await self._until_stopped(step.after)
-        await self._end(step.handle, step.why)
+        # Once begun it is carried out: half a stop would leave half a service, which nothing would end.
+        await _uninterrupted(self._end(step.handle, step.why))
         self._stopped[step.handle.instance].set()
 
     async def _end(self, handle: Handle, why: str) -> None:
@@ -178,6 +200,7 @@ class _Execution:
         try:
             await work()
         except DaybreakError as error:
+            self._failed.add(service.name)
             self._close_gates(service.name)
             if isinstance(error, _Blocked):
                 self._record.emit(Kind.FAILED, service.name, reason=error.message, exit_code=None, log=None, tail=[])
@@ -229,7 +252,7 @@ class _Execution:
     async def _prove(self, service: Service) -> None:
         """Wait until a kept service is ready that nobody has seen ready before."""
         handle = self._handles[service.name]
-        self.result.started.append(handle)
+        self._unproven[service.name] = handle
         await self._until_ready(service, handle)
 
     async def _until_ready(self, service: Service, handle: Handle) -> None:

@@ -18,6 +18,7 @@ import psutil
 
 from tests.integration.conftest import has_gone, until
 
+MARK = "STOCK_RAY_OF_A_TEST"
 RAY = str(Path(sys.executable).parent / "ray")
 PORTS = (
     "port",
@@ -34,7 +35,8 @@ PORTS = (
 
 @dataclass(frozen=True)
 class Stock:
-    """A running head, known by the folder that its processes name in their command lines."""
+    """A running head, known by the folder that its processes name in their command lines, or else in their environment:
+    an older Ray's client server names it nowhere else."""
 
     folder: Path
     ports: dict[str, int]
@@ -44,7 +46,8 @@ class Stock:
         found = []
         for process in psutil.process_iter():
             try:
-                if any(str(self.folder) in word for word in process.cmdline()):
+                words = [*process.cmdline(), process.environ().get(MARK, "")]
+                if any(str(self.folder) in word for word in words):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -75,7 +78,7 @@ def stock_head(*options: str) -> Iterator[Stock]:
     try:
         done = subprocess.run(
             [*command, "--node-ip-address=127.0.0.2", "--object-store-memory=100000000", *options],
-            env=kept | {"RAY_AUTH_MODE": "disabled"},
+            env=kept | {"RAY_AUTH_MODE": "disabled", MARK: str(folder)},
             capture_output=True,
             text=True,
             timeout=120,

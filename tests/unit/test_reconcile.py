@@ -258,3 +258,65 @@ def test_what_runs_but_never_becomes_ready_is_taken_down_like_the_rest(tmp_path:
 
     run(story())
     assert "start worker-1" not in backend.log
+
+
+def test_what_was_only_found_running_survives_a_failure(tmp_path: Path) -> None:
+    database, head = service("postgres", Tier.DATA, "accepting"), service("head", Tier.APP, "gcs")
+    bad = service("bad", needs=(Need("head", "gcs"),))
+    backend = FakeBackend({"bad": Script(refuses=True)})
+
+    async def story() -> None:
+        await reconcile(Wanted((database, head)), backend, Recording().recorder, tmp_path)
+        wanted = Wanted((database, head, bad), unproven=frozenset({"postgres", "head"}))
+        with pytest.raises(StepFailed):
+            await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        assert {handle.service for handle in await backend.observe()} == {"postgres", "head"}
+
+    run(story())
+
+
+def test_a_database_that_was_found_and_does_not_answer_is_left_alone(tmp_path: Path) -> None:
+    database = service("postgres", Tier.DATA, "accepting", start_timeout_s=2)
+    backend = FakeBackend()
+
+    async def story() -> None:
+        await reconcile(Wanted((database,)), backend, Recording().recorder, tmp_path)
+        backend.scripts["postgres"] = Script(commands={"accepting": NOT_YET})
+        with pytest.raises(StepFailed):
+            wanted = Wanted((database,), unproven=frozenset({"postgres"}))
+            await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        assert [handle.service for handle in await backend.observe()] == ["postgres"]
+
+    run(story())
+
+
+def test_a_failure_leaves_what_the_run_started_just_as_it_was_wanted_before(tmp_path: Path) -> None:
+    head = service("head")
+    serve = service("serve", Tier.APP, "running", one_shot=True, needs=(Need("head", bind=True),))
+    changed = service("api", env={"NEW": "1"})
+    backend = FakeBackend({"serve": Script(exits_after_s=1.0, code=1, commands={"running": NOT_YET})})
+
+    async def story() -> None:
+        before = (head, serve, service("api"))
+        goal = Goal(replace_tiers=frozenset({Tier.APP}))
+        with pytest.raises(StepFailed):
+            wanted = Wanted((head, serve, changed), goal, before=before)
+            await reconcile(wanted, backend, Recording().recorder, tmp_path)
+        assert [handle.service for handle in await backend.observe()] == ["head"]
+
+    run(story())
+
+
+def test_a_stop_that_has_begun_is_carried_out_when_something_else_fails(tmp_path: Path) -> None:
+    old, bad = service("old"), service("bad", Tier.DATA)
+    backend = FakeBackend({"old": Script(stops_after_s=5.0), "bad": Script(refuses=True)})
+    recording = Recording()
+
+    async def story() -> None:
+        await reconcile(Wanted((old,)), backend, Recording().recorder, tmp_path)
+        with pytest.raises(StepFailed):
+            await reconcile(Wanted((bad,)), backend, recording.recorder, tmp_path)
+        assert not await backend.observe()
+
+    run(story())
+    assert recording.of(Kind.STOPPED) == ["old"]

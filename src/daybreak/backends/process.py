@@ -32,6 +32,8 @@ class ProcessBackend:
         self._paths = paths
         self._records = Records(paths.records)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        # What services get beside what they set themselves: a shell's variables.
+        self.inherited: Mapping[str, str] = os.environ
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         """Start the service's process in a session of its own; its output goes to the service's log file."""
@@ -205,10 +207,10 @@ class ProcessBackend:
             await asyncio.to_thread(shutil.rmtree, self._paths.data / name, True)
 
     def _environment(self, service: Service) -> dict[str, str]:
-        """This process's environment with the service's own on top; secrets are read from their files now."""
+        """What is inherited, with the service's own on top; secrets are read from their files now."""
         inherited = {
             key: value
-            for key, value in os.environ.items()
+            for key, value in self.inherited.items()
             if key not in NOT_INHERITED and not key.startswith("DAYBREAK_")
         }
         for key, value in service.env.items():

@@ -30,6 +30,9 @@ backend = click.option(
 )
 METHODS = click.Choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], case_sensitive=False)
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
+take_over = click.option(
+    "--take-over", is_flag=True, help="Make a cluster of this name that belongs to another folder this one's."
+)
 workers = click.argument("workers", type=click.IntRange(0, MOST_WORKERS), required=False)
 
 
@@ -74,6 +77,7 @@ def init(**given: Any) -> None:
 @spec_options
 @backend
 @keep
+@take_over
 @as_json
 def up(**given: Any) -> None:
     """Start everything, or change what differs. Idempotent.
@@ -98,6 +102,7 @@ def up(**given: Any) -> None:
 @file
 @offset
 @keep
+@take_over
 @as_json
 def restart(in_place: bool, **given: Any) -> None:
     """Replace the app tier: Ray, Serve applications, your services. Databases stay up.
@@ -130,6 +135,7 @@ def scale(**given: Any) -> None:
 
 @app.command()
 @spec_options
+@take_over
 @as_json
 def prewarm(**given: Any) -> None:
     """Do now what a later `up` would have to do first.
@@ -247,6 +253,7 @@ def wait(**given: Any) -> None:
 @workers
 @spec_options
 @click.option("--restart", is_flag=True, help="What `restart` would do.")
+@take_over
 @as_json
 def plan(**given: Any) -> None:
     """Show what `up` would do, and why; changes nothing."""

@@ -28,6 +28,7 @@ def up(
     port_offset: int | None,
     backend: str | None,
     keep: bool,
+    take_over: bool,
     as_json: bool,
 ) -> None:
     """Start everything; where neither file nor application is named, a stored spec is used again."""
@@ -35,7 +36,7 @@ def up(
     spec = _spec_or_stored(workers, app, name, file, port_offset, backend)
     _follow(
         lambda on_message: (
-            api.up(spec, workers=workers, backend=backend, keep=keep, on_message=on_message)
+            api.up(spec, workers=workers, backend=backend, keep=keep, take_over=take_over, on_message=on_message)
             if spec
             else api.up_again(name, workers=workers, backend=backend, keep=keep, on_message=on_message)
         ),
@@ -43,11 +44,18 @@ def up(
     )
 
 
-def restart(name: str | None, file: str | None, port_offset: int | None, keep: bool, as_json: bool) -> None:
-    """Replace the app tier; the spec file is read again where there is one."""
-    spec = _spec_or_stored(None, None, name, file, port_offset)
+def restart(
+    name: str | None, file: str | None, port_offset: int | None, keep: bool, take_over: bool, as_json: bool
+) -> None:
+    """Replace the app tier; the spec file is read again where there is one. Another folder's cluster, named with -n, is
+    restarted as it is wanted there, whatever spec is here."""
+    elsewhere = name is not None and file is None and not take_over and api.belongs_elsewhere(name, Path.cwd())
+    if elsewhere:
+        spec = None if port_offset is None else api.load(name=name, port_offset=port_offset, as_stored=True)
+    else:
+        spec = _spec_or_stored(None, None, name, file, port_offset)
     _follow(
-        lambda on_message: api.restart(spec, name=name, keep=keep, on_message=on_message),
+        lambda on_message: api.restart(spec, name=name, keep=keep, take_over=take_over, on_message=on_message),
         as_json,
     )
 
@@ -57,7 +65,9 @@ def scale(workers: int, name: str | None, as_json: bool) -> None:
     _follow(lambda on_message: api.scale(workers, name=name, on_message=on_message), as_json)
 
 
-def prewarm(app: str | None, name: str | None, file: str | None, port_offset: int | None, as_json: bool) -> None:
+def prewarm(
+    app: str | None, name: str | None, file: str | None, port_offset: int | None, take_over: bool, as_json: bool
+) -> None:
     """Start the template alone; with containers have their images."""
     spec = api.load(file, name=name, app=app, port_offset=port_offset)
     began = time.monotonic()
@@ -66,7 +76,7 @@ def prewarm(app: str | None, name: str | None, file: str | None, port_offset: in
 
         build_if_missing(spec)
     with progress(live=styled() and not as_json) as shown:
-        cluster = api.prewarm(spec, on_message=shown.message)
+        cluster = api.prewarm(spec, take_over=take_over, on_message=shown.message)
     if as_json:
         print_json({**cluster.raw, "duration_s": round(time.monotonic() - began, 3)})
     else:
@@ -96,11 +106,12 @@ def plan(
     file: str | None,
     port_offset: int | None,
     restart: bool,
+    take_over: bool,
     as_json: bool,
 ) -> None:
     """Print the steps that `up` would take."""
     spec = api.load(file, name=name, app=app, workers=workers, port_offset=port_offset)
-    steps = api.plan(spec, workers=workers, restart=restart)
+    steps = api.plan(spec, workers=workers, restart=restart, take_over=take_over)
     if as_json:
         print_json(steps)
         return

@@ -12,27 +12,36 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daybreak import __version__
 from daybreak.backends.base import Handle, State
-from daybreak.errors import DaybreakError, EngineError, Interrupted, KeeperError, PreflightError, UsageError
+from daybreak.errors import (
+    DaybreakError,
+    EngineError,
+    Interrupted,
+    KeeperError,
+    StepFailed,
+    UsageError,
+    WaitError,
+)
 from daybreak.keeper.control import Client, ControlServer, Nobody
+from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.page import Cluster, KeeperPage
-from daybreak.keeper.place import DOCKER, Place
+from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.supervise import Supervisor
+from daybreak.keeper.tidy import tidy
 from daybreak.keeper.wanted import WantedState
 from daybreak.keeper.warmth import Warmth
 from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
 from daybreak.services.base import MountKind, Restart, Secret, Service, Tier
-from daybreak.services.build import build
 from daybreak.services.inside import inside
 from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_paths
 from daybreak.services.warm import waits_for_serve
@@ -61,8 +70,8 @@ class Keeper:
 
     def __init__(self, paths: ClusterPaths) -> None:
         self._paths = paths
-        self._wanted = WantedState.load(paths.wanted)
-        self._backend = Place(paths, self._wanted)
+        self._desired = Desired(paths, self._tell_error)
+        self._backend = self._desired.place
         self._board = Board()
         self._watchers: set[Client] = set()
         self._runs = Runs(paths.timeline)
@@ -73,7 +82,6 @@ class Keeper:
         self._lock = asyncio.Lock()
         self._current: Current | None = None
         self._queue: dict[asyncio.Future[Any], int | None] = {}
-        self._cluster: Cluster | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._done = asyncio.Event()
@@ -117,38 +125,39 @@ class Keeper:
             handles = await self._backend.observe()
         except EngineError as error:
             # Whoever asks for something is told the same.
-            self._record.emit(Kind.NOTE, text=f"nothing is looked after: {error.message}", level="error")
+            self._tell_error(f"nothing is looked after: {error.message}")
             return
         if not handles:
             return
-        if self._wanted is None:
+        state = self._desired.state
+        if state is None:
             self._show_unknown(handles, "no stored spec")
             return
         try:
-            self._cluster = self._derive(self._wanted)
+            target = self._desired.target(state)
+            self._desired.become(target)
         except DaybreakError as error:
             self._show_unknown(handles, f"the stored spec cannot be used: {error.message}")
             return
-        self._want(self._cluster)
-        self._supervisor.given_up |= set(self._wanted.given_up)
+        self._want(target.cluster)
+        self._supervisor.given_up |= set(state.given_up)
         running = [handle for handle in handles if handle.state is not State.BROKEN]
         for handle in running:
             # After a run that was cut off nobody knows whether it ever was ready: the next command finds out.
-            ready = self._wanted.settled
-            known = {"pid": handle.pid, "instance": handle.instance, "ready": ready, "done": handle.done}
+            known = {"pid": handle.pid, "instance": handle.instance, "ready": state.settled, "done": handle.done}
             self._record.emit(Kind.ADOPTED, handle.service, **known)
         self._follow(running)
         self._give_up_ended(handles)
-        missing = {service.name for service in self._cluster.services} - {handle.service for handle in running}
+        missing = {service.name for service in target.cluster.services} - {handle.service for handle in running}
         missing -= self._supervisor.given_up
         self._page.open_soon()
-        if self._wanted.settled and missing:
+        if state.settled and missing:
             # The command that started this keeper is not kept waiting for it.
             self._recovery = asyncio.create_task(self._recover(sorted(missing)[0], replace=False), name="recovery")
 
     def _show_unknown(self, handles: Sequence[Handle], why: str) -> None:
         """What runs without a usable spec is not looked after, but it is there, and `down` ends it."""
-        self._record.emit(Kind.NOTE, text=why, level="error")
+        self._tell_error(why)
         for handle in handles:
             self._record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance, ready=False)
         self._board.observe(list(handles))
@@ -156,7 +165,7 @@ class Keeper:
     def _give_up_ended(self, handles: Sequence[Handle]) -> None:
         """A service that is never to be restarted stays as it ended, also where nobody saw it end."""
         broken = {handle.service for handle in handles if handle.state is State.BROKEN}
-        for service in self._cluster.services if self._cluster else ():
+        for service in self._desired.cluster.services if self._desired.cluster else ():
             if service.name in broken and service.restart is Restart.NEVER:
                 self._supervisor.given_up.add(service.name)
             if service.name in self._supervisor.given_up:
@@ -166,27 +175,25 @@ class Keeper:
 
     def _remember_given_up(self) -> None:
         """Keep what is not to be restarted, so that a new keeper leaves it alone as well."""
-        if self._wanted and set(self._wanted.given_up) != self._supervisor.given_up:
-            self._wanted = self._wanted.with_changes(given_up=tuple(sorted(self._supervisor.given_up)))
-            self._save_wanted()
-
-    def _derive(self, wanted: WantedState) -> Cluster:
-        spec = Spec.model_validate(wanted.spec)
-        site = self._backend.survey(spec, Path(wanted.base))
-        return Cluster(spec, site, build(spec, site))
+        state = self._desired.state
+        if state and set(state.given_up) != self._supervisor.given_up:
+            self._desired.change(given_up=tuple(sorted(self._supervisor.given_up)))
 
     def _follow(self, handles: Sequence[Handle]) -> None:
-        services = self._cluster.services if self._cluster else ()
+        services = self._desired.cluster.services if self._desired.cluster else ()
         self._supervisor.sync(services, handles)
         self._board.observe(list(handles))
+
+    def _tell_error(self, text: str) -> None:
+        self._record.emit(Kind.NOTE, text=text, level="error")
 
     def _publish(self, event: Event) -> None:
         self._board.apply(event)
         self._runs.add(event)
         self._page.follow(event)
-        if self._cluster and self._cluster.spec.warm.enabled:
-            alone = waits_for_serve(self._cluster.spec, self._cluster.site)
-            self._warmth.follow(event, SERVE if alone else None, dashboard=self._cluster.spec.dashboard)
+        if self._desired.cluster and self._desired.cluster.spec.warm.enabled:
+            alone = waits_for_serve(self._desired.cluster.spec, self._desired.cluster.site)
+            self._warmth.follow(event, SERVE if alone else None, dashboard=self._desired.cluster.spec.dashboard)
         if event.kind is Kind.STOPPING and event.service:
             self._supervisor.forget(event.service)
         for client in list(self._watchers):
@@ -271,17 +278,18 @@ class Keeper:
     async def _recover(self, service: str, replace: bool) -> None:
         """Bring back what crashed; what cannot be brought back is tried again after its back-off."""
         async with self._lock:
-            if self._cluster is None or self._wanted is None or not self._wanted.settled:
+            now = self._desired.before()
+            if now is None:
                 return
-            services = [s for s in self._cluster.services if s.name not in self._supervisor.given_up]
+            services = [s for s in now.cluster.services if s.name not in self._supervisor.given_up]
             unproven, again = self._unproven(services)
             goal = Goal(replace_services=again | ({service} if replace else set()))
-            wanted = Wanted(services, goal, keep_on_failure=True, generation=self._wanted.generation, unproven=unproven)
+            wanted = Wanted(services, goal, keep_on_failure=True, generation=now.state.generation, unproven=unproven)
             steps = plan(services, await self._backend.observe(), goal)
             if steps.empty and not any(handle.service in unproven for handle in steps.keep):
                 return  # another recovery, or a command, was quicker
             try:
-                await self._run(RunKind.RECOVERY, wanted, self._cluster)
+                await self._run(RunKind.RECOVERY, wanted, now.cluster)
             except DaybreakError as error:
                 log.warning("recovery of %s failed: %s", service, error.message)
                 observed = await self._backend.observe()
@@ -303,7 +311,7 @@ class Keeper:
 
     def _begin_restart(self) -> bool:
         """A restart that the page asks for; False where something else is under way, or nothing runs."""
-        if self._lock.locked() or self._current or self._cluster is None:
+        if self._lock.locked() or self._current or self._desired.cluster is None:
             return False
 
         async def restart() -> None:
@@ -334,9 +342,8 @@ class Keeper:
         """`up`, `scale` and `restart`: take over a spec, then make it so."""
         await self._turn(request, client)
         try:
-            state = self._asked_for(request)
+            state = self._desired.asked_for(request)
             await self._settle_on(state, client)
-            cluster = self._derive(state)
             observed = await self._backend.observe()
             app_runs = any(h.tier == Tier.APP and h.state is State.RUNNING for h in observed)
             if request.get("only_running") and not app_runs:
@@ -345,21 +352,29 @@ class Keeper:
             kind = RunKind.RESTART if restart else RunKind.CHANGE if app_runs else RunKind.STARTUP
             new_generation = restart or not app_runs
             state = state.with_changes(generation=state.generation + int(new_generation))
+            # What is started anew gets the environment of the command that asks for it.
+            target = self._desired.target(state, request.get("environment") if new_generation else None)
+            cluster = target.cluster
             unproven, again = self._unproven(cluster.services)
             goal = Goal(frozenset({Tier.APP}) if restart else frozenset(), again)
             keep = bool(request.get("keep"))
+            before = self._desired.before()
             wanted = Wanted(
-                cluster.services, goal, keep_on_failure=keep, generation=state.generation, unproven=unproven
+                cluster.services,
+                goal,
+                keep_on_failure=keep,
+                generation=state.generation,
+                unproven=unproven,
+                before=before.cluster.services if before else (),
             )
             preflight(plan(wanted.services, observed, goal), self._paths.root, self._page.claims(cluster))
-            previous = (self._wanted, self._cluster)
-            self._take_over(state, cluster)
+            self._take_over(target)
             try:
                 done = await self._run(kind, wanted, cluster, client=client, client_pid=request.get("pid"))
-            except DaybreakError:
-                self._unsettle(previous, keep)
+            except Exception as error:
+                await self._go_back(before, keep, error, client)
                 raise
-            self._settle()
+            self._desired.change(settled=True)
             return done
         finally:
             self._lock.release()
@@ -368,18 +383,19 @@ class Keeper:
         """Start the warm template and nothing else; where the cluster runs it has one already."""
         await self._turn(request, client)
         try:
-            state = self._asked_for(request)
+            state = self._desired.asked_for(request)
             if state.spec.get("backend") == DOCKER:
                 # In containers each node has a template of its own; what can be had ahead is images.
                 await self._backend.fetch(Spec.model_validate(state.spec), lambda text: client.send({"note": text}))
                 return {"status": self._snapshot()}
-            cluster = self._derive(state)
-            if not cluster.spec.warm.enabled:
+            if not Spec.model_validate(state.spec).warm.enabled:
                 raise UsageError("the warm start is switched off in the spec", hint="remove `warm: false`")
             if any(handle.tier != Tier.WARM for handle in await self._backend.observe()):
                 return {"status": self._snapshot()}
+            target = self._desired.target(state, request.get("environment"))
+            cluster = target.cluster
             services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
-            self._take_over(state, Cluster(cluster.spec, cluster.site, services))
+            self._take_over(replace(target, cluster=Cluster(cluster.spec, cluster.site, services)))
             wanted = Wanted(services, generation=state.generation)
             return await self._run(RunKind.PREWARM, wanted, cluster, client=client, client_pid=request.get("pid"))
         finally:
@@ -390,94 +406,73 @@ class Keeper:
         spec = Spec.model_validate(state.spec)
         await self._backend.settle_on(spec, lambda text: client.send({"note": text}))
 
-    def _asked_for(self, request: dict[str, Any]) -> WantedState:
-        """The stored state with what the request changes."""
-        before = self._wanted
-        if "spec" in request:
-            state = WantedState(
-                spec=request["spec"],
-                base=str(request["base"]),
-                source=request.get("source"),
-                generation=before.generation if before else 0,
-                backend=before.backend if before else None,
-            )
-        elif before:
-            state = before
-        else:
-            raise UsageError("this cluster has never been started", hint="start it with `daybreak up`")
-        workers = request.get("workers")
-        if workers is None and request.get("keep_workers") and before:
-            workers = before.workers
-        spec = state.spec
-        if workers is not None:
-            spec = {**spec, "workers": {**spec.get("workers", {}), "count": workers}}
-        backend = request.get("backend") or state.backend
-        if backend is not None:
-            spec = {**spec, "backend": backend}
-        return state.with_changes(spec=spec, workers=workers, backend=backend, settled=False, given_up=())
-
-    def _save_wanted(self) -> None:
-        """Store what is wanted; on a full disk everything goes on, only a later keeper would know an older state."""
-        try:
-            if self._wanted:
-                self._wanted.save(self._paths.wanted)
-        except OSError as error:
-            self._record.emit(
-                Kind.NOTE, text=f"{self._paths.wanted} cannot be written: {error.strerror}", level="error"
-            )
-
-    def _take_over(self, state: WantedState, cluster: Cluster) -> None:
-        try:
-            state.save(self._paths.wanted)
-        except OSError as error:
-            raise PreflightError(
-                [f"{self._paths.wanted} cannot be written: {error.strerror}"],
-                hint="free some space, or make it writable",
-            ) from error
-        self._wanted, self._cluster = state, cluster
+    def _take_over(self, target: Target) -> None:
+        """A command wants this from now on: nothing is given up any more."""
+        self._desired.take_over(target)
         self._supervisor.forgive()
-        self._want(cluster)
+        self._want(target.cluster)
 
     def _want(self, cluster: Cluster) -> None:
         self._board.want(cluster.services)
         self._page.want(cluster)
         self._warmth.nodes = tuple(node_names(cluster.spec)) if cluster.site.engine else ()
 
-    def _settle(self) -> None:
-        """The run succeeded: from now on what crashes is brought back."""
-        if self._wanted:
-            self._wanted = self._wanted.with_changes(settled=True)
-            self._save_wanted()
-
-    def _unsettle(self, previous: tuple[WantedState | None, Cluster | None], keep: bool) -> None:
-        """The run failed: with `keep` what came up is looked after, else only what ran before."""
+    async def _go_back(self, before: Target | None, keep: bool, error: Exception, client: Client) -> None:
+        """The run failed. With `keep` what came up is looked after; else what was wanted before is wanted again, and
+        brought back as far as the run has replaced it."""
         if keep:
             # What never came up is not tried again and again, but with the next command.
             self._supervisor.give_up({name for name, row in self._board.rows.items() if row.state == "failed"})
             self._remember_given_up()
-            self._settle()
+            self._desired.change(settled=True)
             return
-        state, cluster = previous
-        if state and cluster and state.settled:
-            # What was running before and was not replaced is still ours to look after.
-            self._supervisor.given_up |= {s.name for s in cluster.services} - self._supervised()
-            self._remember_given_up()
-            self._settle()
+        if before is None:
+            return
+        now = self._desired.cluster
+        tried = {service.name: service.fingerprint() for service in now.services} if now else {}
+        generation = self._desired.state.generation if self._desired.state else before.state.generation
+        self._desired.become(before.with_state(generation=generation, settled=False))
+        self._want(before.cluster)
+        wanted = before.cluster.services
+        if not isinstance(error, Interrupted):
+            # What has just failed as it was wanted before would fail once more.
+            failures = error.failures if isinstance(error, StepFailed) else ()
+            failed = {failure.service for failure in failures if isinstance(failure, WaitError)}
+            alike = {service.name for service in wanted if tried.get(service.name) == service.fingerprint()}
+            await self._bring_back(before.cluster, failed & alike, client)
+        observed = await self._backend.observe()
+        self._follow(observed)
+        # Whatever is not there now is left alone until the next command.
+        there = {handle.service for handle in observed if handle.state is not State.BROKEN}
+        self._supervisor.give_up({service.name for service in wanted} - there)
+        self._remember_given_up()
+        self._desired.change(settled=True)
 
-    def _supervised(self) -> set[str]:
-        return {row.name for row in self._board.rows.values() if row.instance}
+    async def _bring_back(self, cluster: Cluster, hopeless: AbstractSet[str], client: Client) -> None:
+        """Start again what a failed run has replaced; the run's own error is the one that is told."""
+        services = [service for service in cluster.services if service.name not in hopeless]
+        unproven, again = self._unproven(services)
+        goal = Goal(replace_services=again)
+        steps = plan(services, await self._backend.observe(), goal)
+        if not steps.start and not any(handle.service in unproven for handle in steps.keep):
+            return
+        client.send({"note": "the change failed: going back to what ran before"})
+        generation = self._desired.state.generation if self._desired.state else 1
+        wanted = Wanted(services, goal, keep_on_failure=True, generation=generation, unproven=unproven)
+        try:
+            await self._run(RunKind.RECOVERY, wanted, cluster, client=client)
+        except DaybreakError as error:
+            client.send({"note": f"not all of it came back: {error.message}"})
 
     async def _down(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Stop everything; with `volumes` delete the databases' data too."""
         await self._turn(request, client)
         try:
             self._supervisor.forgive()
-            if self._wanted:
-                self._wanted = self._wanted.with_changes(settled=False)
-                self._save_wanted()
-            if self._wanted and not self._cluster:
+            self._desired.change(settled=False)
+            if self._desired.state and not self._desired.cluster:
                 with contextlib.suppress(DaybreakError):
-                    self._cluster = self._derive(self._wanted)
+                    self._desired.cluster = self._desired.target(self._desired.state).cluster
             done: dict[str, Any] = {}
             if await self._backend.observe():
                 done = await self._stop_everything(request, client)
@@ -486,23 +481,26 @@ class Keeper:
                 names += [name for name in self._stored_in_volumes() if name not in names]
                 await self._backend.purge(names)
                 done["deleted"] = names
-            self._cluster = None
+                self._paths.owner.unlink(missing_ok=True)  # nothing of it is left that could be another folder's
+            self._page.end()
+            self._desired.end()
             self._board = Board()
+            await asyncio.to_thread(tidy, self._paths.runtime, frozenset([self._paths.socket.name]))
             return done
         finally:
             self._lock.release()
 
     def _stored_in_volumes(self) -> list[str]:
         """The services of the last spec whose data a Docker engine keeps."""
-        services = self._cluster.services if self._cluster else ()
+        services = self._desired.cluster.services if self._desired.cluster else ()
         containers = [(service.name, service.container.mounts) for service in services if service.container]
         return [name for name, mounts in containers if any(mount.kind is MountKind.VOLUME for mount in mounts)]
 
     async def _stop_everything(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """A measured run; where the stored spec cannot be used any more, everything is stopped all the same."""
-        if self._cluster:
+        if self._desired.cluster:
             return await self._run(
-                RunKind.STOP, Wanted(()), self._cluster, client=client, client_pid=request.get("pid")
+                RunKind.STOP, Wanted(()), self._desired.cluster, client=client, client_pid=request.get("pid")
             )
         self._watchers.add(client)
         try:
@@ -513,7 +511,7 @@ class Keeper:
 
     async def _plan(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """What `up` (or `restart`) would do; changes nothing."""
-        cluster = self._derive(self._asked_for(request))
+        cluster = self._desired.target(self._desired.asked_for(request), only_look=True).cluster
         goal = Goal(replace_tiers=frozenset({Tier.APP}) if request.get("restart") else frozenset())
         return plan(cluster.services, await self._backend.observe(), goal).to_json()
 
@@ -543,15 +541,15 @@ class Keeper:
 
     async def _env(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Variables for a shell: plain values, and files for what must not be printed."""
-        if self._cluster is None:
+        if self._desired.cluster is None:
             raise KeeperError(f"cluster {self._paths.name} is not running", hint="start it with `daybreak up`")
-        env = client_env(self._cluster.spec, self._cluster.site)
+        env = client_env(self._desired.cluster.spec, self._desired.cluster.site)
         return {
             "values": {name: value for name, value in env.items() if isinstance(value, str)},
             "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
-            "base": self._cluster.site.base,
-            "python": self._cluster.site.ray.python,
-            **self._within(self._cluster),
+            "base": self._desired.cluster.site.base,
+            "python": self._desired.cluster.site.ray.python,
+            **self._within(self._desired.cluster),
         }
 
     def _within(self, cluster: Cluster) -> dict[str, Any]:
@@ -571,7 +569,7 @@ class Keeper:
 
     def _snapshot(self) -> dict[str, Any]:
         """What `status --json` prints."""
-        cluster = self._cluster
+        cluster = self._desired.cluster
         rows = self._board.to_json()
         page = self._page.state()
         urls = {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()}
@@ -582,7 +580,7 @@ class Keeper:
             "state": self._state(rows),
             "keeper_pid": os.getpid(),
             "daybreak": __version__,
-            "generation": self._wanted.generation if self._wanted else 0,
+            "generation": self._desired.state.generation if self._desired.state else 0,
             "workers": cluster.spec.workers.count if cluster else 0,
             "ray": cluster.site.ray.version if cluster else None,
             "backend": self._backend.kind,

@@ -118,6 +118,11 @@ class KeeperPage:
         """Serve the page as the spec has it; returns when it answers, or when it is clear that it will not."""
         await asyncio.wait({self.open_soon()}, timeout=OPEN_DEADLINE_S)
 
+    def end(self) -> None:
+        """The cluster has ended: there is nothing to show, and the port is free for whoever comes next."""
+        self._cluster = None
+        self.leave()
+
     def leave(self) -> None:
         """End the page at once: the keeper is leaving, and the next one may be waiting for its lock."""
         if self._late:

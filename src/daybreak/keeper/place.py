@@ -88,9 +88,13 @@ class Place:
         for name in dict.fromkeys(wanted_images(spec).values()):
             await _have(self._connect(), name, note)
 
-    def survey(self, spec: Spec, base: Path) -> Site:
-        """What this machine, and its engine where there is one, offer to the cluster."""
-        return survey(spec, base, self._paths, self._connect() if spec.in_containers else None)
+    def survey(self, spec: Spec, base: Path, *, only_look: bool = False) -> Site:
+        """What this machine, and its engine where there is one, offer to the cluster; `only_look` keeps nothing."""
+        return survey(spec, base, self._paths, self._connect() if spec.in_containers else None, only_look=only_look)
+
+    def inherit(self, environment: Mapping[str, str]) -> None:
+        """From now on the processes that are started get this environment, under what their services set."""
+        self._processes.inherited = environment
 
     def _connect(self) -> EngineClient:
         if self._client is None:

@@ -126,8 +126,9 @@ class Site:
     spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
     `cpus` are the processors that may be used. `prometheus` is its program, empty where it is not to run, `grafana`
     None; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a
-    megabyte, empty where the system has none. With `engine` services run in containers; `node` is then the one whose
-    container this is the inside of (see `services/inside.py`), empty on the machine itself.
+    megabyte, empty where the system has none. `environment` changes with what processes inherit. With `engine` services
+    run in containers; `node` is then the one whose container this is the inside of (see `services/inside.py`), empty on
+    the machine itself.
     """
 
     base: str
@@ -149,6 +150,7 @@ class Site:
     grafana: GrafanaServer | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     small_shell: str = ""
+    environment: str = ""
     engine: Engine | None = None
     node: str = ""
 

@@ -135,6 +135,7 @@ def _settings(spec: Spec, site: Site) -> dict[str, object]:
         # Not read by the template: a difference replaces it.
         "packages": site.ray.packages,
         "own_modules": dict(site.own_modules),
+        "environment": site.environment,
         "instance": "@INSTANCE@",
     }
 

@@ -62,10 +62,12 @@ def without_file(
     app: str | None = None,
     workers: int | None = None,
     overrides: Mapping[str, Any] | None = None,
+    below: Mapping[str, Any] | None = None,
 ) -> LoadedSpec:
     """A spec from options alone, as in `daybreak up 3 --app app:main`; paths count from `folder`.
 
-    None means that the option was not given. Raises SpecError with the options' names as keys.
+    None means that the option was not given. `below` are a whole spec's values, over which the options are laid. Raises
+    SpecError with the options' names as keys.
     """
     given: dict[str, Any] = {}
     if name is not None:
@@ -74,7 +76,8 @@ def without_file(
         given["workers"] = {"count": workers}
     if app is not None:
         given["serve"] = {"applications": [{"import": app}]}
-    return _build(_Sources(None, _merge(overrides or {}, given)), Path(os.path.abspath(folder)), None)
+    values = _merge(below or {}, _merge(overrides or {}, given))
+    return _build(_Sources(None, values), Path(os.path.abspath(folder)), None)
 
 
 @dataclass(frozen=True)

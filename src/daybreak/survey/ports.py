@@ -87,10 +87,13 @@ class PortBook:
         """The port kept under this name, or a new one."""
         return self.ports([name], taken=taken)[name]
 
-    def ports(self, names: Sequence[str], *, taken: Collection[int] = (), own: Collection[int] = ()) -> dict[str, int]:
+    def ports(
+        self, names: Sequence[str], *, taken: Collection[int] = (), own: Collection[int] = (), keep: bool = True
+    ) -> dict[str, int]:
         """The port of each name; `taken` holds what is promised elsewhere, such as ports written in the spec.
 
-        `own` are the cluster's although a stranger listens there: a Docker engine does so for a container.
+        `own` are the cluster's although a stranger listens there: a Docker engine does so for a container. Without
+        `keep` the book stays as it is.
         """
         with self._lock():
             book = _read(self._path)
@@ -101,7 +104,8 @@ class PortBook:
             if missing:
                 unusable = {*taken, *book.values(), *self._others()}
                 chosen = free_ports(missing, taken=unusable, spread=str(self._path))
-                _write(self._path, {**book, **chosen})
+                if keep:
+                    _write(self._path, {**book, **chosen})
                 kept |= chosen
         return {name: kept[name] for name in names}
 

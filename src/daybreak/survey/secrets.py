@@ -14,13 +14,16 @@ from daybreak.errors import PreflightError
 TOKEN_BYTES = 32
 
 
-def ensure_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The named secrets, made where they are missing: 64 hexadecimal digits each.
+def ensure_secrets(folder: Path, names: Iterable[str], *, keep: bool = True) -> dict[str, str]:
+    """The named secrets, made where they are missing: 64 hexadecimal digits each. Without `keep` those are not stored.
 
     Whoever comes second, even at the same moment, gets what the first one made. Raises PreflightError where a file
     belongs to somebody else or cannot be written; wrong permissions of our own files are put right.
     """
-    return {name: _ensure(folder, name) for name in names}
+    return {
+        name: _ensure(folder, name) if keep or (folder / name).exists() else secrets.token_hex(TOKEN_BYTES)
+        for name in names
+    }
 
 
 def write_secret(folder: Path, name: str, value: str) -> Path:

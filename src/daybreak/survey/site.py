@@ -31,16 +31,26 @@ PUBLIC_PORTS: tuple[Literal["serve", "dashboard", "gcs"], ...] = ("serve", "dash
 LOOPBACK_NODE_IP = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
 
-def survey(spec: Spec, base: Path, paths: ClusterPaths, client: Client | None = None) -> Site:
+def survey(
+    spec: Spec, base: Path, paths: ClusterPaths, client: Client | None = None, *, only_look: bool = False
+) -> Site:
     """Look around for one cluster; generates its secrets and chooses its ports where that has not been done.
 
-    Containers need a `client` of the engine. Raises SpecError where the spec asks for what this machine cannot give,
-    PreflightError where something is missing.
+    Containers need a `client` of the engine. With `only_look` what is missing is made up and nothing is kept. Raises
+    SpecError where the spec asks for what this machine cannot give, PreflightError where something is missing.
     """
     paths.ensure()
     check_memory(spec)
-    site = _with_engine(spec, base, paths, client) if spec.in_containers and client else _processes(spec, base, paths)
-    # The databases' URLs hold passwords, so they live in files like the passwords themselves.
+    if spec.in_containers and client:
+        return _with_engine(spec, base, paths, client, only_look)
+    return _processes(spec, base, paths, only_look)
+
+
+def write_connections(spec: Spec, site: Site, paths: ClusterPaths) -> None:
+    """Write what programs read to reach the cluster's databases: from now on they reach what this spec asks for.
+
+    The databases' URLs hold passwords, so they live in files like the passwords themselves.
+    """
     for name, text in connection_files(spec, site).items():
         write_secret(paths.secrets, name, text)
     if site.engine:
@@ -48,30 +58,33 @@ def survey(spec: Spec, base: Path, paths: ClusterPaths, client: Client | None = 
         folder.mkdir(mode=0o700, exist_ok=True)
         for name, text in connection_files(spec, inside(site, HEAD)).items():
             write_secret(folder, name, text)
-    return site
+    if spec.databases.neo4j:
+        write_secret(paths.secrets, NEO4J_AUTH, neo4j_auth(site.secrets[NEO4J]))
 
 
-def _processes(spec: Spec, base: Path, paths: ClusterPaths) -> Site:
+def _processes(spec: Spec, base: Path, paths: ClusterPaths, only_look: bool) -> Site:
     """Where services are processes of this machine."""
     postgres, redis = _database_servers(spec, paths)
-    ports = _ports(spec, paths, port_names(spec))
-    return replace(_common(spec, base, paths, find_ray(spec.ray, base)), ports=ports, postgres=postgres, redis=redis)
+    ports = _ports(spec, paths, port_names(spec), only_look=only_look)
+    common = _common(spec, base, paths, find_ray(spec.ray, base), only_look)
+    return replace(common, ports=ports, postgres=postgres, redis=redis)
 
 
-def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client) -> Site:
+def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client, only_look: bool) -> Site:
     """Where services are containers. In a network of their own Ray's nodes have the same ports each."""
     found = survey_engine(spec, base, paths, client)
     apart = found.engine.network is not None
     people = {spec.port(name) for name in PUBLIC_PORTS} | {p for s in spec.services.values() for p in s.ports}
     fixed = fixed_ports(spec, people) if apart else {}
-    ports = _ports(spec, paths, [] if apart else port_names(spec), found.own_ports) | fixed
-    if spec.databases.neo4j:
-        write_secret(paths.secrets, NEO4J_AUTH, neo4j_auth(ensure_secrets(paths.secrets, [NEO4J])[NEO4J]))
-    site = replace(_common(spec, base, paths, found.ray, found), ports=ports, engine=found.engine)
+    names = [] if apart else port_names(spec)
+    ports = _ports(spec, paths, names, found.own_ports, only_look=only_look) | fixed
+    site = replace(_common(spec, base, paths, found.ray, only_look, found), ports=ports, engine=found.engine)
     return replace(site, node_ip=site.head_ip)
 
 
-def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found: Found | None = None) -> Site:
+def _common(
+    spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, only_look: bool, found: Found | None = None
+) -> Site:
     """What does not depend on where services run."""
     if found:
         watching = find_monitoring(spec, paths.root, images=found.engine.images, running=found.running)
@@ -86,7 +99,7 @@ def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found:
         secrets_folder=str(paths.secrets),
         ray=ray,
         node_ip=LOOPBACK_NODE_IP,
-        secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec))),
+        secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec)), keep=not only_look),
         serve_config=read_serve_config(spec, base),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
@@ -97,7 +110,9 @@ def _common(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, found:
     )
 
 
-def _ports(spec: Spec, paths: ClusterPaths, names: list[str], own: Collection[int] = ()) -> dict[str, int]:
+def _ports(
+    spec: Spec, paths: ClusterPaths, names: list[str], own: Collection[int] = (), *, only_look: bool
+) -> dict[str, int]:
     """The port of every name, and of every database. `own` are held by the cluster, whoever listens there."""
     pinned: dict[str, int] = {}
     free = list(names)
@@ -108,7 +123,7 @@ def _ports(spec: Spec, paths: ClusterPaths, names: list[str], own: Collection[in
         else:
             free.append(name)
     book = PortBook(paths.root / "ports.json")
-    return book.ports(free, taken=list(pinned.values()), own=own) | pinned
+    return book.ports(free, taken=list(pinned.values()), own=own, keep=not only_look) | pinned
 
 
 def _own_modules(modules: tuple[str, ...], base: Path) -> dict[str, int]:

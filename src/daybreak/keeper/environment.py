@@ -1,0 +1,60 @@
+"""The shell's environment that services inherit: that of the command which last started the app tier, not of whichever
+shell the keeper happened to be started from. Kept in a file for the keeper that comes after a killed one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends.records import write_private
+
+# What tells one terminal from the other, and means nothing to a service: it stays as it was first seen, since forks of
+# the warm template must have the environment that the template has.
+OF_A_TERMINAL = frozenset(
+    """
+_ COLORTERM COLUMNS DBUS_SESSION_BUS_ADDRESS GPG_TTY LINES OLDPWD PWD SHLVL STY TERM TERM_PROGRAM TERM_PROGRAM_VERSION
+TERM_SESSION_ID TMUX TMUX_PANE VTE_VERSION WINDOW WINDOWID XDG_SESSION_ID
+""".split()  # noqa: SIM905
+)
+PREFIXES_OF_A_TERMINAL = ("SSH_", "KONSOLE_", "ITERM_", "KITTY_", "WEZTERM_")
+
+
+def is_of_a_terminal(name: str) -> bool:
+    return name in OF_A_TERMINAL or name.startswith(PREFIXES_OF_A_TERMINAL)
+
+
+def renewed(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What is given, with the terminal's own names as they were before."""
+    theirs = {name: value for name, value in given.items() if not is_of_a_terminal(name)}
+    return theirs | {name: value for name, value in before.items() if is_of_a_terminal(name)}
+
+
+def digest(environment: Mapping[str, str]) -> str:
+    """Changes with every variable but a terminal's and daybreak's own; tells nothing of the values."""
+    counted = sorted(
+        (name, value)
+        for name, value in environment.items()
+        if not is_of_a_terminal(name) and not name.startswith("DAYBREAK_")
+    )
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:16]
+
+
+def save(path: Path, environment: Mapping[str, str]) -> None:
+    """Keep it; where that cannot be, a later keeper takes its own."""
+    try:
+        write_private(path, json.dumps(dict(environment)))
+    except OSError:
+        path.unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, str]:
+    """What was kept, else this process's own."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        return {str(name): str(value) for name, value in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return dict(os.environ)
