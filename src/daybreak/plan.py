@@ -98,12 +98,17 @@ def _newest_of_each(observed: Sequence[Handle]) -> tuple[dict[str, Handle], list
     """One instance per service name; the older ones are strays (a start that a crash cut off)."""
     current: dict[str, Handle] = {}
     strays: list[Handle] = []
-    for handle in sorted(observed, key=lambda h: h.started_wall, reverse=True):
+    for handle in sorted(observed, key=_age, reverse=True):
         if handle.service in current:
             strays.append(handle)
         else:
             current[handle.service] = handle
     return current, strays
+
+
+def _age(handle: Handle) -> tuple[int, int, float]:
+    """Greater is newer. The wall clock, which may be set back, counts last: only containers have nothing better."""
+    return handle.generation, handle.started_ticks, handle.started_wall
 
 
 def _reasons_to_replace(wanted: dict[str, Service], current: dict[str, Handle], goal: Goal) -> dict[str, str]:

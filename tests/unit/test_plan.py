@@ -112,6 +112,12 @@ def test_the_older_of_two_instances_is_a_stray() -> None:
     assert [handle.instance for handle in steps.keep] == ["head#2"]
 
 
+def test_the_older_of_two_instances_is_the_stray_also_where_the_clock_was_set_back() -> None:
+    older = running(HEAD, "head#1", started_ticks=1, started_wall=2.0)
+    steps = plan((HEAD,), [older, running(HEAD, "head#2", started_ticks=2, started_wall=1.0)])
+    assert [step.handle.instance for step in steps.stop] == ["head#1"]
+
+
 def test_a_service_ends_after_those_that_need_it_but_together_with_those_that_share_its_fate() -> None:
     steps = plan(ALL, everything(), RESTART)
     after = {step.handle.service: step.after for step in steps.stop}

@@ -285,6 +285,7 @@ def _unrecorded(instance: str, rows: Sequence[procfs.Process]) -> Handle:
         started_ticks=oldest.started_ticks,
         boot_id=procfs.boot_id(),
         started_wall=0.0,
+        generation=0,
         state=State.BROKEN,
     )
 

@@ -105,6 +105,33 @@ def working_folder(pid: int) -> str:
         return ""
 
 
+def mentioned(words: Collection[str]) -> set[str]:
+    """Those of `words` that any process has in its command line, its working folder or the paths of its open files.
+
+    Of another user's process only the command line can be read.
+    """
+    found: set[str] = set()
+    for process in processes():
+        texts = [command_line(process.pid), working_folder(process.pid), *open_files(process.pid)]
+        found |= {word for word in words if any(word in text for text in texts)}
+    return found
+
+
+def open_files(pid: int) -> list[str]:
+    """The paths of its open files; none where they cannot be read."""
+    folder, found = PROC / str(pid) / "fd", []
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    for name in names:
+        try:
+            found.append(os.readlink(folder / name))
+        except OSError:
+            continue
+    return found
+
+
 @dataclass(frozen=True)
 class Fork:
     """A process that a warm template has forked, the instance it belongs to, and whether its launcher lives."""

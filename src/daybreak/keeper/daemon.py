@@ -32,8 +32,9 @@ from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
-from daybreak.keeper.rotate import INTERVAL_S, prune_sessions, rotate
+from daybreak.keeper.rotate import INTERVAL_S, rotate
 from daybreak.keeper.runs import Runs
+from daybreak.keeper.sessions import Sessions
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.tidy import tidy
 from daybreak.keeper.wanted import WantedState
@@ -202,10 +203,11 @@ class Keeper:
             client.send({"event": event.to_json()})
 
     async def _rotate(self) -> None:
+        sessions = Sessions(self._paths.runtime)
         while True:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
-            await asyncio.to_thread(prune_sessions, self._paths.runtime)
+            await asyncio.to_thread(sessions.prune)
             self._warmth.tell_fallbacks()
             await self._warmth.learn()
             if self._current is None:

@@ -33,17 +33,3 @@ def rotate(folder: Path, *, most_bytes: int = MOST_BYTES, keep: int = KEEP) -> l
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}")
-
-
-def prune_sessions(runtime: Path, *, keep: int = 2) -> list[Path]:
-    """Delete all but the newest `keep` of Ray's session folders of every node; returns what was deleted.
-
-    Ray never deletes them; the one before the newest stays to tell why a node died.
-    """
-    deleted = []
-    for node in runtime.iterdir() if runtime.is_dir() else ():
-        sessions = sorted(path for path in node.glob("session_2*") if path.is_dir() and not path.is_symlink())
-        for session in sessions[:-keep]:
-            shutil.rmtree(session, ignore_errors=True)
-            deleted.append(session)
-    return deleted
