@@ -13,14 +13,13 @@ from pathlib import Path
 
 from daybreak.backends import procfs
 from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
+from daybreak.backends.inherited import inherited, places
 from daybreak.backends.pidfd import PidFd, wait_all
 from daybreak.backends.records import Records, write_private
 from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
 from daybreak.services.base import Joined, Secret, Service, log_path
 
-# Variables of a shell that ran `eval "$(daybreak env)"`, or of another cluster, must not steer our own services.
-NOT_INHERITED = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
 KILL_DEADLINE_S = 15.0
 TIMED_OUT_CODE = 124
 
@@ -208,21 +207,17 @@ class ProcessBackend:
 
     def _environment(self, service: Service) -> dict[str, str]:
         """What is inherited, with the service's own on top; secrets are read from their files now."""
-        inherited = {
-            key: value
-            for key, value in self.inherited.items()
-            if key not in NOT_INHERITED and not key.startswith("DAYBREAK_")
-        }
+        found = inherited(self.inherited) | places()
         for key, value in service.env.items():
             match value:
                 case Secret():
-                    inherited[key] = Path(value.path).read_text().strip()
+                    found[key] = Path(value.path).read_text().strip()
                 case Joined():
-                    rest = inherited.get(key)
-                    inherited[key] = f"{value.value}{value.separator}{rest}" if rest else value.value
+                    rest = found.get(key)
+                    found[key] = f"{value.value}{value.separator}{rest}" if rest else value.value
                 case str():
-                    inherited[key] = value
-        return inherited
+                    found[key] = value
+        return found
 
     def _members(self, handle: Handle) -> list[procfs.Process]:
         if handle.stop.alone:
@@ -232,7 +227,7 @@ class ProcessBackend:
             handle.instance,
             handle.pid,
             handle.started_ticks,
-            handle.stop.working_folder,
+            working=(handle.stop.working_name, handle.stop.working_folder),
             forks=[pid for pid, fork in self._forks().items() if fork.instance == handle.instance],
         )
 

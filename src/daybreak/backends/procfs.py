@@ -14,6 +14,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MARKER = "DAYBREAK_INSTANCE"
+# A keeper has this one alone, its services both.
 CLUSTER_MARKER = "DAYBREAK_CLUSTER_ROOT"
 
 
@@ -160,10 +161,22 @@ def forks(folder: Path) -> dict[int, Fork]:
     return found
 
 
-def members(instance: str, main: int, main_ticks: int, folder: str = "", forks: Collection[int] = ()) -> list[Process]:
-    """Every live process of one instance: with its marker, in its session, working in `folder`, among `forks`, or
-    below one such."""
+def members(
+    instance: str,
+    main: int,
+    main_ticks: int,
+    *,
+    working: tuple[str, str] = ("", ""),
+    forks: Collection[int] = (),
+) -> list[Process]:
+    """Every live process of one instance: with its marker, in its session, of the name and in the folder `working`,
+    among `forks`, or below one such.
+
+    What is marked as another's is not, nor what is below that: a keeper, which a command has started in this instance,
+    and all that the keeper has started.
+    """
     rows = {process.pid: process for process in processes()}
+    marks = {pid: environment(pid, (MARKER, CLUSTER_MARKER)) for pid in rows}
     leader = rows.get(main)
     # A session's number is not given away while anyone is in it; a leader with another start time is a stranger.
     ours = leader is None or leader.started_ticks == main_ticks
@@ -172,8 +185,8 @@ def members(instance: str, main: int, main_ticks: int, folder: str = "", forks: 
         for pid, process in rows.items()
         if (ours and process.session == main)
         or pid in forks
-        or environment(pid, (MARKER,)).get(MARKER) == instance
-        or (folder and working_folder(pid) == folder)
+        or marks[pid].get(MARKER) == instance
+        or _works(process, *working)
     }
     children: dict[int, list[int]] = {}
     for process in rows.values():
@@ -181,11 +194,16 @@ def members(instance: str, main: int, main_ticks: int, folder: str = "", forks: 
     reach = list(found)
     while reach:
         for child in children.get(reach.pop(), ()):
-            if child not in found:
+            if child not in found and not (marks[child] and marks[child].get(MARKER) != instance):
                 found.add(child)
                 reach.append(child)
     found.discard(os.getpid())
     return [rows[pid] for pid in sorted(found)]
+
+
+def _works(process: Process, name: str, folder: str) -> bool:
+    """Both: whoever merely stands in the folder, a shell or an editor, is a stranger."""
+    return bool(name and folder) and process.comm == name and working_folder(process.pid) == folder
 
 
 def marked(root: str) -> dict[str, list[Process]]:

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,12 +151,26 @@ def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:
     with open(os.open(paths.keeper_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-c", RUN_MODULE, source, KEEPER, paths.name],
+            env=_keepers_environment(paths, os.environ),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+
+
+def _keepers_environment(paths: ClusterPaths, environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's, without what a cluster has told it if it is a service of one: the keeper is nobody's service.
+
+    The places are those of this command, absolute: the keeper works in another folder.
+    """
+    from daybreak.backends.inherited import HOME, RUNTIME, inherited, places
+    from daybreak.backends.procfs import CLUSTER_MARKER
+
+    given = places(environment)
+    own = {HOME: str(paths.root.parent), RUNTIME: str(paths.runtime.parent), CLUSTER_MARKER: str(paths.root)}
+    return inherited(environment) | {name: value for name, value in own.items() if name in {*given, CLUSTER_MARKER}}
 
 
 def ensure(paths: ClusterPaths) -> socket.socket:

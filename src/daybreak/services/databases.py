@@ -85,7 +85,7 @@ def postgres(spec: Spec, site: Site) -> Service:
         health=database_health(spec, ready),
         start_timeout_s=spec.start_timeout,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
-        stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_folder=data),
+        stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_name="postgres", working_folder=data),
         ports=(PortClaim(LOOPBACK, port, "PostgreSQL"),),
         files=(
             # The marker makes a changed database or password a reason to replace the server, which runs the setup.
