@@ -17,7 +17,7 @@ DaybreakError                  1   something failed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,8 @@ EXIT_INTERRUPTED = 130
 class DaybreakError(Exception):
     """Base of all errors that are meant to be read by a person.
 
-    `message` says what failed and why; `hint` is the next command or change to try.
+    `message` says what failed and why; `hint` is the next command or change to try. `aftermath` says what runs now,
+    where a run has failed. `verbose` shows it unfolded.
     """
 
     exit_code = EXIT_FAILED
@@ -40,10 +41,16 @@ class DaybreakError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.aftermath = ""
+        self.verbose = False
 
     def details(self) -> list[str]:
         """Further lines to show below the message, such as log lines."""
         return []
+
+    def unfolded(self) -> list[str]:
+        """All that is known, instead of `details`: whole tracebacks."""
+        return self.details()
 
     def to_json(self) -> dict[str, Any]:
         """The error as plain JSON values; what travels from the keeper to the command."""
@@ -52,6 +59,8 @@ class DaybreakError(Exception):
             "message": self.message,
             "hint": self.hint,
             "details": self.details(),
+            "unfolded": self.unfolded(),
+            "aftermath": self.aftermath,
             "exit_code": self.exit_code,
         }
 
@@ -95,9 +104,8 @@ class SpecError(DaybreakError):
     exit_code = EXIT_USAGE
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
-        count = len(problems)
-        noun = "problem" if count == 1 else "problems"
-        super().__init__(f"the spec has {count} {noun}; nothing was changed", hint=hint)
+        what = str(problems[0]) if len(problems) == 1 else f"the spec has {len(problems)} problems"
+        super().__init__(f"{what}; nothing was changed", hint=hint)
         self.problems = tuple(problems)
 
     def details(self) -> list[str]:
@@ -108,7 +116,8 @@ class PreflightError(DaybreakError):
     """The machine cannot run the plan as it is; nothing was changed."""
 
     def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
-        super().__init__("cannot start; nothing was changed", hint=hint)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{problems[0]}{more}; nothing was changed", hint=hint)
         self.problems = tuple(problems)
 
     def details(self) -> list[str]:
@@ -116,7 +125,10 @@ class PreflightError(DaybreakError):
 
 
 class WaitError(DaybreakError):
-    """A wait ended without the service being ready. `tail` holds its last log lines."""
+    """A wait ended without the service being ready.
+
+    `tail` holds its last log lines, or the user's frames; `whole` all lines that those were taken from.
+    """
 
     def __init__(
         self,
@@ -125,16 +137,20 @@ class WaitError(DaybreakError):
         service: str,
         log: str | None = None,
         tail: Sequence[str] = (),
+        whole: Sequence[str] = (),
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.service = service
         self.log = log
         self.tail = tuple(tail)
+        self.whole = tuple(whole)
 
     def details(self) -> list[str]:
-        lines = [f"log: {self.log}"] if self.log else []
-        return lines + [f"  | {line}" for line in self.tail]
+        return list(self.tail)
+
+    def unfolded(self) -> list[str]:
+        return [*(self.whole or self.tail), *([f"log: {self.log}"] if self.log else [])]
 
 
 class ServiceDied(WaitError):
@@ -159,14 +175,25 @@ class StepFailed(DaybreakError):
     """One or more services failed to start or stop; `failures` holds each one's own error."""
 
     def __init__(self, failures: Sequence[DaybreakError], *, hint: str | None = None) -> None:
-        super().__init__("; ".join(failure.message for failure in failures), hint=hint)
+        hints = dict.fromkeys(failure.hint for failure in failures if failure.hint)
+        super().__init__("; ".join(failure.message for failure in failures), hint=hint or "; ".join(hints) or None)
         self.failures = tuple(failures)
         # The most telling code wins: a timeout stays a timeout only where nothing else failed.
         codes = {failure.exit_code for failure in failures}
         self.exit_code = codes.pop() if len(codes) == 1 else EXIT_FAILED
 
     def details(self) -> list[str]:
-        return [line for failure in self.failures for line in failure.details()]
+        return self._of_each(lambda failure: failure.details())
+
+    def unfolded(self) -> list[str]:
+        return self._of_each(lambda failure: failure.unfolded())
+
+    def _of_each(self, lines_of: Callable[[DaybreakError], list[str]]) -> list[str]:
+        """The lines of each; where several have some, each begins with what failed."""
+        found = [(failure, lines) for failure in self.failures if (lines := lines_of(failure))]
+        if len(found) < 2:
+            return [line for _, lines in found for line in lines]
+        return [line for failure, lines in found for line in (f"{failure.message}:", *(f"  {text}" for text in lines))]
 
 
 class BuildFailed(DaybreakError):
@@ -212,6 +239,11 @@ class RemoteError(DaybreakError):
         self.exit_code = int(payload.get("exit_code", EXIT_FAILED))
         self.type = str(payload.get("type", "DaybreakError"))
         self._details = [str(line) for line in payload.get("details", [])]
+        self._unfolded = [str(line) for line in payload.get("unfolded", self._details)]
+        self.aftermath = str(payload.get("aftermath", ""))  # a keeper of an older version tells none
 
     def details(self) -> list[str]:
         return self._details
+
+    def unfolded(self) -> list[str]:
+        return self._unfolded

@@ -20,8 +20,8 @@ from typing import Any
 from daybreak.backends.base import Backend, Exit, Handle
 from daybreak.errors import DaybreakError, Interrupted, ServiceDied, StepFailed, WaitError
 from daybreak.health.checks import Verdict, attempt
-from daybreak.health.tail import tail_of_all
-from daybreak.health.wait import Subject, wait_until
+from daybreak.health.tail import complaint, last_words, sizes
+from daybreak.health.wait import Subject, died, wait_until
 from daybreak.plan import Goal, Plan, Start, Stop, plan
 from daybreak.services.base import STARTED, DeployCheck, Gate, Lane, Need, Prepare, Service, Tier, log_path
 from daybreak.timeline.event import Kind
@@ -134,6 +134,7 @@ class _Execution:
         self._failed: set[str] = set()
         # Found running, but not proven to be well: none of this run's, unless it turns out to be of no use.
         self._unproven: dict[str, Handle] = {}
+        self._logs_before: dict[str, dict[str, int]] = {}
         self._confirm = [s for s in wanted.services if s.name in self._handles and s.name in wanted.unproven]
         loop = asyncio.get_running_loop()
         for service in (*(step.service for step in steps.start), *self._confirm):
@@ -239,6 +240,7 @@ class _Execution:
     async def _start_now(self, service: Service, why: str, waited_s: float, last_need: str | None) -> None:
         for prepare in service.prepare:
             await self._prepare(service, prepare)
+        self._logs_before[service.name] = sizes(service.logs)
         instance = uuid.uuid4().hex[:12]
         bound = {name: self._handles[name].instance for name in service.bound_to() if name in self._handles}
         handle = await self._backend.start(service, instance=instance, generation=self._wanted.generation, bound=bound)
@@ -312,8 +314,9 @@ class _Execution:
         self._record.emit(Kind.PREPARING, service.name, name=prepare.name)
         result = await self._backend.run(service, prepare.argv, timeout_s=PREPARE_TIMEOUT_S)
         if result.code != 0:
+            why = complaint(result.output.splitlines())
             raise ServiceDied(
-                f"{service.name}: {prepare.name} failed with exit code {result.code}",
+                f"{service.name}: {prepare.name} failed with exit code {result.code}" + (f": {why}" if why else ""),
                 exit_code_of_service=result.code,
                 service=service.name,
                 tail=result.output.splitlines()[-20:],
@@ -321,14 +324,7 @@ class _Execution:
 
     async def _gate(self, service: Service, gate: Gate, handle: Handle, began: float) -> None:
         """Wait for one gate of a starting service."""
-        subject = Subject(
-            service.name,
-            gate.name,
-            str(log_path(self._logs, service.name)),
-            lambda: tail_of_all(log_path(self._logs, service.name), service.logs),
-            one_shot=service.one_shot,
-            result=isinstance(gate.check, DeployCheck),
-        )
+        subject = self._subject(service, gate.name, result=isinstance(gate.check, DeployCheck))
 
         async def once() -> Verdict:
             return await attempt(
@@ -366,14 +362,20 @@ class _Execution:
 
     def _require_clean(self, service: Service, end: Exit) -> None:
         if not end.clean:
-            log = log_path(self._logs, service.name)
-            raise ServiceDied(
-                f"{service.name} {end.reason}",
-                exit_code_of_service=end.code,
-                service=service.name,
-                log=str(log),
-                tail=tail_of_all(log, service.logs),
-            )
+            raise died(self._subject(service, ""), end)
+
+    def _subject(self, service: Service, gate: str, *, result: bool = False) -> Subject:
+        log = log_path(self._logs, service.name)
+        before = self._logs_before.get(service.name)
+        return Subject(
+            service.name,
+            gate,
+            str(log),
+            lambda: last_words(log, service.logs, service.cwd, before=before),
+            one_shot=service.one_shot,
+            result=result,
+            given_s=service.start_timeout_s,
+        )
 
 
 def str_need(need: Need) -> str:

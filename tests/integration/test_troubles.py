@@ -65,9 +65,12 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
     assert "serve failed: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in error
     assert "app.py" in error
     assert "import no_such_module_anywhere" in error
+    assert "importlib" not in error
     assert sandbox.processes() == []
     # With --keep the rest stays, and the corrected application needs nothing but another `up`.
-    sandbox.run("up", "--keep", code=1)
+    unfolded = sandbox.run("up", "--keep", "-v", code=1).stderr
+    assert "importlib" in unfolded
+    assert "still running: " in unfolded
     services = sandbox.services()
     assert services["head"]["state"] == "ready"
     assert services["serve"]["state"] == "failed"
@@ -91,7 +94,12 @@ def test_a_replica_that_cannot_be_constructed_is_told_with_its_reason(sandbox: S
     starting = sandbox.popen("up")
     _, error = starting.communicate(timeout=120)
     assert starting.returncode in (1, 3)
-    assert "no weights" in error
+    told = error[error.index("error: ") :].splitlines()
+    assert told[0].startswith("error: serve failed: deployment App: RuntimeError: no weights (app.py:")
+    assert "      raise RuntimeError('no weights')" in told
+    assert not any("site-packages" in line for line in told)
+    assert "nothing runs now: what had been started was taken down again" in told
+    assert "hint: daybreak logs serve; -v shows all lines" in told
     assert sandbox.processes() == []
 
 

@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "backends": {"services", "engine"},
     "survey": {"spec", "services", "engine", "images"},
     "plan": {"services", "backends"},
-    "health": {"services", "backends"},
+    "health": {"services", "backends", "rayside"},
     "timeline": {"services", "backends"},
     "report": {"timeline", "sweep"},
     "doctor": {"spec", "services", "backends", "survey", "health", "timeline", "report", "engine"},

@@ -10,10 +10,11 @@ import pytest
 from daybreak.backends.base import Exit
 from daybreak.errors import ServiceDied, WaitTimeout
 from daybreak.health.checks import Failed, NotYet, Ready, Verdict
+from daybreak.health.tail import Words
 from daybreak.health.wait import FIRST_POLL_S, LONGEST_POLL_S, Subject, Waited, wait_until
 from daybreak.testing.clock import run
 
-SUBJECT = Subject("head", "gcs", "/logs/head.log", lambda: ["last words"])
+SUBJECT = Subject("head", "gcs", "/logs/head.log", lambda: Words("", ("last words",)))
 
 
 async def forever() -> Exit:
@@ -57,8 +58,25 @@ def test_a_timeout_carries_the_last_reason_and_the_log() -> None:
         waiting([NotYet("refused"), NotYet("answers 503")], deadline_s=2.0)
     assert caught.value.reason == "answers 503"
     assert caught.value.exit_code == 3
-    assert "after 2.0 s" in caught.value.message
-    assert caught.value.details() == ["log: /logs/head.log", "  | last words"]
+    assert caught.value.message == "head (gcs) was not ready within 2 s: answers 503"
+    assert caught.value.details() == ["last words"]
+    assert caught.value.unfolded() == ["last words", "log: /logs/head.log"]
+
+
+def test_a_timeout_names_what_the_service_was_given_not_what_was_left_for_its_last_gate() -> None:
+    given = Subject("serve", "running", "", lambda: Words("", ()), given_s=25.0)
+    with pytest.raises(WaitTimeout, match=r"serve \(running\) was not ready within 25 s: importing"):
+        waiting([NotYet("importing")], subject=given, deadline_s=16.6)
+
+
+def test_a_death_says_why_as_far_as_the_log_tells() -> None:
+    words = Words("KeyError: 'PORT' (main.py:3)", ("main.py:3, in <module>",), ("Traceback", "KeyError: 'PORT'"))
+    subject = Subject("api", "", "", lambda: words)
+    with pytest.raises(ServiceDied) as caught:
+        waiting([NotYet("no")], subject=subject, exited=after(0.1, Exit(1, "exited with code 1")))
+    assert caught.value.message == "api exited with code 1 before it was ready: KeyError: 'PORT' (main.py:3)"
+    assert caught.value.details() == ["main.py:3, in <module>"]
+    assert caught.value.unfolded() == ["Traceback", "KeyError: 'PORT'"]
 
 
 def test_the_end_of_the_process_wakes_the_wait() -> None:
@@ -83,19 +101,19 @@ def test_an_attempt_that_hangs_does_not_outlive_the_deadline() -> None:
 
 
 def test_what_a_one_shot_has_set_up_keeps_its_deadline_after_a_good_end() -> None:
-    answers = Subject("serve", "answers", "", list, one_shot=True)
+    answers = Subject("serve", "answers", "", lambda: Words("", ()), one_shot=True, given_s=90.0)
     ended = after(0.05, Exit(0, "exited with code 0"))
     waited = waiting([NotYet("the model is loading")] * 200 + [Ready()], subject=answers, exited=ended, deadline_s=60.0)
     assert waited.attempts == 201
-    with pytest.raises(WaitTimeout, match=r"after 60\.0 s: the model is loading"):
+    with pytest.raises(WaitTimeout, match="within 90 s: the model is loading"):
         waiting([NotYet("the model is loading")], subject=answers, exited=ended, deadline_s=60.0)
 
 
 def test_a_one_shot_that_ended_well_gets_a_moment_to_show_its_result() -> None:
-    one_shot = Subject("serve", "running", "", list, one_shot=True, result=True)
+    one_shot = Subject("serve", "running", "", lambda: Words("", ()), one_shot=True, result=True)
     ended = after(0.05, Exit(0, "exited with code 0"))
     assert waiting([NotYet("no")] * 8 + [Ready()], subject=one_shot, exited=ended).attempts == 9
-    with pytest.raises(WaitTimeout):
+    with pytest.raises(WaitTimeout, match="although its process ended well 5 s ago"):
         waiting([NotYet("no")], subject=one_shot, exited=ended, deadline_s=600.0)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -43,6 +44,21 @@ def spec_options(command: F) -> F:
     return command
 
 
+def unfolds(command: F) -> F:
+    """`-v`: where the command fails, all lines are shown instead of a screen of them."""
+
+    @functools.wraps(command)
+    def told(verbose: bool, **given: Any) -> Any:
+        try:
+            return command(**given)
+        except DaybreakError as error:
+            error.verbose = verbose
+            raise
+
+    option = click.option("-v", "--verbose", is_flag=True, help="Show whole tracebacks where something fails.")
+    return cast(F, option(told))
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="daybreak")
 def app() -> None:
@@ -79,6 +95,7 @@ def init(**given: Any) -> None:
 @keep
 @take_over
 @as_json
+@unfolds
 def up(**given: Any) -> None:
     """Start everything, or change what differs. Idempotent.
 
@@ -104,6 +121,7 @@ def up(**given: Any) -> None:
 @keep
 @take_over
 @as_json
+@unfolds
 def restart(in_place: bool, **given: Any) -> None:
     """Replace the app tier: Ray, Serve applications, your services. Databases stay up.
 
@@ -121,6 +139,7 @@ def restart(in_place: bool, **given: Any) -> None:
 @click.argument("workers", type=click.IntRange(0, MOST_WORKERS))
 @name
 @as_json
+@unfolds
 def scale(**given: Any) -> None:
     """Change the number of WORKERS of a running cluster.
 
@@ -137,6 +156,7 @@ def scale(**given: Any) -> None:
 @spec_options
 @take_over
 @as_json
+@unfolds
 def prewarm(**given: Any) -> None:
     """Do now what a later `up` would have to do first.
 

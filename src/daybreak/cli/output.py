@@ -9,6 +9,9 @@ from typing import Any, TextIO
 
 from daybreak.errors import DaybreakError, UsageError
 
+# Of details: with the reason above and what to do next below, less than a screen.
+MOST_LINES = 20
+
 
 def print_json(value: Any) -> None:
     """JSON on stdout, for other programs."""
@@ -31,13 +34,25 @@ def styled(stream: TextIO | None = None) -> bool:
 
 
 def print_error(error: DaybreakError) -> None:
-    """What failed, why, where the log is, what to run next."""
+    """What failed and why in the first line, the user's frames, what runs now, what to do next; at most a screen."""
     mark, end = ("\033[1;31m", "\033[0m") if styled() else ("", "")
     print(f"{mark}error:{end} {error.message}", file=sys.stderr)
-    for line in error.details():
+    lines = error.unfolded() if error.verbose else error.details()
+    lines = [line for line in lines if line not in error.message]
+    if not error.verbose and len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} lines more: -v shows all"]
+    for line in lines:
         print(f"  {line}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+    if error.aftermath:
+        print(error.aftermath, file=sys.stderr)
+    if hint := _hint(error):
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def _hint(error: DaybreakError) -> str:
+    """What to do next, and where the rest is that is not shown."""
+    folded = not error.verbose and error.unfolded() != error.details()
+    return "; ".join(part for part in (error.hint, "-v shows all lines" if folded else "") if part)
 
 
 def confirm(question: str, *, yes: bool) -> None:

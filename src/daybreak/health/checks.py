@@ -41,10 +41,11 @@ class NotYet:
 
 @dataclass(frozen=True)
 class Failed:
-    """It will never be satisfied; `lines` say more."""
+    """It will never be satisfied; `lines` say more, `whole` all that is known."""
 
     reason: str
     lines: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
 
 Verdict = Ready | NotYet | Failed
@@ -132,7 +133,8 @@ def _deploy(check: DeployCheck, instance: str) -> Verdict:
         return NotYet("the deployment has not begun")
     stage = str(state["stage"])
     if stage == "failed":
-        return Failed(str(state["reason"]), tuple(str(line) for line in state.get("error", ())))
+        lines, whole = (tuple(str(line) for line in state.get(key, ())) for key in ("error", "whole"))
+        return Failed(str(state["reason"]), lines, whole)
     if STAGES.index(stage) >= STAGES.index(check.stage):
         return Ready()
     return NotYet(f"{stage} {state.get('reason', '')}".strip())

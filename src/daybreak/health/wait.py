@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from daybreak.backends.base import Exit
 from daybreak.errors import ServiceDied, WaitTimeout
 from daybreak.health.checks import Attempt, Failed, NotYet, Ready, Verdict
+from daybreak.health.tail import Words
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
@@ -28,7 +29,7 @@ class Waited:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom a wait is for, and where to look when it goes wrong.
+    """Whom a wait is for, where to look when it goes wrong, and how long the service may take in all (seconds).
 
     What a `one_shot` sets up may become ready long after it has ended well: only `result` says that the check asks for
     something that the process itself leaves behind.
@@ -37,9 +38,10 @@ class Subject:
     service: str
     gate: str
     log: str
-    tail: Callable[[], list[str]]
+    words: Callable[[], Words]
     one_shot: bool = False
     result: bool = False
+    given_s: float | None = None
 
     def __str__(self) -> str:
         return f"{self.service} ({self.gate})" if self.gate else self.service
@@ -71,12 +73,7 @@ async def wait_until(
                 case Ready():
                     return Waited(attempts, loop.time() - began, slept_s)
                 case Failed():
-                    raise ServiceDied(
-                        f"{subject.service} failed: {verdict.reason}",
-                        service=subject.service,
-                        log=subject.log,
-                        tail=verdict.lines or subject.tail(),
-                    )
+                    raise _failed(subject, verdict)
                 case NotYet():
                     if verdict.reason != reason:
                         reason = verdict.reason
@@ -85,7 +82,7 @@ async def wait_until(
             if ended.done():
                 deadline_s = _after_exit(ended.result(), subject, began, deadline_s, loop.time())
             if loop.time() - began >= deadline_s:
-                raise _timed_out(subject, loop.time() - began, reason)
+                raise _timed_out(subject, loop.time() - began, reason, ended=subject.result and ended.done())
             slept_s = min(poll_s, max(0.0, began + deadline_s - loop.time()))
             await asyncio.wait({ended}, timeout=slept_s) if not ended.done() else await asyncio.sleep(slept_s)
             poll_s = min(poll_s * GROWTH, LONGEST_POLL_S)
@@ -107,21 +104,47 @@ def _after_exit(end: Exit, subject: Subject, began: float, deadline_s: float, no
     any other end is a death."""
     if subject.one_shot and end.clean:
         return min(deadline_s, now - began + AFTER_EXIT_S) if subject.result else deadline_s
-    raise ServiceDied(
-        f"{subject.service} {end.reason} before it was ready",
+    raise died(subject, end, " before it was ready")
+
+
+def died(subject: Subject, end: Exit, when: str = "") -> ServiceDied:
+    """How a service has ended, and why, as far as its logs tell."""
+    words = subject.words()
+    why = f": {words.reason}" if words.reason else ""
+    return ServiceDied(
+        f"{subject.service} {end.reason}{when}{why}",
         exit_code_of_service=end.code,
         service=subject.service,
         log=subject.log,
-        tail=subject.tail(),
+        tail=words.lines,
+        whole=words.whole,
+        hint=f"daybreak logs {subject.service}",
     )
 
 
-def _timed_out(subject: Subject, after_s: float, reason: str) -> WaitTimeout:
+def _failed(subject: Subject, verdict: Failed) -> ServiceDied:
+    words = Words("", verdict.lines, verdict.whole) if verdict.lines or verdict.whole else subject.words()
+    return ServiceDied(
+        f"{subject.service} failed: {verdict.reason}",
+        service=subject.service,
+        log=subject.log,
+        tail=words.lines,
+        whole=words.whole,
+        hint=f"daybreak logs {subject.service}",
+    )
+
+
+def _timed_out(subject: Subject, after_s: float, reason: str, *, ended: bool) -> WaitTimeout:
+    """`ended`: a one-shot that has ended well was given a moment only."""
+    words = subject.words()
+    given_s = after_s if subject.given_s is None else subject.given_s
+    when = f"although its process ended well {AFTER_EXIT_S:g} s ago" if ended else f"within {given_s:.3g} s"
     return WaitTimeout(
-        f"{subject} was not ready after {after_s:.1f} s: {reason}",
+        f"{subject} was not ready {when}: {reason}",
         reason=reason,
         service=subject.service,
         log=subject.log,
-        tail=subject.tail(),
+        tail=words.lines,
+        whole=words.whole,
         hint=f"daybreak logs {subject.service}",
     )

@@ -27,6 +27,7 @@ from daybreak.errors import (
     UsageError,
     WaitError,
 )
+from daybreak.keeper.aftermath import aftermath
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.page import Cluster, KeeperPage
@@ -270,10 +271,12 @@ class Keeper:
                 Kind.RUN_ENDED, None, outcome=str(outcome), error=error and error.message, duration_s=duration_s
             )
             self._runs.end(run, outcome, duration_s, error.message if error else None)
-            self._follow(await self._backend.observe())
+            observed = await self._backend.observe()
+            self._follow(observed)
             if client:
                 self._watchers.discard(client)
         if error:
+            error.aftermath = aftermath(cluster.services, observed)
             raise error
         return {"run": run, "duration_s": duration_s, "status": self._snapshot()}
 
@@ -445,6 +448,8 @@ class Keeper:
         observed = await self._backend.observe()
         self._follow(observed)
         # Whatever is not there now is left alone until the next command.
+        if isinstance(error, DaybreakError):
+            error.aftermath = aftermath(wanted, observed)
         there = {handle.service for handle in observed if handle.state is not State.BROKEN}
         self._supervisor.give_up({service.name for service in wanted} - there)
         self._remember_given_up()

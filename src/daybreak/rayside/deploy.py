@@ -2,7 +2,8 @@
 
 A program, not a module: it runs in Ray's interpreter. It imports Ray and the application while the head is still
 starting, waits for the head's raylet, deploys, and writes how far it is into a status file that is replaced as a
-whole, so a reader never sees half of it. Exit code 0 when every application is RUNNING, 1 otherwise.
+whole, so a reader never sees half of it. Exit code 0 when every application is RUNNING, 1 otherwise; then the file has
+the `reason` in one line, the user's frames (`error`), and all that is known (`whole`).
 
 The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `applications` (import, name, route, args),
 `config` (Ray's Serve config as a mapping, or null), `dashboard` (URL), `token_file` (or null), `status_file`,
@@ -19,14 +20,15 @@ import traceback
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Set
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Set
 
 if TYPE_CHECKING:
-    from daybreak.rayside import diverted, frames, loading, remembered
+    from daybreak.rayside import diverted, frames, loading, reasons, remembered
 else:
     import diverted
     import frames
     import loading
+    import reasons
     import remembered
 
 # Waits begin with short naps and double up to the longest.
@@ -38,8 +40,18 @@ CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 ALIVE = 0  # GcsNodeInfo.GcsNodeState
 
 
+# The keeper's own deadline ends first: it knows what was waited for last.
+SPARE_S = 5.0
+MOST_LINES = 300
+
+
 class DeployFailed(Exception):
-    """The applications will not run; the message is for the user."""
+    """The applications will not run; the message is for the user. `whole` is what it was made from."""
+
+    def __init__(self, message: str, lines: Sequence[str] = (), whole: str = "") -> None:
+        super().__init__(message)
+        self.lines = list(lines)
+        self.whole = whole
 
 
 class Status:
@@ -50,8 +62,9 @@ class Status:
         self._last: Dict[str, Any] = {}
         self._instance = instance
 
-    def write(self, stage: str, reason: str = "", error: Optional[List[str]] = None) -> None:
-        state = {"stage": stage, "reason": reason, "error": error or [], "instance": self._instance}
+    def write(self, stage: str, reason: str = "", error: Sequence[str] = (), whole: str = "") -> None:
+        state = {"stage": stage, "reason": reason, "error": list(error), "instance": self._instance}
+        state["whole"] = whole.strip().splitlines()[-MOST_LINES:]
         if state == self._last:
             return
         temporary = f"{self._path}.{os.getpid()}"
@@ -177,7 +190,7 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, dea
         # Said before it is true of all: workers wait for it, and a replica may need a worker's resources.
         status.write("submitted", "waiting for replicas")
         for target, entry in zip(targets, entries):
-            _run_one(target, entry)
+            _run_one(job, target, entry)
 
 
 def delete(names: Set[str]) -> None:
@@ -191,7 +204,7 @@ def delete(names: Set[str]) -> None:
             list(pool.map(serve.delete, others))
 
 
-def _run_one(target: Any, entry: Dict[str, Any]) -> None:
+def _run_one(job: Dict[str, Any], target: Any, entry: Dict[str, Any]) -> None:
     """Run one application; where Serve gives up on it, say what its deployments say."""
     from ray import serve
 
@@ -199,7 +212,7 @@ def _run_one(target: Any, entry: Dict[str, Any]) -> None:
         serve.run(target, name=entry["name"], route_prefix=entry["route"])
     except RuntimeError as error:
         state = serve.status().applications.get(entry["name"])
-        raise DeployFailed(f"{error}\n{_reasons(state) if state else ''}") from error
+        raise (_failed(job, entry["name"], state) if state else DeployFailed(str(error))) from error
 
 
 def deploy_config(job: Dict[str, Any], ours: Set[str], deadline: float) -> None:
@@ -235,49 +248,54 @@ def others_configs(answer: bytes, names: Set[str]) -> List[Dict[str, Any]]:
     return [config for config in configs if config]
 
 
-def wait_until_running(names: List[str], status: Status, deadline: float) -> None:
+def wait_until_running(job: Dict[str, Any], names: List[str], status: Status, deadline: float) -> None:
     """Watch the applications' state until all are RUNNING."""
     from ray import serve
 
     for nap in naps(deadline, "the applications are not RUNNING"):
         found = serve.status().applications
-        states = {name: found[name] for name in names if name in found}
-        for name, state in states.items():
-            if str(_value(state.status)) in ("DEPLOY_FAILED", "UNHEALTHY"):
-                raise DeployFailed(f"application {name}: {_value(state.status)}: {state.message}\n{_reasons(state)}")
-        if len(states) == len(names) and all(_value(s.status) == "RUNNING" for s in states.values()):
+        for name in names:
+            if name in found and _value(found[name].status) in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise _failed(job, name, found[name])
+        waiting = [name for name in names if name not in found or _value(found[name].status) != "RUNNING"]
+        if not waiting:
             return
-        waiting = [f"{name}: {_describe(states.get(name))}" for name in names if _not_running(states.get(name))]
-        status.write("submitted", "; ".join(waiting))
+        states = [reasons.read(name, found.get(name)) for name in waiting]
+        status.write("submitted", "; ".join(reasons.why_not_yet(state) for state in states))
         time.sleep(nap)
 
 
-def _reasons(state: Any) -> str:
-    """What each deployment says of itself: the replica's traceback is there."""
-    return "\n".join(f"{name}: {d.message}" for name, d in state.deployments.items() if d.message)
+def _failed(job: Dict[str, Any], name: str, state: Any) -> DeployFailed:
+    """Why an application does not run; a replica that ended without a word of its own may have left some in its log."""
+    app = reasons.read(name, state)
+    runtime = os.path.dirname(job["status_file"])
+    folders = [runtime + "/session_latest/logs", runtime + "/*/session_latest/logs"]
+
+    def words_of(deployment: str) -> List[str]:
+        actors = [f"ServeReplica:{name}:{deployment}", f"ServeReplica:{deployment}"]
+        return next((found for found in (reasons.last_words(folders, actor) for actor in actors) if found), [])
+
+    told = reasons.why_failed(app, os.getcwd(), packages(job), words_of)
+    whole = [f"application {name}: {app.status}: {app.message}", *(f"{d.name}: {d.message}" for d in app.deployments)]
+    return DeployFailed(told.reason, told.lines, "\n".join(whole))
+
+
+def packages(job: Dict[str, Any]) -> List[str]:
+    """The packages that the applications are imported from: installed ones are the user's, too."""
+    paths = [entry["import"] for entry in job["applications"]]
+    paths += [str(app.get("import_path")) for app in (job["config"] or {}).get("applications") or []]
+    return [path.partition(":")[0].partition(".")[0] for path in paths]
 
 
 def _value(status: Any) -> str:
     return str(getattr(status, "value", status))
 
 
-def _not_running(state: Any) -> bool:
-    return state is None or _value(state.status) != "RUNNING"
-
-
-def _describe(state: Any) -> str:
-    if state is None:
-        return "not known to Serve yet"
-    parts = [_value(state.status), state.message]
-    parts += [f"{name} {_value(d.status)} {d.message}".strip() for name, d in state.deployments.items()]
-    return ", ".join(part for part in parts if part)
-
-
 def step_aside() -> None:
     """The application's modules may have the names of this program's: from now on theirs are found."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
-    for module in (diverted, frames, loading, remembered):
+    for module in (diverted, frames, loading, reasons, remembered):
         sys.modules.pop(module.__name__, None)
 
 
@@ -301,7 +319,7 @@ def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
 
 def run(job: Dict[str, Any], status: Status) -> None:
     """Everything in order; raises on failure."""
-    deadline = time.monotonic() + float(job["timeout_s"])
+    deadline = time.monotonic() + float(job["timeout_s"]) + SPARE_S
     status.write("importing", "the application")
     import ray
     import ray.serve
@@ -318,7 +336,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     status.write("starting", "Serve's controller and proxy")
     submit(job, targets, wanted, deployed, status, deadline)
     status.write("submitted", "waiting for replicas")
-    wait_until_running(list(wanted), status, deadline)
+    wait_until_running(job, list(wanted), status, deadline)
     status.write("running")
 
 
@@ -358,17 +376,23 @@ def main() -> int:
     try:
         run(job, status)
     except loading.Refused as error:
+        whole = ""
         if error.__cause__ and error.lines:
-            traceback.print_exception(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
-        status.write("failed", error.reason, error.lines)
+            whole = "".join(
+                traceback.format_exception(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
+            )
+            print(whole, flush=True)
+        status.write("failed", error.reason, error.lines, whole)
         return 1
     except DeployFailed as error:
-        status.write("failed", str(error).strip().splitlines()[0], str(error).strip().splitlines()[-20:])
+        print(error.whole, flush=True)
+        status.write("failed", str(error).strip().splitlines()[0], error.lines, error.whole)
         return 1
     except BaseException as error:
-        lines = traceback.format_exc().strip().splitlines()
+        text = traceback.format_exc()
         traceback.print_exc()
-        status.write("failed", f"{type(error).__name__}: {error}".splitlines()[0], lines[-20:])
+        told = reasons.of_error(error, text, os.getcwd(), packages(job))
+        status.write("failed", told.reason, told.lines, text)
         return 1
     return 0
 

@@ -1,8 +1,6 @@
 """What a traceback says to the person whose program failed: the reason, their own frames, and whose the others are.
 
-Pure text: it takes a traceback as Python prints it, or one inside the message of another error, as Ray's are. A program
-that also imports an application loads this file under a name of its own (`deploy.py` shows how): its folder has no
-place in the application's `sys.path`.
+Pure text: it takes a traceback as Python prints it, or one inside the message of another error, as Ray's are.
 """
 
 import os
@@ -27,6 +25,8 @@ _GROUP = re.compile(r"^\s*(\+-\+-+|\+-+)\s*\d*\s*-*$|^(\s*)\| ?")
 _CARETS = re.compile(r"^[\s~^]+$")
 # name.of.Error: message; what begins with a space is the source of a frame, or a part of a longer message.
 _RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:\[[^\]]*\])?)(?:: ?(?P<message>.*))?$")
+_COUNTED = re.compile(r"\d+ validation errors? for \S+$")
+_TYPE = re.compile(r" \[type=.*\]$| \(type=.*\)$")
 _LIBRARY = re.compile(r"/(?:site|dist)-packages/(?P<package>[^/]+)")
 _STANDARD = re.compile(r"/lib(?:64)?/(?:python|pypy)\d[\d.]*/")
 # A folder that Ray has unpacked for a runtime environment.
@@ -70,7 +70,7 @@ def explain(text: str, base: str = "", own: Sequence[str] = ()) -> Optional[Told
     told = chain[_telling(chain, base, own)]
     before = [other for other in chain[: chain.index(told)] if _own_frames(other, base, own)]
     where = _own_frames(told, base, own)
-    reason = _one_line(told.text[0])
+    reason = _headline(told.text)
     if where:
         reason += f" ({shown(where[-1].file, base)}:{where[-1].line})"
     lines = _folded(told.frames, base, own)
@@ -189,6 +189,15 @@ def _count(folded: Sequence[str]) -> List[str]:
         return []
     whose = ", ".join(dict.fromkeys(folded))
     return ["… {} frame{} of {}".format(len(folded), "" if len(folded) == 1 else "s", whose)]
+
+
+def _headline(text: Sequence[str]) -> str:
+    """The first line of an exception; of pydantic's, which counts mistakes there, also the first mistake."""
+    first = _one_line(text[0])
+    if _COUNTED.search(first) and len(text) > 2:
+        mistake = "{}: {}".format(text[1].strip(), _TYPE.sub("", text[2].strip()))
+        return "{} {}".format(first if first.endswith(":") else first + ":", mistake)[:WIDEST]
+    return first
 
 
 def _rest(told: Raised) -> List[str]:

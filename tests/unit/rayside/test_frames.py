@@ -114,7 +114,8 @@ def test_a_long_message_goes_on_below_the_frames_and_its_type_has_no_module() ->
         "/home/me/shop",
     )
     assert told is not None
-    assert told.reason == "ValidationError: 1 validation error for Args (app.py:9)"
+    mistake = "ValidationError: 1 validation error for Args: size: Input should be a valid integer"
+    assert told.reason == f"{mistake} (app.py:9)"
     assert told.lines[-2:] == ["  size", "    Input should be a valid integer [type=int_type]"]
 
 

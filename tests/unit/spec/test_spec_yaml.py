@@ -79,7 +79,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="1 problem"):
+    with pytest.raises(SpecError, match="cannot be read: Is a directory; nothing was changed"):
         load_spec(tmp_path)
 
 

@@ -1,0 +1,101 @@
+"""An error on the terminal: the reason, the user's frames, what runs now, what to do next; at most a screen."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from daybreak.cli.app import unfolds
+from daybreak.cli.output import print_error
+from daybreak.errors import (
+    DaybreakError,
+    PreflightError,
+    Problem,
+    RemoteError,
+    ServiceDied,
+    SpecError,
+    StepFailed,
+)
+
+SCREEN = 24
+WHOLE = [f"line {number}" for number in range(80)]
+
+
+def failed(lines: int = 3) -> RemoteError:
+    """As the keeper sends it."""
+    died = ServiceDied(
+        "serve failed: deployment A: ValueError: boom (app.py:16)",
+        service="serve",
+        log="/state/logs/serve.log",
+        tail=["app.py:16, in __init__", *(f"    more {number}" for number in range(lines))],
+        whole=WHOLE,
+        hint="daybreak logs serve",
+    )
+    error = StepFailed([died])
+    error.aftermath = "still running: postgres; not running: head, serve"
+    return RemoteError(json.loads(json.dumps(error.to_json())))
+
+
+def shown(error: DaybreakError, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_error(error)
+    return capsys.readouterr().err.splitlines()
+
+
+def test_the_order_is_reason_frames_what_runs_next_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(failed(1), capsys) == [
+        "error: serve failed: deployment A: ValueError: boom (app.py:16)",
+        "  app.py:16, in __init__",
+        "      more 0",
+        "still running: postgres; not running: head, serve",
+        "hint: daybreak logs serve; -v shows all lines",
+    ]
+
+
+def test_it_keeps_to_a_screen_and_unfolds(capsys: pytest.CaptureFixture[str]) -> None:
+    error = failed(60)
+    assert len(shown(error, capsys)) <= SCREEN
+    error.verbose = True
+    lines = shown(error, capsys)
+    assert all(f"  {line}" in lines for line in WHOLE)
+    assert "  log: /state/logs/serve.log" in lines
+    assert "hint: daybreak logs serve" in lines
+
+
+def test_one_problem_is_the_first_line_and_stands_there_once(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = PreflightError(["port 8000 (Serve) is in use by python3 (pid 7)"], hint="stop it")
+    assert shown(refused, capsys) == [
+        "error: port 8000 (Serve) is in use by python3 (pid 7); nothing was changed",
+        "hint: stop it",
+    ]
+    wrong = SpecError([Problem("not a number", key="workers.count", file="daybreak.yaml", line=3)])
+    assert shown(wrong, capsys) == ["error: daybreak.yaml:3: workers.count: not a number; nothing was changed"]
+
+
+def test_several_problems_are_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(PreflightError(["a", "b is wrong", "c is wrong"]), capsys) == [
+        "error: a (and 2 more); nothing was changed",
+        "  b is wrong",
+        "  c is wrong",
+    ]
+
+
+def test_of_two_failures_each_has_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    error = StepFailed(
+        [ServiceDied("api died", service="api", tail=["x"]), ServiceDied("web died", service="web", tail=["y"])]
+    )
+    assert shown(error, capsys) == ["error: api died; web died", "  api died:", "    x", "  web died:", "    y"]
+
+
+def test_verbose_is_an_option_of_the_commands_that_run_something() -> None:
+    @click.command()
+    @unfolds
+    def command() -> None:
+        raise failed()
+
+    for arguments, verbose in ((["-v"], True), ([], False)):
+        caught = CliRunner().invoke(command, arguments).exception
+        assert isinstance(caught, DaybreakError)
+        assert caught.verbose is verbose
