@@ -99,7 +99,9 @@ class Sandbox:
         return f"http://127.0.0.1:{8265 + self.offset}"
 
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DAYBREAK_", "RAY_"))}
+        # What changes from test to test would begin the template anew with each restart.
+        left_out = ("DAYBREAK_", "RAY_", "PYTEST_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         return kept | {"DAYBREAK_HOME": str(self.home), "DAYBREAK_RUNTIME": str(self.runtime)} | self.env
 
     def write(self, text: str, **files: str) -> None:
