@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybreak import api
 from daybreak.cli.output import confirm, print_json, styled
+from daybreak.cli.stored import about_to_delete
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.report.progress import progress
@@ -88,6 +89,8 @@ def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:
     """Stop everything, and delete the data where asked twice."""
     wanted = api.resolve_name(name)
     if volumes:
+        for line in about_to_delete(ClusterPaths.of(wanted)):
+            print(line, file=sys.stderr)
         confirm(f"Delete all database data of cluster {wanted}?", yes=yes)
     began = time.monotonic()
     with progress(live=styled() and not as_json) as shown:
