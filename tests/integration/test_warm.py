@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -21,8 +22,10 @@ from tests.integration.conftest import APP, Sandbox, until
 
 pytestmark = pytest.mark.ray
 
+# Libraries read these when they are imported: all nodes have them, so the template has them, too.
 SPEC = """
-workers: {count: 1}
+head: {env: {PROMETHEUS_DISABLE_CREATED_SERIES: "true", OMP_PROC_BIND: "false", OWN: "head"}}
+workers: {count: 1, env: {PROMETHEUS_DISABLE_CREATED_SERIES: "true", OMP_PROC_BIND: "false"}}
 serve:
   applications: [{import: "app:main"}]
   health: /health
@@ -72,7 +75,13 @@ ray.init(runtime_env={"working_dir": "sent"})
 def look():
     return "\\n".join([open("note.txt").read(), os.environ["A"], sys.executable, str(os.getppid())])
 
+@ray.remote(num_cpus=0, runtime_env={"env_vars": {"PROMETHEUS_MULTIPROC_DIR": os.getcwd()}})
+def read_when_imported():
+    import prometheus_client.metrics, prometheus_client.values
+    return prometheus_client.values.ValueClass.__name__, prometheus_client.metrics._use_created
+
 print(ray.get(look.remote()))
+print(ray.get(read_when_imported.remote()))
 """
 AGENTS_MAY_WAIT = tuple(map(int, version("ray").split(".")[:2])) >= (2, 60)
 
@@ -188,6 +197,8 @@ def test_agents_for_runtime_environments_start_when_one_is_asked_for(warm: Sandb
     said = warm.run("run", "--", "python", "asks.py").stdout
     # The worker has the real interpreter's name, and comes from the template all the same.
     assert said.split("\n")[:4] == ["from the driver", "b", sys.executable, str(template_pid(warm))]
+    # What a library reads when it is imported is what the task asks for, and what its node has.
+    assert ast.literal_eval(said.split("\n")[4]) == ("MmapedValue", False)
     if AGENTS_MAY_WAIT:
         assert before == 0
         assert agents() >= 1

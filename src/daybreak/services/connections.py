@@ -1,4 +1,5 @@
-"""How programs find the databases: variables in their environment, and the files of those that hold passwords. Pure.
+"""How programs find the databases, and the cluster without a proxy: variables in their environment, and the files of
+those that hold passwords. Pure.
 
 Outside of containers a database answers on a loopback port, inside at the address of its container and its usual port.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from daybreak.services.base import EnvValue, Secret
+from daybreak.services.base import EnvValue, Joined, Secret
 from daybreak.services.inside import address_of
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
@@ -22,6 +23,7 @@ USER = "daybreak"
 # Neo4j's community edition has this one user.
 NEO4J_USER = "neo4j"
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
 # The files that hold addresses, so that containers have others than the machine.
 DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL = "database-url", "pgpass", "redis-url", "mysql-url"
 WITH_ADDRESSES = frozenset((DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL))
@@ -66,6 +68,15 @@ def connection_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
         env["NEO4J_USERNAME"] = NEO4J_USER
         env["NEO4J_PASSWORD"] = _secret(site, NEO4J)
     return env
+
+
+def no_proxy_env(site: Site) -> dict[str, EnvValue]:
+    """Names and addresses that are never asked for through a proxy, in front of those that the user has."""
+    names = [LOOPBACK_NAMES]
+    if site.engine is not None and site.engine.network is not None:
+        names += [*sorted({*site.engine.addresses.values(), site.node_ip}), site.engine.network.subnet]
+    value = Joined(",".join(names), ",")
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def connection_files(spec: Spec, site: Site) -> dict[str, str]:

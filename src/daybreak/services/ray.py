@@ -27,7 +27,7 @@ from daybreak.services.base import (
     TcpCheck,
     Tier,
 )
-from daybreak.services.connections import connection_env
+from daybreak.services.connections import connection_env, no_proxy_env
 from daybreak.services.inside import address_of, binds, program
 from daybreak.services.site import Site
 from daybreak.spec.model import Node, Spec
@@ -60,7 +60,6 @@ RAY_HELPERS = (
     "rayside/watch.py",
 )
 STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS, left_behind_grace_s=0.5)
-LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
 AGENT_HEALTH = "/api/local_raylet_healthz"
 
 
@@ -363,18 +362,9 @@ def _node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {
         "RAY_USAGE_STATS_ENABLED": "0",
         **ray_env(spec, site),
-        "NO_PROXY": Joined(_no_proxy(site), ","),
-        "no_proxy": Joined(_no_proxy(site), ","),
+        **no_proxy_env(site),
     }
     return env | auth_env(site) | connection_env(spec, site) | dict(node.env)
-
-
-def _no_proxy(site: Site) -> str:
-    """Names and addresses that are never asked for through a proxy."""
-    if site.engine is None or site.engine.network is None:
-        return LOOPBACK_NAMES
-    own = sorted({*site.engine.addresses.values(), site.node_ip})
-    return ",".join([LOOPBACK_NAMES, *own, site.engine.network.subnet])
 
 
 def _logs(site: Site, node: str, names: tuple[str, ...]) -> tuple[str, ...]:

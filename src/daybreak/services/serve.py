@@ -62,7 +62,8 @@ def serve(spec: Spec, site: Site) -> Service:
         tier=Tier.APP,
         argv=(warm.python(spec, site), program(site, PROGRAM), request),
         cwd=site.base,
-        env={**client_env(spec, site), **ray_env(spec, site), **NOT_A_UV_RUN},
+        # A process on the head, as a job's driver is one: it has the head's environment.
+        env={**client_env(spec, site), **ray_env(spec, site), **spec.head.env, **NOT_A_UV_RUN},
         needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
         gates=tuple(gates),
         health=health(spec, answers or HttpCheck(url + "/-/healthz")),

@@ -9,6 +9,7 @@ import signal
 from daybreak.services.base import (
     ConfigFile,
     DeployCheck,
+    EnvValue,
     Gate,
     HealthPolicy,
     Need,
@@ -17,6 +18,7 @@ from daybreak.services.base import (
     StopPolicy,
     Tier,
 )
+from daybreak.services.connections import connection_env, no_proxy_env
 from daybreak.services.inside import program
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
@@ -106,6 +108,7 @@ def template(spec: Spec, site: Site) -> Service:
         tier=Tier.WARM,
         argv=(site.ray.python, program(site, f"{PROGRAMS}/template.py"), settings),
         cwd=site.base,
+        env=_environment(spec, site),
         gates=(
             Gate("listening", DeployCheck(state, "submitted")),
             Gate("imported", DeployCheck(state, "running")),
@@ -122,6 +125,16 @@ def template(spec: Spec, site: Site) -> Service:
             ConfigFile(_stand(site), _stand_script(site)),
         ),
     )
+
+
+def _environment(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """What all nodes have: modules that read it when they are imported find it in the template, too. A container's
+    template has the environment of its container."""
+    if site.node:
+        return {}
+    own = [spec.head.env, *([spec.workers.env] if spec.workers.count else [])]
+    common = {name: value for name, value in spec.head.env.items() if all(env.get(name) == value for env in own)}
+    return {**no_proxy_env(site), **connection_env(spec, site), **common}
 
 
 def _settings(spec: Spec, site: Site) -> dict[str, object]:

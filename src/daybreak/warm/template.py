@@ -27,7 +27,20 @@ import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from daybreak.warm import child, codes, doors, held, memory, modules, registry, shortcut, threadpools, title, trim
+    from daybreak.warm import (
+        child,
+        codes,
+        doors,
+        held,
+        memory,
+        modules,
+        registry,
+        shortcut,
+        threadpools,
+        title,
+        trim,
+        variables,
+    )
     from daybreak.warm.launcher import PROTOCOL, surroundings
 else:  # run as a file: its folder is where modules are looked for
     import child
@@ -41,6 +54,7 @@ else:  # run as a file: its folder is where modules are looked for
     import threadpools
     import title
     import trim
+    import variables
     from launcher import PROTOCOL, surroundings
 
 BACKLOG = 512
@@ -49,27 +63,6 @@ REQUEST_S = 10.0
 NAP_MS = 250
 FDS_AT_ONCE = 253
 MSG_CLOEXEC = 0x40000000  # Linux; the socket module has no name for it
-# What an interpreter or a library reads once, when it is loaded: a fork cannot change it any more.
-FROZEN_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_", "GRPC_", "GLIBC_", "OPENSSL_", "SSL_CERT")
-FROZEN = ("LANG", "LANGUAGE")
-RAYS_ALLOCATOR = "/ray/core/libjemalloc.so"
-TAKEN_OVER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONASYNCIODEBUG")
-
-
-def frozen(env: Dict[str, str]) -> Dict[str, str]:
-    """The part of an environment that a fork cannot change.
-
-    An empty value is as good as none, and so is the allocator that Ray preloads for its servers: its Python processes
-    get it only because they are started in the same way.
-    """
-    return {
-        name: value
-        for name, value in env.items()
-        if (name.startswith(FROZEN_PREFIXES) or name in FROZEN)
-        and name not in TAKEN_OVER
-        and value
-        and not value.endswith(RAYS_ALLOCATOR)
-    }
 
 
 def say(text: str) -> None:
@@ -149,7 +142,7 @@ class Template:
         self.settings = settings
         self.pid = os.getpid()
         self.title_area = title.area()
-        self.frozen = frozen(dict(os.environ))
+        self.variables = variables.Variables()
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         own = {os.path.abspath(entry) for entry in given if entry}
         # Without what this process was given itself, which stands in front.
@@ -232,7 +225,7 @@ class Template:
 
     def load(self, names: Sequence[str], asked_for: bool = False) -> None:
         """Import more modules; with one that makes this template unsafe it begins anew without it."""
-        with self.threads.held_back():
+        with self.threads.held_back(), self.variables.watched():
             try:
                 self.importer.load(names, self._between_imports, asked_for)
             except modules.Unsafe as unsafe:
@@ -256,7 +249,7 @@ class Template:
         self.importer.refuse(name, why)
         if self.by_pid:
             os._exit(1)  # its forks live on, watched by their launchers; the keeper starts another template
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+        os.execve(sys.executable, [sys.executable, *sys.argv], self.variables.given)
 
     def turn(self, timeout_ms: int) -> bool:
         """Handle whatever has happened; False when that was nothing."""
@@ -366,17 +359,21 @@ class Template:
     def _check(self, request: Dict[str, Any]) -> None:
         if request["protocol"] != PROTOCOL:
             raise Refused("its launcher speaks another version")
-        env = {os.fsdecode(k): os.fsdecode(v) for k, v in request["env"].items()}
-        theirs = frozen(env)
-        if theirs != self.frozen:
-            different = sorted(name for name in {*theirs, *self.frozen} if theirs.get(name) != self.frozen.get(name))
-            raise Refused(f"its environment differs in {', '.join(different)}")
+        env = self._check_variables(request)
         for entry in env.get("PYTHONPATH", "").split(os.pathsep):
             for name in ("sitecustomize", "usercustomize"):
                 if entry and (os.path.exists(f"{entry}/{name}.py") or os.path.isdir(f"{entry}/{name}")):
                     raise Refused(f"PYTHONPATH holds {name}")
         if request["nice"] < os.getpriority(os.PRIO_PROCESS, 0):
             raise Refused("it has a higher priority")
+
+    def _check_variables(self, request: Dict[str, Any]) -> Dict[str, str]:
+        """The environment that is asked for, where a fork can have it. As more is imported less can be had."""
+        env = {os.fsdecode(k): os.fsdecode(v) for k, v in request["env"].items()}
+        different = self.variables.differing(env)
+        if different:
+            raise Refused(f"its environment differs in {', '.join(different)}")
+        return env
 
     def _serve_waiting(self) -> None:
         waiting, self.waiting = self.waiting, []
@@ -395,7 +392,11 @@ class Template:
         request = launcher.request
         assert request is not None
         try:
+            self._check_variables(request)  # once more: it may have waited for imports
             code = self._code(request["program"])  # compiled here, every later fork has it
+        except Refused as why:
+            self._refuse(launcher, str(why))
+            return
         except Exception as error:
             self._refuse(launcher, f"it does not compile without a word: {type(error).__name__}")
             return
@@ -421,8 +422,10 @@ class Template:
             request = launcher.request
             assert request is not None
             signal.set_wakeup_fd(-1)
+            self.variables.leave()
             if launcher.door is not None:
                 doors.hand_over(launcher.door, request, launcher.fds)
+            request["env"].update(self.variables.made(request["env"]))
             child.take_over(request, surroundings(), launcher.fds, launcher.connection.detach())
             program = request["program"]
             if "door" in request:
@@ -590,7 +593,7 @@ class Template:
 
 OWN_MODULES = (
     *("child", "codes", "doors", "held", "launcher", "memory", "modules", "registry", "shortcut", "template"),
-    *("threadpools", "title", "trim"),
+    *("threadpools", "title", "trim", "variables"),
 )
 
 

@@ -37,6 +37,8 @@ from tests.integration.faithful.template import (
     until,
 )
 
+WAITS_TO_GO = "import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.001)\n"
+
 
 @pytest.fixture
 def own() -> Iterator[Template]:
@@ -133,8 +135,8 @@ def test_the_next_template_looks_after_what_an_earlier_one_left(lone: Template) 
 
 def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
     """Asked before it is warm, the template answers when it is."""
-    script(tmp_path, "import os, time\nwhile not os.path.exists(os.environ['GO']): time.sleep(0.001)", "slow_module.py")
-    env = CLEAN | {"GO": str(tmp_path / "go"), "PYTHONPATH": str(tmp_path)}
+    script(tmp_path, WAITS_TO_GO.format(go=str(tmp_path / "go")), "slow_module.py")
+    env = CLEAN | {"PYTHONPATH": str(tmp_path)}
     with template("slow_module", env=env, start=False) as made:
         made.begin()
         until((made.folder / "template.socket").exists, "socket")
@@ -143,6 +145,21 @@ def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
             (tmp_path / "go").touch()
             out, _ = process.communicate(timeout=DEADLINE_S)
     assert out == b"True " + run([REAL, "-c", "import sys; print(sys.path)"]).out
+
+
+def test_a_program_that_waited_for_the_imports_is_refused_what_they_have_read(tmp_path: Path) -> None:
+    text = WAITS_TO_GO.format(go=str(tmp_path / "go")) + "MODE = os.environ.get('MODE')"
+    script(tmp_path, text, "slow_module.py")
+    env = CLEAN | {"PYTHONPATH": str(tmp_path)}
+    with template("slow_module", env=env, start=False) as made:
+        made.begin()
+        until((made.folder / "template.socket").exists, "socket")
+        asks = "import slow_module; print(slow_module.MODE)"
+        with made.popen("-c", asks, env=env | {"MODE": "fast"}) as process:
+            until(lambda: "socket" in str(list_files(process.pid)), "asking launcher")
+            (tmp_path / "go").touch()
+            out, _ = process.communicate(timeout=DEADLINE_S)
+    assert out == b"fast\n"
 
 
 def test_what_is_asked_while_it_imports_is_handled_once() -> None:

@@ -23,6 +23,7 @@ from tests.integration.faithful.template import (
     REAL,
     Template,
     run,
+    template,
 )
 
 
@@ -66,6 +67,8 @@ def test_folders_archives_and_missing_files_are_left_to_the_real_interpreter(war
         ("PYTHONIOENCODING", "latin-1"),
         ("LC_ALL", "C"),
         ("MALLOC_ARENA_MAX", "1"),
+        ("OMP_PROC_BIND", "true"),
+        ("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),
     ],
 )
 def test_variables_that_are_read_once_are_refused(warm: Template, name: str, value: str) -> None:
@@ -73,6 +76,24 @@ def test_variables_that_are_read_once_are_refused(warm: Template, name: str, val
     forked = run([warm.launcher, "-c", SHOW], env=CLEAN | {name: value})
     assert_same(forked, run([REAL, "-c", SHOW], env=CLEAN | {name: value}))
     assert warm.fallbacks() == [*before, f"its environment differs in {name}"]
+
+
+def test_what_a_module_has_read_when_it_was_imported_is_refused(tmp_path: Path) -> None:
+    """Of a library that Ray needs, and of one of the user's; what a module has set is there as ever."""
+    text = "import os\nMODE = os.environ.get('MODE', 'plain')\nos.environ.setdefault('MODE_IS_SET', MODE)"
+    script(tmp_path, text, "reads_mode.py")
+    code = "import os, prometheus_client, reads_mode, prometheus_client.values as v\n"
+    code += "print(reads_mode.MODE, os.environ['MODE_IS_SET'], v.ValueClass.__name__, os.environ.get('OTHER'))"
+    base = CLEAN | {"PYTHONPATH": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    with template("reads_mode", env=base) as made:
+        assert made.same("-c", code, env=base).out == b"plain plain MmapedValue None\n"
+        made.same("-c", code, env={**base, "OTHER": "x"})
+        (tmp_path / "other").mkdir()
+        changes = [("MODE", "fast"), ("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "other")), ("MODE_IS_SET", "own")]
+        for name, value in changes:
+            forked, real = (run([way, "-c", code], env=base | {name: value}) for way in (made.launcher, REAL))
+            assert forked == real
+            assert made.fallbacks()[-1] == f"its environment differs in {name}"
 
 
 @pytest.mark.parametrize("lang", [None, "C", "POSIX"])

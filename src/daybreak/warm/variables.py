@@ -1,0 +1,106 @@
+"""Variables that a fork cannot change any more: the interpreter, a C library or a module has read them.
+
+What a module reads while the template imports it is written down by name, and kept with the value that the template
+itself was started with. A program for which one of these has another value gets the real interpreter: there each
+library reads its own.
+"""
+
+import collections
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Mapping, Set
+
+if TYPE_CHECKING or __package__:
+    from daybreak.warm.threadpools import VARIABLES as THREADS
+else:  # in the template: its folder is where modules are looked for
+    from threadpools import VARIABLES as THREADS
+
+# Read by an interpreter when it starts.
+INTERPRETER = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
+# Read by C libraries when they are loaded: nobody sees them do it.
+LIBRARIES = (
+    *("ARROW_", "BLIS_", "DNNL_", "GLOG_", "GOMP_", "GOTO_", "GRPC_", "KMP_", "MIMALLOC_", "MKL_", "NPY_", "OMP_"),
+    *("ONEDNN_", "OPENBLAS_", "OPENCV_", "OPENSSL_", "PYTORCH_", "SSL_CERT", "TF_", "TORCH_", "XLA_", "_RJEM_"),
+)
+NAMES = ("LANG", "LANGUAGE")
+# Those of the above that a fork does take over.
+TAKEN_OVER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONASYNCIODEBUG", *THREADS)
+RAYS_ALLOCATOR = "/ray/core/libjemalloc.so"
+# Read or not, a difference is no reason. Ray's and daybreak's own say something else to every process. Of the search
+# paths, the folder for temporary files and the numbers of threads a fork makes its own. The rest a shell tells its
+# children about itself.
+OWN_PREFIXES = ("RAY_", "DAYBREAK_")
+OWN = frozenset(("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "TMPDIR", *THREADS, "PWD", "OLDPWD", "SHLVL", "_"))
+
+
+def frozen(env: Dict[str, str]) -> Dict[str, str]:
+    """The part of an environment that is read where nobody sees it.
+
+    An empty value is as good as none, and so is the allocator that Ray preloads for its servers: its Python processes
+    get it only because they are started in the same way.
+    """
+    return {
+        name: value
+        for name, value in env.items()
+        if (name.startswith((*INTERPRETER, *LIBRARIES)) or name in NAMES)
+        and name not in TAKEN_OVER
+        and value
+        and not value.endswith(RAYS_ALLOCATOR)
+    }
+
+
+class Variables:
+    """The template's environment, and which of it has been read."""
+
+    def __init__(self) -> None:
+        self.given = dict(os.environ)
+        self._frozen = frozen(self.given)
+        self._read: Set[str] = set()
+        self._kind: Any = type(os.environ)
+        self._methods = (self._kind.__getitem__, self._kind.__iter__)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Meanwhile every variable that is asked for is written down, also one that is not set.
+
+        All ways to ask end in these two methods. Who goes through all of them, and then takes each in turn, asks for
+        none in particular.
+        """
+        get, each = self._methods
+        in_turn: Deque[Any] = collections.deque()
+
+        def asked(environ: Any, name: Any) -> Any:
+            if in_turn and in_turn[0] == name:
+                in_turn.popleft()
+            elif isinstance(name, (str, bytes)):
+                self._read.add(os.fsdecode(name))
+            return get(environ, name)
+
+        def all_of(environ: Any) -> Iterator[Any]:
+            in_turn.clear()
+            for name in each(environ):
+                in_turn.append(name)
+                yield name
+
+        self._kind.__getitem__, self._kind.__iter__ = asked, all_of
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Look on no longer: also in a fork that is made meanwhile."""
+        self._kind.__getitem__, self._kind.__iter__ = self._methods
+
+    def differing(self, env: Dict[str, str]) -> List[str]:
+        """The names that keep a program with this environment from being forked."""
+        theirs, ours = frozen(env), self._frozen
+        unseen = {name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name)}
+        read = {name for name in self._read if env.get(name) != self.given.get(name)}
+        return sorted(unseen | {name for name in read if name not in OWN and not name.startswith(OWN_PREFIXES)})
+
+    def made(self, env: Mapping[bytes, bytes]) -> Dict[bytes, bytes]:
+        """What modules have set when they were imported, for a program with this environment: where neither it nor the
+        template had anything. Other libraries, and children, look for that."""
+        made = {os.fsencode(name): value for name, value in os.environ.items() if name not in {*self.given, *THREADS}}
+        return {name: os.fsencode(value) for name, value in made.items() if name not in env}
