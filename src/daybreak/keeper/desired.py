@@ -14,6 +14,7 @@ from daybreak.keeper.page import Cluster
 from daybreak.keeper.place import Place
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
+from daybreak.services import warm
 from daybreak.services.build import build
 from daybreak.spec.model import Spec
 from daybreak.survey.site import write_connections
@@ -80,7 +81,8 @@ class Desired:
         spec = Spec.model_validate(state.spec)
         site = self.place.survey(spec, Path(state.base), only_look=only_look)
         if not spec.in_containers:
-            site = replace(site, environment=environment.digest(inherited))
+            own = warm.environment(spec, site)
+            site = replace(site, environment=environment.of_template(self._paths.warm / "state.json", inherited, own))
         return Target(state, Cluster(spec, site, build(spec, site)), inherited)
 
     def before(self) -> Target | None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from daybreak.backends.records import write_private
+from daybreak.warm.variables import still_fits
 
 # What tells one terminal from the other, and means nothing to a service: it stays as it was first seen, since forks of
 # the warm template must have the environment that the template has.
@@ -41,6 +42,20 @@ def digest(environment: Mapping[str, str]) -> str:
         if not is_of_a_terminal(name) and not name.startswith("DAYBREAK_")
     )
     return hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:16]
+
+
+def of_template(state: Path, inherited: Mapping[str, str], but: Container[str]) -> str:
+    """What the environment is to the warm template: the same as before, as long as it has read nothing that differs.
+
+    `state` is the template's file; `but` are the variables that are its service's own.
+    """
+    try:
+        told = json.loads(state.read_text())
+        if still_fits(told["variables"], inherited, but):
+            return str(told["environment"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return digest(inherited)
 
 
 def save(path: Path, environment: Mapping[str, str]) -> None:

@@ -108,7 +108,7 @@ def template(spec: Spec, site: Site) -> Service:
         tier=Tier.WARM,
         argv=(site.ray.python, program(site, f"{PROGRAMS}/template.py"), settings),
         cwd=site.base,
-        env=_environment(spec, site),
+        env=environment(spec, site),
         gates=(
             Gate("listening", DeployCheck(state, "submitted")),
             Gate("imported", DeployCheck(state, "running")),
@@ -127,7 +127,7 @@ def template(spec: Spec, site: Site) -> Service:
     )
 
 
-def _environment(spec: Spec, site: Site) -> dict[str, EnvValue]:
+def environment(spec: Spec, site: Site) -> dict[str, EnvValue]:
     """What all nodes have: modules that read it when they are imported find it in the template, too. A container's
     template has the environment of its container."""
     if site.node:

@@ -581,6 +581,8 @@ class Template:
             "reason": "",
             "error": [],
             "instance": self.settings["instance"],
+            "environment": self.settings.get("environment", ""),
+            "variables": self.variables.marks(),
         }
 
     def _tell_state(self) -> None:

@@ -7,8 +7,9 @@ library reads its own.
 
 import collections
 import contextlib
+import hashlib
 import os
-from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Mapping, Set
+from typing import TYPE_CHECKING, Any, Container, Deque, Dict, Iterator, List, Mapping, Optional, Set
 
 if TYPE_CHECKING or __package__:
     from daybreak.warm.threadpools import VARIABLES as THREADS
@@ -33,7 +34,7 @@ OWN_PREFIXES = ("RAY_", "DAYBREAK_")
 OWN = frozenset(("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "TMPDIR", *THREADS, "PWD", "OLDPWD", "SHLVL", "_"))
 
 
-def frozen(env: Dict[str, str]) -> Dict[str, str]:
+def frozen(env: Mapping[str, str]) -> Dict[str, str]:
     """The part of an environment that is read where nobody sees it.
 
     An empty value is as good as none, and so is the allocator that Ray preloads for its servers: its Python processes
@@ -47,6 +48,22 @@ def frozen(env: Dict[str, str]) -> Dict[str, str]:
         and value
         and not value.endswith(RAYS_ALLOCATOR)
     }
+
+
+def counts(name: str) -> bool:
+    """Is it a reason where it has been read?"""
+    return name not in OWN and not name.startswith(OWN_PREFIXES)
+
+
+def mark(value: Optional[str]) -> Optional[str]:
+    """Tells values apart, and nothing else of them."""
+    return None if value is None else hashlib.sha256(os.fsencode(value)).hexdigest()[:16]
+
+
+def still_fits(marks: Mapping[str, Optional[str]], env: Mapping[str, str], but: Container[str]) -> bool:
+    """Whether a template with these `marks` fits programs with this environment, `but` for names that do not count."""
+    names = {*marks, *frozen(env)}
+    return all(name in but or mark(env.get(name)) == marks.get(name) for name in names)
 
 
 class Variables:
@@ -92,12 +109,16 @@ class Variables:
         """Look on no longer: also in a fork that is made meanwhile."""
         self._kind.__getitem__, self._kind.__iter__ = self._methods
 
-    def differing(self, env: Dict[str, str]) -> List[str]:
+    def differing(self, env: Mapping[str, str]) -> List[str]:
         """The names that keep a program with this environment from being forked."""
         theirs, ours = frozen(env), self._frozen
         unseen = {name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name)}
-        read = {name for name in self._read if env.get(name) != self.given.get(name)}
-        return sorted(unseen | {name for name in read if name not in OWN and not name.startswith(OWN_PREFIXES)})
+        return sorted(unseen | {name for name in self._read if counts(name) and env.get(name) != self.given.get(name)})
+
+    def marks(self) -> Dict[str, Optional[str]]:
+        """What matters of the template's environment; the values are not told. Another one needs another template."""
+        names = {*filter(counts, self._read), *self._frozen}
+        return {name: mark(self.given.get(name)) for name in sorted(names)}
 
     def made(self, env: Mapping[bytes, bytes]) -> Dict[bytes, bytes]:
         """What modules have set when they were imported, for a program with this environment: where neither it nor the

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
 from daybreak.keeper import environment
+from daybreak.warm.variables import mark
 
 
 def test_a_new_shells_variables_replace_the_old_ones_but_for_its_terminal() -> None:
@@ -20,6 +22,15 @@ def test_the_digest_changes_with_what_services_see_and_not_with_the_terminal() -
     one = environment.digest({"KEY": "a", "PWD": "/x", "DAYBREAK_HOME": "/h"})
     assert one == environment.digest({"PWD": "/y", "KEY": "a", "SSH_TTY": "t"})
     assert one != environment.digest({"KEY": "b"})
+
+
+def test_the_template_is_kept_as_long_as_it_has_read_nothing_that_differs(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    assert environment.of_template(state, {"KEY": "a"}, but=()) == environment.digest({"KEY": "a"})
+    state.write_text(json.dumps({"environment": "as before", "variables": {"KEY": mark("a"), "GONE": None}}))
+    assert environment.of_template(state, {"KEY": "a", "OTHER": "x"}, but=()) == "as before"
+    assert environment.of_template(state, {"KEY": "b"}, but=("KEY",)) == "as before"
+    assert environment.of_template(state, {"KEY": "b"}, but=()) == environment.digest({"KEY": "b"})
 
 
 def test_it_is_kept_for_the_next_keeper_in_a_file_of_ours_alone(

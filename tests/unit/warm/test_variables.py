@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from daybreak.warm.variables import Variables
+from daybreak.warm.variables import Variables, still_fits
 
 GIVEN = {"SET": "1", "OTHER": "2", "PATH": "/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "4"}
 
@@ -80,6 +80,18 @@ def test_what_modules_set_is_there_where_nothing_else_is() -> None:
     assert variables.made({}) == {b"MADE": b"m"}
     assert variables.made({b"MADE": b"own"}) == {}
     del os.environ["MADE"], os.environ["MKL_NUM_THREADS"]
+
+
+def test_a_template_fits_as_long_as_nothing_differs_that_it_has_read() -> None:
+    variables = Variables()
+    with variables.watched():
+        os.environ.get("SET"), os.environ.get("NEW"), os.environ.get("PATH")
+    marks = variables.marks()
+    assert GIVEN["SET"] not in marks.values()
+    assert still_fits(marks, {**GIVEN, "OTHER": "x", "PATH": "/other"}, but=())
+    for change in ({"SET": "2"}, {"NEW": ""}, {"LANG": "C"}, {"MKL_CBWR": "AVX2"}):
+        assert not still_fits(marks, {**GIVEN, **change}, but=())
+        assert still_fits(marks, {**GIVEN, **change}, but=change)
 
 
 def test_nothing_is_watched_afterwards() -> None:
