@@ -26,7 +26,7 @@ class Handle:
     """One started instance of a service, with what is needed to find it again.
 
     `pid`, `started_ticks` (clock ticks since boot) and `boot_id` together name a process for ever; a container is named
-    by its labels alone, and has 0, 0 and an empty text there.
+    by its labels alone, and has 0, 0 and an empty text there. In another `namespace` of pids the pid means nothing.
     `bound` maps the services whose fate it shares to the instance it was started with.
     `started_wall` is seconds since 1970, for display. A `one_shot`, and what `may_end`, completes with a good end.
     """
@@ -46,6 +46,7 @@ class Handle:
     one_shot: bool = False
     may_end: bool = False
     state: State = State.RUNNING
+    namespace: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

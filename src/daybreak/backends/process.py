@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from daybreak.backends import procfs
 from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
+from daybreak.backends.claim import claim, require_free
 from daybreak.backends.inherited import inherited, places
 from daybreak.backends.pidfd import PidFd, wait_all
 from daybreak.backends.records import Records, write_private
@@ -22,6 +24,8 @@ from daybreak.services.base import Joined, Secret, Service, log_path
 
 KILL_DEADLINE_S = 15.0
 TIMED_OUT_CODE = 124
+# The pid, and the session, of no process.
+NOBODY = -1
 
 
 class ProcessBackend:
@@ -38,7 +42,8 @@ class ProcessBackend:
         """Start the service's process in a session of its own; its output goes to the service's log file."""
         log = log_path(self._paths.logs, service.name)
         try:
-            child = self._spawn(service, instance, log)
+            async with self._claimed(service) as held:
+                child = self._spawn(service, instance, log, held)
         except OSError as error:
             raise _not_started(service, log, error) from error
         self._children[child.pid] = child
@@ -52,7 +57,22 @@ class ProcessBackend:
             raise _not_started(service, log, error) from error
         return handle
 
-    def _spawn(self, service: Service, instance: str, log: Path) -> subprocess.Popen[bytes]:
+    @contextlib.asynccontextmanager
+    async def _claimed(self, service: Service) -> AsyncIterator[tuple[int, ...]]:
+        """What the process inherits so that it alone uses its data: nothing where others may."""
+        if not service.exclusive:
+            yield ()
+            return
+        held = await claim(self._lock_of(service.name), service)
+        try:
+            yield (held,)
+        finally:
+            os.close(held)
+
+    def _lock_of(self, service: str) -> Path:
+        return self._paths.root / f"{service}.lock"
+
+    def _spawn(self, service: Service, instance: str, log: Path, held: Sequence[int]) -> subprocess.Popen[bytes]:
         for folder in service.folders:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in service.discard:
@@ -75,6 +95,7 @@ class ProcessBackend:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=held,
             )
 
     def _handle(self, service: Service, pid: int, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
@@ -130,7 +151,7 @@ class ProcessBackend:
             forks = self._forks()
             self._signal([p for p in left if p.pid in forks and not forks[p.pid].has_launcher], signal.SIGKILL)
             asking = [p for p in ordinary if p.pid not in asked and p.pid not in forks]
-            if policy.main_only and procfs.alive(handle.pid, handle.started_ticks):
+            if policy.main_only and _is_alive(handle):
                 asking = [p for p in asking if p.pid == handle.pid]
             self._signal(asking, signal.Signals[policy.signal])
             asked.update(p.pid for p in asking)
@@ -146,7 +167,7 @@ class ProcessBackend:
         ended = handle.pid
         child = self._children.get(handle.pid)
         # A child whose first thread has ended looks dead while its other threads still end: its exit code comes later.
-        if procfs.alive(handle.pid, handle.started_ticks) or (child is not None and child.poll() is None):
+        if _is_alive(handle) or (child is not None and child.poll() is None):
             ended = await wait_all(list(watched), any_one=True)
         role = watched[ended]
         if ended != handle.pid:
@@ -163,7 +184,7 @@ class ProcessBackend:
         for handle in self._records.load():
             if handle.boot_id != procfs.boot_id():
                 self._records.forget(handle)  # the machine was restarted: nothing of it can be running
-            elif handle.state is State.COMPLETED or procfs.alive(handle.pid, handle.started_ticks):
+            elif handle.state is State.COMPLETED or _is_alive(handle):
                 found.append(handle)
             else:
                 found.append(handle.in_state(State.BROKEN))
@@ -174,7 +195,18 @@ class ProcessBackend:
         return found
 
     async def run(self, service: Service, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
-        """Run a command with the service's environment and folder; it never outlives its deadline."""
+        """Run a command with the service's environment and folder; it never outlives its deadline.
+
+        Raises ServiceDied for a preparation of data that another server uses.
+        """
+        if tuple(argv) in [step.argv for step in service.prepare]:
+            async with self._claimed(service) as held:
+                return await self._run(service, argv, timeout_s, held)
+        return await self._run(service, argv, timeout_s)
+
+    async def _run(
+        self, service: Service, argv: Sequence[str], timeout_s: float, held: Sequence[int] = ()
+    ) -> CommandResult:
         environment = self._environment(service) | {procfs.CLUSTER_MARKER: str(self._paths.root)}
         cwd = service.cwd if Path(service.cwd).is_dir() else None
         try:
@@ -186,6 +218,7 @@ class ProcessBackend:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=held,
             )
         except OSError as error:
             return CommandResult(127, f"{argv[0]}: {error.strerror}")
@@ -201,7 +234,9 @@ class ProcessBackend:
         return CommandResult(child.returncode or 0, output.decode(errors="replace")[-4000:].strip())
 
     async def purge(self, services: Sequence[str]) -> None:
-        """Delete the stored data of the named services."""
+        """Delete the stored data of the named services; raises DaybreakError, and deletes nothing, where it is used."""
+        for name in services:
+            require_free(self._lock_of(name), name)
         for name in services:
             await asyncio.to_thread(shutil.rmtree, self._paths.data / name, True)
 
@@ -222,10 +257,10 @@ class ProcessBackend:
     def _members(self, handle: Handle) -> list[procfs.Process]:
         if handle.stop.alone:
             main = procfs.read(handle.pid)
-            return [main] if main and procfs.alive(handle.pid, handle.started_ticks) else []
+            return [main] if main and _is_alive(handle) else []
         return procfs.members(
             handle.instance,
-            handle.pid,
+            handle.pid if _is_here(handle) else NOBODY,
             handle.started_ticks,
             working=(handle.stop.working_name, handle.stop.working_folder),
             forks=[pid for pid, fork in self._forks().items() if fork.instance == handle.instance],
@@ -253,6 +288,15 @@ class ProcessBackend:
         """
         child = self._children.get(pid)
         return child.poll() if child is not None else None
+
+
+def _is_here(handle: Handle) -> bool:
+    """Does its pid mean something to us? A cluster's state may be seen from several containers."""
+    return handle.namespace in ("", procfs.pid_namespace())
+
+
+def _is_alive(handle: Handle) -> bool:
+    return _is_here(handle) and procfs.alive(handle.pid, handle.started_ticks)
 
 
 def _not_started(service: Service, log: Path, error: OSError) -> ServiceDied:

@@ -35,6 +35,23 @@ class Process:
 
 
 @cache
+def pid_namespace() -> str:
+    """What a pid means something in: a name that the kernel gives, such as `pid:[4026531836]`."""
+    try:
+        return os.readlink(PROC / "self/ns/pid")
+    except OSError:
+        return ""
+
+
+def shares(pid: int, kind: str) -> bool:
+    """Is the process in the same namespace as this one? `kind` is `mnt`, `net`, `pid`; yes where it cannot be known."""
+    try:
+        return os.readlink(PROC / str(pid) / "ns" / kind) == os.readlink(PROC / "self/ns" / kind)
+    except OSError:
+        return True
+
+
+@cache
 def boot_id() -> str:
     """Changes with every boot of the machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -186,7 +203,7 @@ def members(
         if (ours and process.session == main)
         or pid in forks
         or marks[pid].get(MARKER) == instance
-        or _works(process, *working)
+        or works(process, *working)
     }
     children: dict[int, list[int]] = {}
     for process in rows.values():
@@ -201,8 +218,8 @@ def members(
     return [rows[pid] for pid in sorted(found)]
 
 
-def _works(process: Process, name: str, folder: str) -> bool:
-    """Both: whoever merely stands in the folder, a shell or an editor, is a stranger."""
+def works(process: Process, name: str, folder: str) -> bool:
+    """Has the process that name, and that folder? Who merely stands there, a shell or an editor, is a stranger."""
     return bool(name and folder) and process.comm == name and working_folder(process.pid) == folder
 
 

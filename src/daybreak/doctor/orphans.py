@@ -98,7 +98,9 @@ def _own(rows: Mapping[int, Row], case: Case) -> Iterator[Finding]:
     """Instances that their cluster has no record of, and lost forks; what runs a check has no instance."""
     left: dict[str, list[Row]] = {}
     for row in rows.values():
-        if row.root and row.instance and (row.lost or not _is_recorded(Path(row.root), row.instance)):
+        if not (row.root and row.instance and _sees_the_same_state(row)):
+            continue
+        if row.lost or not _is_recorded(Path(row.root), row.instance):
             left.setdefault(row.root, []).append(row)
     for root, found in left.items():
         yield warning(
@@ -106,6 +108,17 @@ def _own(rows: Mapping[int, Row], case: Case) -> Iterator[Finding]:
             WHY if not Path(root).exists() else "what started them was killed before it was recorded, or before them",
             _end_own(Path(root), found, case),
         )
+
+
+def _sees_the_same_state(row: Row) -> bool:
+    """Where other file systems are mounted, as in a container, its cluster's folder may be one that we do not see: what
+    is recorded there, and by which keeper it is looked after, cannot be told from here."""
+    if procfs.shares(row.pid, "mnt"):
+        return True
+    try:
+        return os.path.samefile(row.root, f"/proc/{row.pid}/root{row.root}")
+    except OSError:
+        return False
 
 
 def _is_recorded(root: Path, instance: str) -> bool:
@@ -134,20 +147,13 @@ def _others(strangers: Sequence[Row], rows: Mapping[int, Row]) -> Iterator[Findi
 
 
 def _is_left(row: Row, rows: Mapping[int, Row], listening: set[int]) -> bool:
-    if not _same_network(row.pid):
+    if not procfs.shares(row.pid, "net"):
         return False  # in a container: its ports are not these
     address = GCS_ADDRESS.search(row.line)
     if address:
         return _is_here(address[1]) and int(address[2]) not in listening
     parent = rows.get(row.process.parent)
     return bool(WORKER.search(row.line)) and (parent is None or parent.pid == 1)
-
-
-def _same_network(pid: int) -> bool:
-    try:
-        return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
-    except OSError:
-        return True  # another user's: what its ports are is all that we know
 
 
 def _is_here(host: str) -> bool:
@@ -182,8 +188,8 @@ def _kill(rows: Sequence[Row]) -> str:
 
 def _summary(rows: Mapping[int, Row], own: set[int]) -> str:
     ray = [row for row in rows.values() if RAY_PROGRAM.search(row.line)]
-    apart = sum(not _same_network(row.pid) for row in ray)
-    here = [row for row in ray if _same_network(row.pid)]
+    apart = sum(not procfs.shares(row.pid, "net") for row in ray)
+    here = [row for row in ray if procfs.shares(row.pid, "net")]
     others = sum(row.pid not in own for row in here)
     said = f"none; daybreak has {len(here) - others} Ray processes here"
     return said + (f", somebody else {others}" if others else "") + (f", containers have {apart}" if apart else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -41,11 +42,17 @@ def look(case: Case, youngest_s: float = YOUNGEST_S) -> Iterator[Finding]:
 def _lock(paths: ClusterPaths, listening: set[str], youngest_s: float) -> Iterator[Finding]:
     """A file that names a dead process is no lock: only one that is held keeps a keeper from starting."""
     holder = holder_of(paths.lock)
-    if holder is None or str(paths.socket) in listening:
+    if holder is None or _is_served(paths.socket, listening):
         return
     process = procfs.read(holder)
     age_s = _age_s(process) if process else youngest_s
-    if age_s >= youngest_s:  # a keeper that is just starting has the lock before it listens
+    if process and not procfs.shares(holder, "mnt"):
+        yield note(
+            f"{paths.lock} is held by pid {holder} ({process.comm}), which sees other file systems, as in a container",
+            f"cluster {paths.name} can be asked only where its keeper runs",
+            f"nsenter --target {holder} --mount --net   # a shell there",
+        )
+    elif age_s >= youngest_s:  # a keeper that is just starting has the lock before it listens
         yield warning(
             f"{paths.lock} is held by pid {holder}{f' ({process.comm})' if process else ''}, and no keeper answers",
             f"no keeper of cluster {paths.name} can start while it is held",
@@ -69,8 +76,24 @@ def _sockets() -> list[Path]:
 
 
 def _is_served(path: Path, listening: set[str]) -> bool:
-    """The template listens before its socket gets this name: the kernel knows it by the first, which has its pid."""
-    return str(path) in listening or any(known.startswith(f"{path}.") for known in listening)
+    """The template listens before its socket gets this name: the kernel knows it by the first, which has its pid.
+
+    The kernel's table is that of this network namespace; whoever listens in another one is asked.
+    """
+    known = str(path) in listening or any(name.startswith(f"{path}.") for name in listening)
+    return known or _accepts(path)
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.setblocking(False)
+        try:
+            made.connect(str(path))
+        except BlockingIOError:
+            return True  # so many wait that it cannot be asked
+        except OSError:
+            return False
+    return True
 
 
 def _is_young(path: Path, youngest_s: float) -> bool:

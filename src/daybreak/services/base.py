@@ -289,8 +289,9 @@ class Service:
     """One thing that runs.
 
     `folders` are made before it starts and `discard` (stale sockets) is removed; `vital` names processes without which
-    it counts as dead; `logs` are patterns of log files besides its own output; `urls` is where it answers. Without an
-    `optional` one everything else still comes up: its failure is told, and fails nothing.
+    it counts as dead; the data of an `exclusive` one is used by one at a time, whoever starts it; `logs` are patterns
+    of log files besides its own output; `urls` is where it answers. Without an `optional` one everything else still
+    comes up: its failure is told, and fails nothing.
     """
 
     name: str
@@ -307,6 +308,7 @@ class Service:
     restart: Restart = Restart.ALWAYS
     one_shot: bool = False
     optional: bool = False
+    exclusive: bool = False
     vital: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     ports: tuple[PortClaim, ...] = ()

@@ -93,6 +93,7 @@ def postgres(spec: Spec, site: Site) -> Service:
             ConfigFile(hba, HEADER.format(POSTGRES) + HBA),
         ),
         prepare=(_setup(site, server, wanted.database, marker),),
+        exclusive=True,
         urls={POSTGRES: f"postgresql://{LOOPBACK}:{port}/{wanted.database}"},
     )
 
@@ -120,6 +121,7 @@ def redis(spec: Spec, site: Site) -> Service:
         ports=(PortClaim(LOOPBACK, port, "Redis"),),
         files=(ConfigFile(config, HEADER.format(REDIS) + redis_text(settings)),),
         folders=(data,),
+        exclusive=True,
         urls={REDIS: f"redis://{LOOPBACK}:{port}/0"},
     )
 

@@ -7,16 +7,19 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from daybreak.backends import procfs
 from daybreak.doctor import orphans, stale
 from daybreak.doctor.finding import Finding, Severity
 from daybreak.doctor.locks import holder_of, listening_sockets
 from daybreak.paths import ClusterPaths
-from tests.unit.doctor.conftest import MakeCase, of, process, record
+from tests.unit.doctor.conftest import MakeCase, as_root, of, process, record
 
 RAYLET = "/opt/ray/core/src/ray/raylet/raylet"
 GCS = "/opt/ray/core/src/ray/gcs/gcs_server"
@@ -89,6 +92,24 @@ def test_our_own_of_other_clusters(make_case: MakeCase, tmp_path: Path) -> None:
         with process("postgres", env=marks) as started:
             found = of(look(make_case, started), Severity.WARNING)
             assert found.mend == (mend or f"kill -9 {started.pid}",)
+
+
+@as_root
+def test_processes_of_a_cluster_whose_state_folder_is_not_to_be_seen_from_here(
+    make_case: MakeCase, paths: ClusterPaths, tmp_path: Path
+) -> None:
+    """In a mount namespace of its own, where it is recorded and healthy; but not where it sees what we see."""
+    state = tmp_path / "state"
+    state.mkdir()
+    hidden = f"mount -t tmpfs none {state} && mkdir -p {state}/far/services && echo there && read line"
+    for root, seen in ((state / "far", False), (paths.root, True)):
+        marks = {"DAYBREAK_CLUSTER_ROOT": str(root), "DAYBREAK_INSTANCE": "x", "PATH": os.environ["PATH"]}
+        apart = ["unshare", "--mount", "sh", "-c", hidden]
+        with subprocess.Popen(apart, env=marks, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+            assert started.stdout
+            assert started.stdout.readline() == b"there\n"
+            assert bool(look(make_case, started)) is seen
+            started.communicate(b"\n")
 
 
 def test_a_fork_whose_launcher_is_gone(make_case: MakeCase, paths: ClusterPaths) -> None:
@@ -173,6 +194,33 @@ def test_a_lock_that_is_held_while_no_keeper_answers(make_case: MakeCase, paths:
         assert found.mend == (f"kill {os.getpid()}",)
         # A keeper that is just starting has the lock before it listens.
         of(stale.look(make_case(), youngest_s=1e9), Severity.OK)
+
+
+@as_root
+def test_a_keeper_in_another_network_namespace_is_no_dead_one(make_case: MakeCase, paths: ClusterPaths) -> None:
+    script = (
+        "import fcntl, socket, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "made = socket.socket(socket.AF_UNIX); made.bind(sys.argv[2]); made.listen(); "
+        "print(flush=True); sys.stdin.read()"
+    )
+    words = ["unshare", "--net", sys.executable, "-c", script, str(paths.lock), str(paths.socket)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdout
+        keeper.stdout.readline()
+        assert holder_of(paths.lock) == keeper.pid
+        assert str(paths.socket) not in listening_sockets()
+        of(stale.look(make_case(), youngest_s=0.0), Severity.OK)
+        keeper.communicate(b"")
+
+
+def test_a_keeper_that_sees_other_file_systems_is_not_to_be_killed(
+    make_case: MakeCase, paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "shares", lambda pid, kind: kind != "mnt")
+    with open(paths.lock, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = of(stale.look(make_case(), youngest_s=0.0), Severity.NOTE)
+        assert not any(line.startswith("kill") for line in found.mend)
 
 
 def _named(pid: int, parent: int) -> procfs.Process:
