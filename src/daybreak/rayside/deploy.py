@@ -291,14 +291,6 @@ def _value(status: Any) -> str:
     return str(getattr(status, "value", status))
 
 
-def step_aside() -> None:
-    """The application's modules may have the names of this program's: from now on theirs are found."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
-    for module in (diverted, frames, loading, reasons, remembered):
-        sys.modules.pop(module.__name__, None)
-
-
 def connect(job: Dict[str, Any], status: Status, deadline: float, init: Any, **options: Any) -> Any:
     """Connect to the cluster as soon as its head can be; `init` is Ray's `ray.init`."""
     status.write("waiting", "for the head's raylet")
@@ -324,7 +316,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     import ray
     import ray.serve
 
-    step_aside()
+    loading.step_aside(diverted, frames, loading, remembered)
     targets = load_all(job, status, deadline)
     if not ray.is_initialized():
         connect(job, status, deadline, ray.init)

@@ -2,7 +2,9 @@
 
 import importlib
 import os
+import sys
 import traceback
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
 if TYPE_CHECKING:
@@ -141,6 +143,14 @@ def refusal(what: str, error: BaseException) -> Refused:
     else:
         reason = told.reason if told else f"{type(error).__name__}: {error}".strip()
     return Refused(f"{what}: {reason}", tuple(told.lines if told else ()))
+
+
+def step_aside(*programs: ModuleType) -> None:
+    """The application's modules may have the names of this program's: from now on theirs are found."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
+    for program in programs:
+        sys.modules.pop(program.__name__, None)
 
 
 def users_line() -> str:

@@ -1,0 +1,109 @@
+"""Try what a deployment is to deploy, before anything that runs is touched: `python vet.py REQUEST.json REPORT.json`.
+
+A program of Ray's interpreter, for one look: it checks a Serve config by Ray's schema, imports and builds every
+application, and ends. Nothing is deployed, no cluster is connected to. The request is that of `deploy.py`. The report
+(JSON): `problems` (reason, lines), `unknown` (what could not be tried, and why), `asks` (see `shortage.py`).
+"""
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List
+
+if TYPE_CHECKING:
+    from daybreak.rayside import asks, diverted, frames, loading
+else:
+    import asks
+    import diverted
+    import frames
+    import loading
+
+# Of a runtime environment: with any of these the code, or what it imports, is not what is here.
+ELSEWHERE = ("working_dir", "py_modules", "pip", "uv", "conda", "container", "image_uri", "py_executable")
+
+
+class NeedsCluster(BaseException):
+    """The application reaches for Ray while it is imported: this process has none, and must not use the running one.
+
+    Not an Exception: what an application does without Ray is not what it will do.
+    """
+
+
+def vet(job: Dict[str, Any]) -> Dict[str, Any]:
+    """The report. Every application is tried, whatever became of the others."""
+    problems: List[Dict[str, Any]] = []
+    unknown: List[str] = []
+    asked: List[Dict[str, Any]] = []
+    for entry in _entries(job, problems):
+        elsewhere = [key for key in ELSEWHERE if entry["runtime_env"].get(key)]
+        if elsewhere:
+            unknown.append(f"application {entry['name']}: its runtime_env has {', '.join(elsewhere)}")
+            continue
+        try:
+            with diverted.diverted(_no_cluster, _no_cluster), _environment(entry["runtime_env"].get("env_vars") or {}):
+                built = loading.load(entry)
+            asked += asks.asks_of(built, entry["name"], entry["deployments"])
+        except loading.Refused as error:
+            problems.append({"reason": error.reason, "lines": error.lines})
+        except NeedsCluster as error:
+            unknown.append(f"application {entry['name']}: it needs Ray while it is imported{error}")
+    return {"problems": problems, "unknown": unknown, "asks": asked}
+
+
+def _entries(job: Dict[str, Any], problems: List[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
+    """The applications, in the words of a request, wherever they are written."""
+    if job["config"] is None:
+        for entry in job["applications"]:
+            yield {**entry, "runtime_env": {}, "deployments": []}
+        return
+    try:
+        loading.check_config(job["config"], job.get("config_file") or "the Serve config")
+    except loading.Refused as error:
+        problems.append({"reason": error.reason, "lines": error.lines})
+        return
+    for app in job["config"]["applications"]:
+        yield {
+            "import": app["import_path"],
+            "name": app.get("name", "default"),
+            "args": app.get("args") or {},
+            "runtime_env": app.get("runtime_env") or {},
+            "deployments": app.get("deployments") or [],
+        }
+
+
+def _no_cluster(*_: Any, **__: Any) -> Any:
+    place = loading.users_line().rstrip(": ")
+    raise NeedsCluster(f" ({place})" if place else "")
+
+
+@contextlib.contextmanager
+def _environment(variables: Dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main() -> None:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job = json.load(file)
+    loading.step_aside(asks, diverted, frames, loading)
+    report = vet(job)
+    # A target capacity scales the numbers of replicas.
+    if (job["config"] or {}).get("target_capacity") is not None:
+        report["asks"] = []
+    temporary = f"{sys.argv[2]}.{os.getpid()}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(report, file)
+    os.replace(temporary, sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    # What the application has started at its import is not waited for.
+    os._exit(0)
