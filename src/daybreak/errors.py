@@ -5,6 +5,7 @@ DaybreakError                  1   something failed
 │   └── ExportRefused          2   files are in the way of an export; carries every one
 ├── SpecError                  2   the spec is invalid; carries every problem at once
 ├── PreflightError             1   the machine cannot run the plan (port in use, disk full, ...)
+├── VettingFailed              1   what is to replace something that works cannot run; nothing was changed
 ├── WaitError                      a wait that did not end as ready
 │   ├── ServiceDied            1   the process ended; carries exit code and log tail
 │   └── WaitTimeout            3   the deadline passed; carries the last reason and log tail
@@ -122,6 +123,22 @@ class PreflightError(DaybreakError):
 
     def details(self) -> list[str]:
         return list(self.problems)
+
+
+class VettingFailed(DaybreakError):
+    """What is to replace something that works cannot run; nothing was changed. `lines` are the user's frames.
+
+    `serves`: applications answered before, and still do.
+    """
+
+    def __init__(self, message: str, lines: Sequence[str] = (), *, serves: bool, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.lines = tuple(lines)
+        self.serves = serves
+
+    def details(self) -> list[str]:
+        still = "what ran before still serves" if self.serves else "what ran before still runs"
+        return [*self.lines, f"nothing was changed: {still}"]
 
 
 class WaitError(DaybreakError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, note, ok, warning
 from daybreak.report.text import plural
-from daybreak.spec.model import Node, Spec
+from daybreak.services.ray import whole_cpus
+from daybreak.spec.model import Spec
 from daybreak.survey.machine import machine
 
 # So many times the CPUs there are: tasks then share each CPU, and every start takes as many times as long.
@@ -22,11 +22,7 @@ def look(case: Case) -> Iterator[Finding]:
 
 def offered(spec: Spec) -> int:
     """The CPUs that Ray counts: whole ones, as in services/ray.py."""
-    return _whole(spec.head) + spec.workers.count * _whole(spec.workers)
-
-
-def _whole(node: Node) -> int:
-    return 1 if node.cpus is None else math.ceil(node.cpus)
+    return whole_cpus(spec.head) + spec.workers.count * whole_cpus(spec.workers)
 
 
 def judge(cpus: int, promised: int, workers: int) -> Iterator[Finding]:

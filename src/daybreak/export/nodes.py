@@ -110,6 +110,7 @@ def files(spec: Spec, target: Target) -> list[File]:
     request = json.loads(made.text)
     request["status_file"] = "/tmp/daybreak-serve-status.json"
     request["instance"] = spec.name
+    request["nodes_file"] = None
     request["dashboard"] = f"http://127.0.0.1:{spec.port('dashboard')}"
     request["raylet_health"] = f"http://127.0.0.1:{place(spec, target).ports['head.agent_http']}{ray.AGENT_HEALTH}"
     if request["config"]:

@@ -38,6 +38,7 @@ from daybreak.keeper.runs import Runs
 from daybreak.keeper.sessions import Sessions
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.tidy import tidy
+from daybreak.keeper.vetting import vet
 from daybreak.keeper.wanted import WantedState
 from daybreak.keeper.warmth import Warmth
 from daybreak.paths import ClusterPaths
@@ -372,7 +373,9 @@ class Keeper:
                 unproven=unproven,
                 before=before.cluster.services if before else (),
             )
-            preflight(plan(wanted.services, observed, goal), self._paths.root, self._page.claims(cluster))
+            steps = plan(wanted.services, observed, goal)
+            preflight(steps, self._paths.root, self._page.claims(cluster))
+            await self._vet(kind, steps, target, request.get("pid"))
             self._take_over(target)
             try:
                 done = await self._run(kind, wanted, cluster, client=client, client_pid=request.get("pid"))
@@ -383,6 +386,19 @@ class Keeper:
             return done
         finally:
             self._lock.release()
+
+    async def _vet(self, kind: RunKind, steps: Plan, target: Target, client_pid: int | None) -> None:
+        """Try what is to replace something that works; like a run, the client may cancel it."""
+        task = asyncio.ensure_future(vet(steps, target, self._backend))
+        self._current = Current(kind, task, time.time(), client_pid)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            self._current = None
+        if task.cancelled():
+            raise Interrupted("interrupted; nothing was changed")
+        task.result()
 
     async def _prewarm(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Start the warm template and nothing else; where the cluster runs it has one already."""

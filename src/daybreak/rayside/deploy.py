@@ -7,7 +7,7 @@ the `reason` in one line, the user's frames (`error`), and all that is known (`w
 
 The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `applications` (import, name, route, args),
 `config` (Ray's Serve config as a mapping, or null), `dashboard` (URL), `token_file` (or null), `status_file`,
-`config_file` (its name for people), `instance`, `timeout_s`.
+`config_file` (its name for people), `nodes_file` (what the nodes offer, or null), `instance`, `timeout_s`.
 """
 
 import functools
@@ -23,13 +23,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Set
 
 if TYPE_CHECKING:
-    from daybreak.rayside import diverted, frames, loading, reasons, remembered
+    from daybreak.rayside import asks, diverted, frames, loading, reasons, remembered, shortage
 else:
+    import asks
     import diverted
     import frames
     import loading
     import reasons
     import remembered
+    import shortage
 
 # Waits begin with short naps and double up to the longest.
 SHORTEST_NAP_S = 0.01
@@ -306,7 +308,20 @@ def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
         loading.check_config(job["config"], job.get("config_file") or "the Serve config")
     connecting = functools.partial(connect, job, status, deadline)
     with diverted.diverted(connecting, functools.partial(start_serve, job=job, deadline=deadline)):
-        return [loading.load(entry) for entry in job["applications"]]
+        targets = [loading.load(entry) for entry in job["applications"]]
+    refuse_shortage(job, [row for t, e in zip(targets, job["applications"]) for row in asks.asks_of(t, e["name"])])
+    return targets
+
+
+def refuse_shortage(job: Dict[str, Any], asked: List[Dict[str, Any]]) -> None:
+    """Replicas that no node will ever have room for are not waited for. Raises Refused."""
+    if not job.get("nodes_file"):
+        return
+    with open(job["nodes_file"], encoding="utf-8") as file:
+        nodes = asks.with_what_ray_finds(json.load(file))
+    short = shortage.shortage(asked, nodes)
+    if short:
+        raise loading.Refused(short.reason, (short.hint,))
 
 
 def run(job: Dict[str, Any], status: Status) -> None:
@@ -316,7 +331,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     import ray
     import ray.serve
 
-    loading.step_aside(diverted, frames, loading, remembered)
+    loading.step_aside(asks, diverted, frames, loading, reasons, remembered, shortage)
     targets = load_all(job, status, deadline)
     if not ray.is_initialized():
         connect(job, status, deadline, ray.init)

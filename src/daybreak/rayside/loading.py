@@ -142,7 +142,9 @@ def refusal(what: str, error: BaseException) -> Refused:
         reason = f"it calls sys.exit({'' if error.code is None else repr(error.code)})"
     else:
         reason = told.reason if told else f"{type(error).__name__}: {error}".strip()
-    return Refused(f"{what}: {reason}", tuple(told.lines if told else ()))
+    lines = told.lines if told else []
+    # How this program came to the application's first line is no news.
+    return Refused(f"{what}: {reason}", tuple(lines[1:] if lines and lines[0].startswith("…") else lines))
 
 
 def step_aside(*programs: ModuleType) -> None:

@@ -1,8 +1,9 @@
 """Try what a deployment is to deploy, before anything that runs is touched: `python vet.py REQUEST.json REPORT.json`.
 
 A program of Ray's interpreter, for one look: it checks a Serve config by Ray's schema, imports and builds every
-application, and ends. Nothing is deployed, no cluster is connected to. The request is that of `deploy.py`. The report
-(JSON): `problems` (reason, lines), `unknown` (what could not be tried, and why), `asks` (see `shortage.py`).
+application, and ends. Nothing is deployed, no cluster is connected to. The request is that of `deploy.py`, with `nodes`
+(see `shortage.py`). The report (JSON): `problems` (reason, lines, hint), `unknown` (what could not be tried, and why),
+`asks` (see `shortage.py`).
 """
 
 import contextlib
@@ -12,12 +13,13 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 if TYPE_CHECKING:
-    from daybreak.rayside import asks, diverted, frames, loading
+    from daybreak.rayside import asks, diverted, frames, loading, shortage
 else:
     import asks
     import diverted
     import frames
     import loading
+    import shortage
 
 # Of a runtime environment: with any of these the code, or what it imports, is not what is here.
 ELSEWHERE = ("working_dir", "py_modules", "pip", "uv", "conda", "container", "image_uri", "py_executable")
@@ -48,7 +50,15 @@ def vet(job: Dict[str, Any]) -> Dict[str, Any]:
             problems.append({"reason": error.reason, "lines": error.lines})
         except NeedsCluster as error:
             unknown.append(f"application {entry['name']}: it needs Ray while it is imported{error}")
+    short = shortage.shortage(asked, asks.with_what_ray_finds(job["nodes"])) if not scaled(job) else None
+    if short:
+        problems.append({"reason": short.reason, "lines": [], "hint": short.hint})
     return {"problems": problems, "unknown": unknown, "asks": asked}
+
+
+def scaled(job: Dict[str, Any]) -> bool:
+    """A target capacity scales the numbers of replicas: nothing certain can be said of them."""
+    return (job["config"] or {}).get("target_capacity") is not None
 
 
 def _entries(job: Dict[str, Any], problems: List[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
@@ -91,11 +101,11 @@ def _environment(variables: Dict[str, str]) -> Iterator[None]:
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
-    loading.step_aside(asks, diverted, frames, loading)
-    report = vet(job)
-    # A target capacity scales the numbers of replicas.
-    if (job["config"] or {}).get("target_capacity") is not None:
-        report["asks"] = []
+    loading.step_aside(asks, diverted, frames, loading, shortage)
+    try:
+        report = vet(job)
+    except Exception as error:  # our own fault, or a Ray that is another one: no reason to refuse anything
+        report = {"problems": [], "unknown": [f"everything: {type(error).__name__}: {error}"], "asks": []}
     temporary = f"{sys.argv[2]}.{os.getpid()}"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(report, file)

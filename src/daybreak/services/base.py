@@ -191,11 +191,15 @@ class PortClaim:
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file written just before the service starts. The text may hold secrets: it is never shown."""
+    """A file written just before the service starts. The text may hold secrets: it is never shown.
+
+    `aside`: another text is no reason to replace the service.
+    """
 
     path: str
     text: str = field(repr=False)
     mode: int = 0o600
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -333,7 +337,7 @@ class Service:
             "argv": self.argv,
             "cwd": self.cwd,
             "env": {key: _plain(value) for key, value in sorted(self.env.items())},
-            "files": [(file.path, file.text) for file in self.files],
+            "files": [(file.path, file.text) for file in self.files if not file.aside],
         }
         if self.container:
             basis["container"] = asdict(replace(self.container, health=None))

@@ -326,8 +326,7 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
         "--max-worker-port=0",
         f"--object-store-memory={node.object_store}",
     ]
-    # A Ray node has whole CPUs only: a part of one counts as one, as with KubeRay.
-    flags.append(f"--num-cpus={1 if node.cpus is None else math.ceil(node.cpus)}")
+    flags.append(f"--num-cpus={whole_cpus(node)}")
     if node.gpus is not None:
         flags.append(f"--num-gpus={node.gpus}")
     if node.memory is not None:
@@ -337,6 +336,11 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
     if node.labels and site.ray.has_labels:
         flags.append("--labels=" + ",".join(f"{key}={value}" for key, value in sorted(node.labels.items())))
     return flags
+
+
+def whole_cpus(node: Node) -> int:
+    """A Ray node has whole CPUs only: a part of one counts as one, as with KubeRay."""
+    return 1 if node.cpus is None else math.ceil(node.cpus)
 
 
 def _place(site: Site, name: str) -> list[str]:

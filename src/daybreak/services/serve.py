@@ -20,6 +20,7 @@ from daybreak.services.base import (
     Tier,
 )
 from daybreak.services.inside import binds, program
+from daybreak.services.offers import offers
 from daybreak.services.ray import (
     HEAD,
     SERVE,
@@ -72,9 +73,18 @@ def serve(spec: Spec, site: Site) -> Service:
         one_shot=True,
         logs=(f"{ray_folder(site, HEAD)}/session_latest/logs/serve/*.log",),
         ports=(PortClaim(spec.listen, serve_port(spec, site), "Serve"),),
-        files=(ConfigFile(request, json.dumps(_request(spec, site, status), indent=1)),),
+        files=(
+            ConfigFile(request, json.dumps(_request(spec, site, status), indent=1)),
+            # A worker more, or less, is no other deployment.
+            ConfigFile(nodes_file(site), json.dumps(offers(spec), indent=1), aside=True),
+        ),
         urls={"serve": url},
     )
+
+
+def nodes_file(site: Site) -> str:
+    """What the nodes offer, for the deployment."""
+    return f"{site.runtime}/serve-nodes.json"
 
 
 def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
@@ -92,6 +102,7 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
         "dashboard": api_url(spec, site),
         "token_file": secret.path if secret else None,
         "status_file": status,
+        "nodes_file": nodes_file(site),
         # Replaced when the file is written, so that the status of an earlier instance is never taken for this one's.
         "instance": "@INSTANCE@",
         "timeout_s": spec.serve.start_timeout,

@@ -1,0 +1,106 @@
+"""What is to replace something that works is tried first, in a process of its own: see `rayside/vet.py`.
+
+A first start is not slowed down by that: its deployment finds the same faults, and nobody loses anything.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from daybreak.backends.base import CommandResult, State
+from daybreak.backends.process import NOT_INHERITED, TIMED_OUT_CODE
+from daybreak.backends.records import write_private
+from daybreak.errors import VettingFailed
+from daybreak.keeper.desired import Target
+from daybreak.keeper.place import NOT_RUN_CODE, Place
+from daybreak.plan import Plan
+from daybreak.services.base import Service
+from daybreak.services.inside import program, resolved
+from daybreak.services.offers import offers
+from daybreak.services.ray import HEAD, SERVE
+from daybreak.services.warm import WARM
+
+PROGRAM = "rayside/vet.py"
+MOST_OUTPUT_LINES = 12
+log = logging.getLogger(__name__)
+
+
+def at_stake(steps: Plan) -> Service | None:
+    """The deployment that is to start, where that ends a head that runs, or applications that it has; else None."""
+    wanted = next((step.service for step in steps.start if step.service.name == SERVE), None)
+    ending = {step.handle.service for step in steps.stop if step.handle.state is not State.BROKEN}
+    kept = {handle.service for handle in steps.keep}
+    runs = HEAD in kept | ending
+    return wanted if runs and ending & {HEAD, SERVE} else None
+
+
+async def vet(steps: Plan, target: Target, place: Place) -> None:
+    """Try what is wanted. Raises VettingFailed, before anything was touched, where it cannot run.
+
+    Containers are left out: what a new one would have is in its image.
+    """
+    service = at_stake(steps)
+    site = target.cluster.site
+    if service is None or site.engine is not None:
+        return
+    request, report = (Path(site.runtime) / f"vet-{name}.json" for name in ("request", "report"))
+    report.unlink(missing_ok=True)
+    asked = {**json.loads(service.files[0].text), "nodes": offers(target.cluster.spec)}
+    write_private(request, json.dumps(asked))
+    # A template that is to be replaced knows other packages.
+    cold = any(step.handle.service == WARM for step in steps.stop)
+    python = site.ray.python if cold else service.argv[0]
+    argv = (python, program(site, PROGRAM), str(request), str(report))
+    result = await place.run(_as_it_will_be(service, target), argv, timeout_s=service.start_timeout_s)
+    found = _read(report)
+    serves = any(step.handle.service == SERVE for step in steps.stop)
+    if found is None:
+        _judge_end(result, service.start_timeout_s, serves)
+    elif found["problems"]:
+        raise _failed(found["problems"], serves)
+    for text in found["unknown"] if found else ():
+        log.info("not tried before the start: %s", text)
+
+
+def _as_it_will_be(service: Service, target: Target) -> Service:
+    """The service with the environment that it is to be started with."""
+    given = {
+        name: value
+        for name, value in target.environment.items()
+        if name not in NOT_INHERITED and not name.startswith("DAYBREAK_")
+    }
+    return replace(service, env={**given, **resolved(service.env, given)})
+
+
+def _read(report: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(report.read_text())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _judge_end(result: CommandResult, deadline_s: float, serves: bool) -> None:
+    """Without a report the applications have ended the process, or it never came to its end."""
+    if result.code == NOT_RUN_CODE:
+        log.warning("nothing was tried before the start: %s", result.output)
+        return
+    if result.code == TIMED_OUT_CODE:
+        reason = f"the applications are not imported within {deadline_s:g} s"
+    else:
+        reason = f"importing the applications ends the process with exit code {result.code}"
+    raise _failed([{"reason": reason, "lines": result.output.splitlines()[-MOST_OUTPUT_LINES:]}], serves)
+
+
+def _failed(problems: Sequence[dict[str, Any]], serves: bool) -> VettingFailed:
+    first, *others = problems
+    lines = [str(line) for line in first["lines"]]
+    for other in others:
+        lines += [str(other["reason"]), *(f"  {line}" for line in other["lines"])]
+    hint = first.get("hint") or "mend it, then run the same command again"
+    return VettingFailed(str(first["reason"]), lines, serves=serves, hint=hint)
