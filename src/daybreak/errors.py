@@ -134,11 +134,10 @@ class VettingFailed(DaybreakError):
     def __init__(self, message: str, lines: Sequence[str] = (), *, serves: bool, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.lines = tuple(lines)
-        self.serves = serves
+        self.aftermath = f"nothing was changed: what ran before still {'serves' if serves else 'runs'}"
 
     def details(self) -> list[str]:
-        still = "what ran before still serves" if self.serves else "what ran before still runs"
-        return [*self.lines, f"nothing was changed: {still}"]
+        return list(self.lines)
 
 
 class WaitError(DaybreakError):

@@ -62,7 +62,7 @@ def test_a_port_in_use_is_named_with_its_owner_before_anything_starts(
 def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_start_down(sandbox: Sandbox) -> None:
     sandbox.write(WITH_APP, app_py="import no_such_module_anywhere\n")
     error = sandbox.run("up", code=1).stderr
-    assert "serve failed: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in error
+    assert "app:main cannot be imported: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in error
     assert "app.py" in error
     assert "import no_such_module_anywhere" in error
     assert "importlib" not in error
@@ -84,6 +84,20 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
     sandbox.run("up")
     assert sandbox.services()["head"]["instance"] == head
     assert "pid" in sandbox.get("/")
+    # What serves is not given away for what cannot run.
+    for broken, reason in (
+        ("import no_such_module_anywhere\n", "No module named 'no_such_module_anywhere' (app.py:1)"),
+        (
+            APP.replace("@serve.deployment", "@serve.deployment(num_replicas=9)"),
+            "the applications ask for 9 CPUs (App)",
+        ),
+    ):
+        (sandbox.folder / "app.py").write_text(broken)
+        error = sandbox.run("restart", code=1).stderr
+        assert reason in error.splitlines()[0]
+        assert "nothing was changed: what ran before still serves" in error
+        assert sandbox.services()["head"]["instance"] == head
+        assert "pid" in sandbox.get("/")
 
 
 def test_a_replica_that_cannot_be_constructed_is_told_with_its_reason(sandbox: Sandbox) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.backends.base import CommandResult, State
-from daybreak.backends.process import NOT_INHERITED, TIMED_OUT_CODE
+from daybreak.backends.inherited import inherited
+from daybreak.backends.process import TIMED_OUT_CODE
 from daybreak.backends.records import write_private
 from daybreak.errors import VettingFailed
 from daybreak.keeper.desired import Target
@@ -69,11 +70,7 @@ async def vet(steps: Plan, target: Target, place: Place) -> None:
 
 def _as_it_will_be(service: Service, target: Target) -> Service:
     """The service with the environment that it is to be started with."""
-    given = {
-        name: value
-        for name, value in target.environment.items()
-        if name not in NOT_INHERITED and not name.startswith("DAYBREAK_")
-    }
+    given = inherited(target.environment)
     return replace(service, env={**given, **resolved(service.env, given)})
 
 
