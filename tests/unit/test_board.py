@@ -104,3 +104,24 @@ def test_what_has_completed_is_as_it_should_be_also_for_the_next_keeper() -> Non
     later.want((service("head"),))
     tell(later, Kind.STOPPED, "migrate")
     assert list(later.rows) == ["head"]
+
+
+def test_the_worse_of_what_checks_and_serve_itself_tell_is_shown() -> None:
+    board = Board()
+    board.want((service("serve"),))
+    row = board.rows["serve"]
+    tell(board, Kind.SERVING, "serve", status="unhealthy", reason="too early")
+    assert (row.health, row.reason) == ("", "")
+    tell(board, Kind.READY, "serve", after_s=1.0)
+    tell(board, Kind.SERVING, "serve", status="degraded", reason="1 of 2 replicas run")
+    assert (row.health, row.reason) == ("degraded", "1 of 2 replicas run")
+    tell(board, Kind.HEALTH, "serve", status="failing", reason="no answer (1/12)")
+    assert (row.health, row.reason) == ("failing", "no answer (1/12)")
+    tell(board, Kind.HEALTH, "serve", status="healthy", reason="")
+    assert (row.health, row.reason) == ("degraded", "1 of 2 replicas run")
+    tell(board, Kind.SERVING, "serve", status="unknown", reason="nobody tells")
+    assert (row.health, row.reason) == ("healthy", "nobody tells")
+    tell(board, Kind.STARTING, "serve")
+    tell(board, Kind.READY, "serve", after_s=1.0)
+    tell(board, Kind.HEALTH, "serve", status="healthy", reason="")
+    assert (row.health, row.reason) == ("healthy", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +44,39 @@ def test_a_stopped_cluster_says_why_its_last_start_failed() -> None:
 def test_a_stopped_cluster_of_which_nothing_failed_says_no_more(outcome: Outcome) -> None:
     ended(outcome, None)
     assert table(api.status("mine").raw, time.time()) == ["mine: stopped"]
+
+
+def serving(count: int, sick: int = -1) -> dict[str, Any]:
+    """So many deployments, of which one is not well."""
+    rows = []
+    for number in range(count):
+        status, message = ("UNHEALTHY", "KeyError: 'MODEL' (app.py:12)") if number == sick else ("HEALTHY", "")
+        row = {"name": f"D{number}", "status": status, "wanted": 2, "running": 2 - (number == sick), "message": message}
+        rows.append(row)
+    return {"unknown": "", "applications": [{"name": "shop", "deployments": rows}]}
+
+
+def shown(serving: dict[str, Any]) -> list[str]:
+    row = {"name": "serve", "tier": "app", "state": "ready", "health": "healthy", "reason": "", "pid": None}
+    rest = {"started": None, "restarts": 0}
+    base = {"name": "mine", "state": "ready", "ray": "2.60.0", "generation": 1, "keeper_pid": 1, "urls": {}}
+    return table({**base, "services": [row | rest], "serving": serving}, 0.0)[3:]
+
+
+def test_each_deployment_has_its_line_as_serve_tells_it() -> None:
+    assert shown(serving(2, sick=1)) == [
+        "APPLICATION  DEPLOYMENT  SERVE SAYS  REPLICAS",
+        "shop         D0          HEALTHY     2/2",
+        "shop         D1          UNHEALTHY   1/2       KeyError: 'MODEL' (app.py:12)",
+    ]
+
+
+def test_of_many_deployments_those_that_are_not_well_are_shown() -> None:
+    lines = shown(serving(40, sick=7))
+    assert [line.split()[1] for line in lines[1:-1]] == ["D7"]
+    assert lines[-1] == "and 39 deployments more: see --json"
+
+
+def test_what_nobody_knows_is_said() -> None:
+    (line,) = shown({"unknown": "the dashboard is off", "applications": []})
+    assert line == "applications not known: the dashboard is off"

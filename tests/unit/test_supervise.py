@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from daybreak.backends.base import Handle
-from daybreak.backends.fake import FakeBackend
-from daybreak.keeper.supervise import BACKOFF_S, STEADY_S, Supervisor
-from daybreak.services.base import Restart, Service
+from daybreak.backends.base import CommandResult, Handle
+from daybreak.backends.fake import FakeBackend, Script
+from daybreak.keeper.supervise import BACKOFF_S, RECHECK_S, STEADY_S, Supervisor
+from daybreak.services.base import CommandCheck, HealthPolicy, Restart, Service
 from daybreak.testing.clock import run
 from daybreak.timeline.event import Kind
 from tests.unit.helpers import Recording, service
@@ -139,3 +139,47 @@ def test_a_command_of_the_user_ends_the_back_off() -> None:
         return watched
 
     assert len(run(story()).recovered) == 1
+
+
+POLICY = HealthPolicy(CommandCheck(("well",)), interval_s=5.0, timeout_s=5.0, retries=3, start_period_s=30.0)
+
+
+def health(watched: Watched) -> list[tuple[str, str]]:
+    events = [event for event in watched.recording.events if event.kind is Kind.HEALTH]
+    return [(event.data["status"], event.data["reason"]) for event in events]
+
+
+def answer(watched: Watched, code: int) -> None:
+    watched.backend.scripts["web"] = Script(commands={"well": CommandResult(code, "sick")})
+
+
+def test_a_check_that_fails_just_after_the_start_is_told_at_once_and_does_not_count() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("web", health=POLICY), revive=False)
+        answer(watched, 1)
+        await watched.start()
+        await asyncio.sleep(POLICY.interval_s + 0.1)
+        assert health(watched) == [("failing", "sick (just started, counts after 30 s)")]
+        answer(watched, 0)
+        await asyncio.sleep(RECHECK_S)
+        assert health(watched)[1:] == [("healthy", "")]
+        return watched
+
+    watched = run(story())
+    assert watched.recovered == []
+
+
+def test_what_goes_on_failing_is_replaced_after_its_retries_and_no_sooner() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("web", health=POLICY), revive=False)
+        answer(watched, 1)
+        await watched.start()
+        await asyncio.sleep(POLICY.start_period_s + POLICY.interval_s * (POLICY.retries - 1) - 0.1)
+        assert watched.recovered == []
+        await asyncio.sleep(2 * POLICY.interval_s)
+        return watched
+
+    watched = run(story())
+    assert [replace for _, _, replace in watched.recovered] == [True]
+    assert [status for status, _ in health(watched)] == ["failing", "failing", "failing", "unhealthy"]
+    assert health(watched)[-1] == ("unhealthy", "sick (3/3)")

@@ -10,7 +10,10 @@ from daybreak.cli.output import print_json
 from daybreak.errors import DaybreakError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
-from daybreak.report.text import ago
+from daybreak.report.text import ago, plural
+
+# More deployments than this do not fit on a screen beside the services.
+MOST_DEPLOYMENTS = 12
 
 
 def status(name: str | None, as_json: bool, watch: bool) -> None:
@@ -70,12 +73,35 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
         )
     for row in snapshot["services"]:
         lines += [f"  {row['name']} | {text}" for text in row.get("tail", [])]
+    lines += _applications(snapshot.get("serving") or {})
     lines += [f"{service:<12} {url}" for service, url in snapshot["urls"].items()]
     page = snapshot.get("page", {})  # an older keeper tells none
     if page.get("state") == "failed":
         lines.append(f"{'page':<12} not served: {page['reason']}")
     lines += [f"{service:<12} {why}" for service, why in snapshot.get("absent", {}).items()]
     return lines
+
+
+def _applications(serving: dict[str, Any]) -> list[str]:
+    """What Serve tells of each deployment; where there are many, those that are well are only counted."""
+    if serving.get("unknown"):
+        return [f"{'applications':<12} not known: {serving['unknown']}"]
+    found = [(app, one) for app in serving.get("applications", ()) for one in app["deployments"]]
+    shown = [(app, one) for app, one in found if len(found) <= MOST_DEPLOYMENTS or not _well(one)][:MOST_DEPLOYMENTS]
+    if not found:
+        return []
+    rows = [("APPLICATION", "DEPLOYMENT", "SERVE SAYS", "REPLICAS", "")]
+    for app, one in shown:
+        count = f"{one['running']}/{one['wanted']}"
+        rows.append((app["name"], one["name"], one["status"], count, one["message"]))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join([*map(str.ljust, row[:4], widths), row[4]]).rstrip() for row in rows]
+    left = len(found) - len(shown)
+    return [*lines, f"and {plural(left, 'deployment')} more: see --json"] if left else lines
+
+
+def _well(deployment: dict[str, Any]) -> bool:
+    return bool(deployment["status"] == "HEALTHY" and deployment["running"] >= deployment["wanted"])
 
 
 def _last_failure(snapshot: dict[str, Any], now: float) -> list[str]:

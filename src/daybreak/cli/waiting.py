@@ -78,9 +78,16 @@ def _judge(target: str, stopped: bool) -> Judge:
                     hint=f"daybreak logs {row['name']}",
                 )
         missing = [row for row in rows if row["state"] not in FINE or row["health"] == "unhealthy"]
-        return "; ".join(f"{row['name']} is {row['state']} {row['reason']}".strip() for row in missing) or None
+        return "; ".join(map(_why, missing)) or None
 
     return judge
+
+
+def _why(row: dict[str, Any]) -> str:
+    """Why a service is not what is waited for."""
+    if row["health"] == "unhealthy":
+        return f"{row['name']} is unhealthy: {row['reason']}"
+    return f"{row['name']} is {row['state']} {row['reason']}".strip()
 
 
 def _until(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> str | None:

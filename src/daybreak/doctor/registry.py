@@ -36,7 +36,7 @@ DIAGNOSES = (
     Diagnosis("versions", "daybreak, Ray and Python, and those of the running cluster", versions.look),
     Diagnosis("keeper", "the keeper: is there one, and does it answer", keeper.look),
     Diagnosis("head", "GCS, raylet and agents, and the lines of their logs that say why", head.look),
-    Diagnosis("serve", "applications that are configured but not deployed, and the last error", serve.look),
+    Diagnosis("serve", "applications that are not deployed or not well, and the last error", serve.look),
     Diagnosis("services", "workers, databases and your own services", services.look),
     Diagnosis("last-run", "whether the last start, restart or change failed", last_run.look),
     Diagnosis("slow-start", "a start slower than its history, and the phase that grew", slow_start.look),

@@ -41,6 +41,13 @@ def look_at(case: Case, service: str) -> Iterator[Finding]:
         yield from _without_keeper(case, service)
     elif row["state"] not in FINE or row["health"] == "unhealthy":
         yield _unwell(case, row)
+    elif row["health"] == "degraded":
+        yield warning(
+            f"{service} is degraded: {row['reason']}",
+            "it answers, with less than it is to have",
+            case.command(f"logs {service}"),
+            lines=log_lines(case, service),
+        )
     elif row["health"] == "failing":
         yield warning(
             f"{service} fails its checks: {row['reason']}",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from daybreak.doctor import rows
 from daybreak.doctor.case import Case
-from daybreak.doctor.finding import Finding, error, ok, warning
+from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.services.ray import SERVE
+
+NOT_KNOWN = "a deployment that Serve calls unhealthy does not show; that Serve's door answers does"
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -34,7 +37,7 @@ def _findings(case: Case) -> Iterator[Finding]:
     if row is None:
         yield from _by_status_file(case)
     elif row["state"] != "failed":
-        yield from rows.look_at(case, SERVE)
+        yield from _as_serve_tells(case) or rows.look_at(case, SERVE)
     else:
         yield error(
             f"the application is not deployed: {row['reason']}",
@@ -43,6 +46,37 @@ def _findings(case: Case) -> Iterator[Finding]:
             case.command("logs serve"),
             lines=row.get("tail") or rows.log_lines(case, SERVE),
         )
+
+
+def _as_serve_tells(case: Case) -> list[Finding]:
+    """What the keeper heard from Serve itself: each deployment that is not well, with the lines that say why."""
+    row = case.rows[SERVE]
+    serving = (case.snapshot or {}).get("serving") or {}
+    if row["state"] == "ready" and row["health"] in ("degraded", "unhealthy"):
+        found = [(app, one) for app in serving.get("applications", ()) for one in app["deployments"] if _unwell(one)]
+        lines = [f"{app['name']}: {line}" for app, one in found for line in [_told(one), *one["lines"]]]
+        tell = error if row["health"] == "unhealthy" else warning
+        return [
+            tell(
+                f"the applications are {row['health']}: {row['reason']}",
+                "requests fail, or will" if row["health"] == "unhealthy" else "they answer, with less than they should",
+                case.command("logs serve"),
+                case.command("status"),
+                lines=(lines or rows.log_lines(case, SERVE))[: rows.MOST_LINES],
+            )
+        ]
+    if row["state"] == "ready" and serving.get("unknown") and row["health"] == "healthy":
+        return [note(f"what Serve says of the applications is not known: {serving['unknown']}", NOT_KNOWN)]
+    return []
+
+
+def _unwell(deployment: Mapping[str, Any]) -> bool:
+    return bool(deployment["status"] != "HEALTHY" or deployment["running"] < deployment["wanted"])
+
+
+def _told(deployment: Mapping[str, Any]) -> str:
+    count = f"{deployment['running']} of {deployment['wanted']} replicas"
+    return f"{deployment['name']} is {deployment['status']}, {count}: {deployment['message']}".rstrip(": ")
 
 
 def _by_status_file(case: Case) -> Iterator[Finding]:

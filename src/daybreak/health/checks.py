@@ -15,6 +15,8 @@ from daybreak.services.base import (
     CommandCheck,
     DeployCheck,
     EngineHealthCheck,
+    EveryCheck,
+    GreetingCheck,
     HttpCheck,
     RedisCheck,
     ServeCheck,
@@ -24,6 +26,9 @@ from daybreak.services.base import (
 
 SAME_TIMES = 4
 SAME_AGAIN_S = 0.025
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+NO_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+GREETING_S = 3.0
 STAGES = ("importing", "waiting", "connecting", "starting", "submitted", "running")
 
 
@@ -81,6 +86,11 @@ async def _dispatch(check: Check, service: Service, backend: Backend, instance: 
             return await _serve(check)
         case EngineHealthCheck():
             return await _engine(backend, instance)
+        case GreetingCheck():
+            return await _greeting(check)
+        case EveryCheck():
+            asked = (attempt(one, service, backend, instance=instance, timeout_s=timeout_s) for one in check.checks)
+            return next((said for said in await asyncio.gather(*asked) if not isinstance(said, Ready)), Ready())
 
 
 async def _tcp(check: TcpCheck) -> Verdict:
@@ -89,6 +99,25 @@ async def _tcp(check: TcpCheck) -> Verdict:
     except ConnectionRefusedError:
         return NotYet(f"nothing listens on {check.host}:{check.port}")
     await http.close(writer)
+    return Ready()
+
+
+async def _greeting(check: GreetingCheck) -> Verdict:
+    """The first that either side sends are its settings (RFC 9113, 3.4). No token is asked for before that."""
+    try:
+        reader, writer = await asyncio.open_connection(check.host, check.port)
+    except ConnectionRefusedError:
+        return NotYet(f"nothing listens on {check.host}:{check.port}")
+    try:
+        writer.write(PREFACE + NO_SETTINGS)
+        async with asyncio.timeout(GREETING_S):
+            await reader.read(1)
+    except TimeoutError:
+        return NotYet(f"{check.host}:{check.port} accepts connections, but does not answer")
+    except ConnectionError:
+        pass
+    finally:
+        await http.close(writer)
     return Ready()
 
 

@@ -1,4 +1,4 @@
-"""A GET for probes on this machine: no proxies, no redirects, no connection kept, at most 256 KiB read.
+"""A GET for probes on this machine: no proxies, no redirects, no connection kept, so much read and no more.
 
 Importing an HTTP library would cost the command more than all the probes of a start together.
 """
@@ -22,8 +22,11 @@ class Answer:
     text: str
 
 
-async def get(url: str, *, token: str | None = None) -> Answer:
-    """Fetch a URL. Raises OSError where no complete answer comes; the caller sets the deadline."""
+async def get(url: str, *, token: str | None = None, most_bytes: int = MOST_BYTES) -> Answer:
+    """Fetch a URL, at most `most_bytes` of its body.
+
+    Raises OSError where no complete answer comes; the caller sets the deadline.
+    """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -38,7 +41,7 @@ async def get(url: str, *, token: str | None = None) -> Answer:
         head = await _head(reader)
         status = int(head[0].split()[1])
         headers = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in head[1:])}
-        return Answer(status, (await _body(reader, headers)).decode(errors="replace"))
+        return Answer(status, (await _body(reader, headers, most_bytes)).decode(errors="replace"))
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError, ValueError) as error:
         raise OSError(f"{url} does not speak HTTP") from error
     finally:
@@ -50,18 +53,18 @@ async def _head(reader: asyncio.StreamReader) -> list[str]:
     return raw.decode("latin-1").strip().split("\r\n")
 
 
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str], most_bytes: int) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
         body = b""
         while size := int((await reader.readline()).split(b";")[0], 16):
             body += await reader.readexactly(size)
             await reader.readline()
-            if len(body) > MOST_BYTES:
+            if len(body) > most_bytes:
                 break
         return body
     if "content-length" in headers:
-        return await reader.readexactly(min(int(headers["content-length"]), MOST_BYTES))
-    return await reader.read(MOST_BYTES)
+        return await reader.readexactly(min(int(headers["content-length"]), most_bytes))
+    return await reader.read(most_bytes)
 
 
 async def close(writer: asyncio.StreamWriter) -> None:

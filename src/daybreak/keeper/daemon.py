@@ -28,6 +28,7 @@ from daybreak.errors import (
     WaitError,
 )
 from daybreak.keeper.aftermath import aftermath
+from daybreak.keeper.applications import Applications
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.page import Cluster, KeeperPage
@@ -80,6 +81,7 @@ class Keeper:
         self._runs = Runs(paths.timeline)
         self._record = Recorder([self._publish])
         self._warmth = Warmth(paths, self._record)
+        self._applications = Applications(self._record, self._backend)
         self._page = KeeperPage(paths, self._snapshot, self._begin_restart)
         self._supervisor = Supervisor(self._backend, self._record, self._recover, self._remember_given_up)
         self._lock = asyncio.Lock()
@@ -114,6 +116,7 @@ class Keeper:
         rotation.cancel()
         self._supervisor.close()
         self._warmth.close()
+        self._applications.close()
         # First, and without waiting for anything before it: who asks from now on asks the next keeper.
         await self._server.close()
         self._page.leave()
@@ -194,6 +197,7 @@ class Keeper:
         self._board.apply(event)
         self._runs.add(event)
         self._page.follow(event)
+        self._applications.follow(event)
         if self._desired.cluster and self._desired.cluster.spec.warm.enabled:
             alone = waits_for_serve(self._desired.cluster.spec, self._desired.cluster.site)
             self._warmth.follow(event, SERVE if alone else None, dashboard=self._desired.cluster.spec.dashboard)
@@ -436,6 +440,7 @@ class Keeper:
     def _want(self, cluster: Cluster) -> None:
         self._board.want(cluster.services)
         self._page.want(cluster)
+        self._applications.want(cluster)
         self._warmth.nodes = tuple(node_names(cluster.spec)) if cluster.site.engine else ()
 
     async def _go_back(self, before: Target | None, keep: bool, error: Exception, client: Client) -> None:
@@ -613,6 +618,7 @@ class Keeper:
             "page": page,
             "absent": dict(cluster.site.absent) if cluster else {},
             "services": rows,
+            "serving": self._applications.to_json(),
         }
 
     def _state(self, rows: list[dict[str, Any]]) -> str:

@@ -19,7 +19,7 @@ from daybreak.page.live import Hub
 from daybreak.page.source import Site as PageSite
 from daybreak.paths import ClusterPaths
 from daybreak.services import ingress
-from daybreak.services.base import PortClaim, Service, Tier
+from daybreak.services.base import Check, EveryCheck, PortClaim, Service, Tier
 from daybreak.services.endpoints import metrics_endpoints
 from daybreak.services.monitoring import PAGE_TOKEN
 from daybreak.services.ray import HEAD, SERVE
@@ -210,7 +210,7 @@ class KeeperPage:
     def checks(self) -> Mapping[str, str]:
         """The kind of health check of every service that has one."""
         found = {service.name: service.health.check for service in self._services()}
-        return {name: type(check).__name__.removesuffix("Check").lower() for name, check in found.items() if check}
+        return {name: _kind(check) for name, check in found.items() if check}
 
     def routes(self) -> Sequence[str]:
         """The route prefixes of the Serve applications."""
@@ -242,6 +242,12 @@ class KeeperPage:
 
     def _services(self) -> tuple[Service, ...]:
         return self._cluster.services if self._cluster else ()
+
+
+def _kind(check: Check) -> str:
+    """A check's kind in one word: of several the first one's."""
+    one = check.checks[0] if isinstance(check, EveryCheck) else check
+    return type(one).__name__.removesuffix("Check").lower()
 
 
 def _site(cluster: Cluster | None) -> PageSite | None:

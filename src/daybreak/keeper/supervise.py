@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from daybreak.backends.base import Backend, Exit, Handle, State
 from daybreak.health.checks import NotYet, Ready, attempt
-from daybreak.services.base import Restart, Service
+from daybreak.services.base import HealthPolicy, Restart, Service
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
 BACKOFF_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 # After running this long, an earlier crash no longer counts.
 STEADY_S = 60.0
+# While a service fails its checks it is asked so often: users want to see when it is well again.
+RECHECK_S = 1.0
 
 
 @dataclass
@@ -152,32 +154,40 @@ class Supervisor:
         self._pending[name] = asyncio.create_task(later(), name=f"restart of {name}")
 
     async def _watch_health(self, service: Service, handle: Handle) -> None:
-        """Check every interval; `retries` failures in a row after the start period mean unhealthy."""
+        """Check every interval, more often while checks fail; `retries` intervals of it in a row mean unhealthy.
+
+        What fails is told at once. It counts after the start period, or where it can never be met.
+        """
         policy = service.health
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = counted_s = loop.time()
         failures = 0
-        said = "healthy"
+        told = ("healthy", "")
         assert policy.check is not None
         while True:
-            await asyncio.sleep(policy.interval_s)
+            await asyncio.sleep(min(policy.interval_s, RECHECK_S) if told[1] else policy.interval_s)
+            asked_s = loop.time()
             verdict = await attempt(
                 policy.check, service, self._backend, instance=handle.instance, timeout_s=policy.timeout_s
             )
             if isinstance(verdict, Ready):
-                failures = 0
-                if said != "healthy":
-                    said = "healthy"
-                    self._record.emit(Kind.HEALTH, service.name, status=said, reason="")
-                continue
-            if loop.time() - began < policy.start_period_s and not failures and isinstance(verdict, NotYet):
-                continue
-            failures += 1
-            said = "failing" if failures < policy.retries else "unhealthy"
-            self._record.emit(
-                Kind.HEALTH, service.name, status=said, reason=f"{verdict.reason} ({failures}/{policy.retries})"
-            )
+                failures, now_told = 0, ("healthy", "")
+            else:
+                early = loop.time() - began < policy.start_period_s and not failures and isinstance(verdict, NotYet)
+                if not early and (not failures or asked_s - counted_s >= policy.interval_s):
+                    failures, counted_s = failures + 1, loop.time()
+                now_told = _failing(verdict.reason, failures, policy)
+            if now_told != told:
+                told = now_told
+                self._record.emit(Kind.HEALTH, service.name, status=told[0], reason=told[1])
             if failures >= policy.retries:
                 self._forget_instance(handle.instance)
                 self._schedule(service.name, replace=True)
                 return
+
+
+def _failing(reason: str, failures: int, policy: HealthPolicy) -> tuple[str, str]:
+    """How a failed check is told: its word, and its reason with how often it has counted."""
+    word = "failing" if failures < policy.retries else "unhealthy"
+    count = f"{failures}/{policy.retries}" if failures else f"just started, counts after {policy.start_period_s:g} s"
+    return word, f"{reason} ({count})"

@@ -27,6 +27,9 @@ from daybreak.page.traffic import Traffic
 from daybreak.timeline.board import FINE
 
 STATES = ("stopped", "starting", "ready", "degraded", "stopping")
+# Degraded applications answer: fewer replicas than they are to have do.
+ANSWERS = ("healthy", "degraded")
+APPLICATION_STATES = ("NOT_STARTED", "DEPLOYING", "DEPLOY_FAILED", "RUNNING", "UNHEALTHY", "DELETING")
 DATABASES = ("postgres", "redis", "mysql", "neo4j")
 FAMILIES: Mapping[str, Callable[..., Any]] = {
     "info": InfoMetricFamily,
@@ -72,10 +75,28 @@ READY = Description(
     "daybreak_service_ready", "gauge", ("service", "tier"), "1 where the service is ready, or has completed."
 )
 HEALTHY = Description(
-    "daybreak_service_healthy", "gauge", ("service", "check"), "1 where the service's last health check was passed."
+    "daybreak_service_healthy",
+    "gauge",
+    ("service", "check"),
+    "1 where the service passes its checks, and answers.",
 )
 STARTED = Description(
     "daybreak_service_start_time_seconds", "gauge", ("service",), "When the service was started, since 1970."
+)
+APPLICATION = Description(
+    "daybreak_application_status", "stateset", ("application",), "The application's status as Serve tells it."
+)
+WANTED = Description(
+    "daybreak_deployment_replicas_wanted",
+    "gauge",
+    ("application", "deployment"),
+    "How many replicas the deployment is to have now.",
+)
+RUNNING = Description(
+    "daybreak_deployment_replicas_running",
+    "gauge",
+    ("application", "deployment"),
+    "How many replicas of the deployment take requests.",
 )
 DATABASE_UP = Description("daybreak_database_up", "gauge", ("database",), "1 where the database is ready and healthy.")
 STARTS = Description(
@@ -156,6 +177,7 @@ class Scrapes:
         if self._readings is None:
             return
         yield from _now(self._readings)
+        yield from _applications(self._readings.snapshot)
         yield from _filesystems(self._readings.places)
         yield from _ingress(self._readings)
         known = [row["name"] for row in self._readings.snapshot["services"]]
@@ -188,7 +210,7 @@ def _now(readings: Readings) -> Iterator[Metric]:
         name = row["name"]
         # What has completed is as it should be.
         is_ready = row["state"] in FINE
-        is_healthy = row["health"] == "healthy" or row["state"] == "completed"
+        is_healthy = row["health"] in ANSWERS or row["state"] == "completed"
         ready.add_metric([name, row["tier"]], float(is_ready))
         if name in readings.checks:
             healthy.add_metric([name, readings.checks[name]], float(is_healthy))
@@ -197,6 +219,17 @@ def _now(readings: Readings) -> Iterator[Metric]:
         if name in DATABASES:
             databases.add_metric([name], float(is_ready and is_healthy))
     yield from (ready, healthy, started, databases)
+
+
+def _applications(snapshot: Mapping[str, Any]) -> Iterator[Metric]:
+    """Nothing while Serve does not tell: a number that nobody knows is no 0."""
+    status, wanted, running = (d.family() for d in (APPLICATION, WANTED, RUNNING))
+    for app in (snapshot.get("serving") or {}).get("applications", ()):
+        status.add_metric([app["name"]], {name: app["status"] == name for name in APPLICATION_STATES})
+        for one in app["deployments"]:
+            wanted.add_metric([app["name"], one["name"]], one["wanted"])
+            running.add_metric([app["name"], one["name"]], one["running"])
+    yield from (status, wanted, running)
 
 
 def _filesystems(places: Mapping[str, Path]) -> Iterator[Metric]:

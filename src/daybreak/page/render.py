@@ -59,6 +59,7 @@ class Pages:
             snapshot,
             **door,
             groups=view.groups(snapshot, logs, now, crashes),
+            deployments=view.deployments(snapshot),
             links=view.links(snapshot, routes),
             logs=logs,
             run=past.run_lines([newest], outliers, now)[0] if newest else None,

@@ -34,6 +34,8 @@ TITLES = {
 OF_RUN = (Kind.RUN_BEGAN, Kind.RUN_ENDED)
 # Workers that are all well stand in one line from this number on.
 MANY_WORKERS = 9
+MANY_DEPLOYMENTS = 12
+MOST_DEPLOYMENTS = 100
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,19 @@ class EventLine:
     text: str
     tone: str
     of_run: bool
+
+
+@dataclass(frozen=True)
+class DeploymentRow:
+    """One line of the table of deployments."""
+
+    key: str
+    name: str
+    tone: str
+    status: str
+    running: int
+    wanted: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -159,7 +174,7 @@ def _begun(row: Mapping[str, Any]) -> float:
 def _tone(state: str, health: str) -> str:
     if state in BAD or health == "unhealthy":
         return "bad"
-    if state in BUSY or health == "failing":
+    if state in BUSY or health in ("failing", "degraded"):
         return "busy"
     return "good" if state in FINE else "idle"
 
@@ -169,6 +184,32 @@ def _age(passed_s: float) -> str:
         if passed_s >= size:
             return f"{passed_s / size:.0f} {unit}"
     return f"{max(0.0, passed_s):.0f} s"
+
+
+def deployments(snapshot: Mapping[str, Any]) -> list[DeploymentRow]:
+    """What Serve tells of each deployment; of many those first that are not well."""
+    found = [
+        _deployment(app["name"], one)
+        for app in (snapshot.get("serving") or {}).get("applications", ())
+        for one in app["deployments"]
+    ]
+    if len(found) > MANY_DEPLOYMENTS:
+        found.sort(key=lambda row: row.tone == "good")
+    return found[:MOST_DEPLOYMENTS]
+
+
+def _deployment(application: str, one: Mapping[str, Any]) -> DeploymentRow:
+    wrong = one["status"] in ("UNHEALTHY", "DEPLOY_FAILED")
+    well = one["status"] == "HEALTHY" and one["running"] >= one["wanted"]
+    return DeploymentRow(
+        key=f"deployment {application}/{one['name']}",
+        name=clean(one["name"] if application == "default" else f"{application} / {one['name']}"),
+        tone="bad" if wrong else "good" if well else "busy",
+        status=clean(one["status"]),
+        running=one["running"],
+        wanted=one["wanted"],
+        reason=clean(one["message"]),
+    )
 
 
 def links(snapshot: Mapping[str, Any], routes: Sequence[str]) -> list[Link]:

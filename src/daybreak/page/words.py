@@ -46,6 +46,8 @@ def sentence(event: Event) -> str:
             return f"planned: {', '.join(parts) or 'nothing to do'}"
         case Kind.WAITING:
             return f"waiting for {', '.join(map(str, data.get('for') or ()))}"
+        case Kind.SERVING if data.get("status") == "healthy":
+            return "applications healthy"
         case Kind.NOTE:
             return clean(text(data.get("text")))
         case _:
@@ -58,7 +60,7 @@ def tone(event: Event) -> str:
         return "bad"
     if event.kind is Kind.RUN_ENDED and event.data.get("outcome") != "ok":
         return "bad"
-    if event.kind is Kind.HEALTH and event.data.get("status") != "healthy":
+    if event.kind in (Kind.HEALTH, Kind.SERVING) and event.data.get("status") not in ("healthy", "unknown"):
         return "bad"
     if event.kind is Kind.NOTE and event.data.get("level") in ("warning", "error"):
         return "bad"

@@ -72,6 +72,8 @@ def line(event: Event, *, quiet: bool = False) -> str | None:
             return f"restarting in {seconds(float(data.get('delay_s', 0)))} (crash {data.get('restarts')})"
         case Kind.HEALTH:
             return f"{data.get('status')} {data.get('reason', '')}".strip()
+        case Kind.SERVING if data.get("status") != "healthy":
+            return f"applications {data.get('status')}: {data.get('reason')}"
         case Kind.ADOPTED:
             return f"adopted (pid {data.get('pid')})"
         case Kind.NOT_YET if not quiet:

@@ -9,6 +9,8 @@ SLOWER = 1.5
 STARTS_TO_COMPARE = 5
 RECENT_S = 900
 CRASHES = 3
+# A replica may take minutes to load its model.
+MISSING_FOR = "5m"
 
 # Not `increase`, which estimates: three crashes would be 3.1.
 _CRASHED = "daybreak_service_crashes_total"
@@ -52,6 +54,14 @@ def rules(after: str = "30s") -> dict[str, Any]:
                         "critical",
                         "the applications do not answer",
                         "daybreak doctor serve; daybreak logs serve --level warning",
+                    ),
+                    _rule(
+                        "ReplicasMissing",
+                        "daybreak_deployment_replicas_running < daybreak_deployment_replicas_wanted",
+                        MISSING_FOR,
+                        "warning",
+                        "{{ $labels.deployment }} of {{ $labels.application }} has fewer replicas than it is to have",
+                        "daybreak doctor serve; daybreak status",
                     ),
                     _rule(
                         "DatabaseDown",

@@ -106,7 +106,35 @@ class EngineHealthCheck:
     """Ready when the engine calls the service's container healthy: by its own `health` command or by the image's."""
 
 
-Check = TcpCheck | HttpCheck | CommandCheck | RedisCheck | DeployCheck | ServeCheck | EngineHealthCheck
+@dataclass(frozen=True)
+class GreetingCheck:
+    """Ready when a server of HTTP/2, as every gRPC server is, greets back, or hangs up (it may want TLS).
+
+    Accepting connections is not enough: the system does that for a process that hangs.
+    """
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class EveryCheck:
+    """Ready when all of `checks` are; the first that is not says why."""
+
+    checks: tuple[HttpCheck | TcpCheck | GreetingCheck, ...]
+
+
+Check = (
+    TcpCheck
+    | HttpCheck
+    | CommandCheck
+    | RedisCheck
+    | DeployCheck
+    | ServeCheck
+    | EngineHealthCheck
+    | GreetingCheck
+    | EveryCheck
+)
 
 
 @dataclass(frozen=True)

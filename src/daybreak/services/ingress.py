@@ -19,6 +19,8 @@ LONGEST_FOLDER = 97 - len("/") - 56 - len("/a.sock")
 # A replica that is to end goes on answering for this long at least, until HAProxy has been told. Ray's 30 s are for
 # load balancers elsewhere, and a new replica waits that long for the CPU of the old one.
 DRAIN_S = "2"
+# Ray looks after HAProxy so often, and starts it anew after three looks in vain. Its own 10 s make half a minute.
+LOOK_S = "1"
 PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
 # cluster would be answered by another.
@@ -75,6 +77,7 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": DRAIN_S,
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": LOOK_S,
         "RAY_SERVE_HAPROXY_BINARY_PATH": program(site),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{place}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{place}/a.sock",

@@ -14,7 +14,9 @@ from collections.abc import Collection
 from daybreak.services import ingress, warm
 from daybreak.services.base import (
     EnvValue,
+    EveryCheck,
     Gate,
+    GreetingCheck,
     HealthPolicy,
     HttpCheck,
     Joined,
@@ -262,7 +264,7 @@ def head(spec: Spec, site: Site) -> Service:
         },
         needs=warm.needs(spec),
         gates=tuple(gates),
-        health=health(spec, HttpCheck(raylet_health_url(site, HEAD), contains="success")),
+        health=health(spec, _head_check(spec, site)),
         start_timeout_s=spec.start_timeout,
         stop=STOP,
         vital=("gcs_server", "raylet"),
@@ -273,6 +275,12 @@ def head(spec: Spec, site: Site) -> Service:
         folders=(ingress.folder(site),) if ingress.wanted(spec, site) else (),
         urls=urls,
     )
+
+
+def _head_check(spec: Spec, site: Site) -> EveryCheck:
+    """The raylet's health, and that the GCS answers: the agent calls a raylet well whose GCS is silent."""
+    raylet = HttpCheck(raylet_health_url(site, HEAD), contains="success")
+    return EveryCheck((raylet, GreetingCheck(site.node_ip, spec.port("gcs"))))
 
 
 def worker(spec: Spec, site: Site, number: int) -> Service:
@@ -302,7 +310,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
     )
 
 
-def health(spec: Spec, check: HttpCheck | TcpCheck) -> HealthPolicy:
+def health(spec: Spec, check: HttpCheck | TcpCheck | EveryCheck) -> HealthPolicy:
     """The spec's health policy with this check."""
     policy = spec.health
     return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)

@@ -67,7 +67,7 @@ def serve(spec: Spec, site: Site) -> Service:
         env={**client_env(spec, site), **ray_env(spec, site), **spec.head.env, **NOT_A_UV_RUN},
         needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
         gates=tuple(gates),
-        health=health(spec, answers or HttpCheck(url + "/-/healthz")),
+        health=health(spec, answers or door(spec, site)),
         start_timeout_s=spec.serve.start_timeout,
         restart=Restart.ON_FAILURE,
         one_shot=True,
@@ -124,6 +124,18 @@ def _config(spec: Spec, site: Site) -> dict[str, Any] | None:
         config["http_options"]["host"] = own["host"]
     config.setdefault("proxy_location", "HeadOnly")
     return config
+
+
+def door(spec: Spec, site: Site) -> HttpCheck:
+    """Whether Serve's proxy answers; HAProxy does so with 200 only where it has a replica to send to."""
+    return HttpCheck(serve_url(spec, site) + "/-/healthz")
+
+
+def application_names(spec: Spec, site: Site) -> tuple[str, ...]:
+    """The applications that the spec, or Ray's Serve config, has."""
+    if site.serve_config is not None:
+        return tuple(str(app.get("name", "default")) for app in site.serve_config.get("applications", []))
+    return tuple(app.name for app in spec.serve.applications)
 
 
 def routes(spec: Spec, site: Site) -> tuple[str, ...]:

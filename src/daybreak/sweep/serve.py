@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daybreak.health.applications import RUNNING, read
 from daybreak.sweep.result import Replicas
 
 TIMEOUT_S = 5.0
@@ -30,20 +31,11 @@ def read_state(raw: Mapping[str, Any], alive: frozenset[str] | None = None) -> S
     """From the answer of the dashboard's `/api/serve/applications/`; `alive` are ids of nodes, None if not known."""
     found: list[Replicas] = []
     moving = False
-    for application in raw.get("applications", {}).values():
-        for name, deployment in application.get("deployments", {}).items():
-            replicas = deployment.get("replicas") or []
-            states = [str(replica.get("state")) for replica in replicas]
-            gone = alive is not None and any(
-                replica.get("node_id") and replica["node_id"] not in alive for replica in replicas
-            )
-            moving = moving or gone or any(state != "RUNNING" for state in states)
-            config = deployment.get("deployment_config") or {}
-            running = states.count("RUNNING")
-            target = deployment.get("target_num_replicas")
-            wanted = target if isinstance(target, int) else config.get("num_replicas")
-            autoscaled = config.get("autoscaling_config") is not None
-            found.append(Replicas(name, running, wanted if isinstance(wanted, int) else len(states), autoscaled))
+    for application in read(raw).applications:
+        for one in application.deployments:
+            gone = alive is not None and any(replica.node and replica.node not in alive for replica in one.replicas)
+            moving = moving or gone or any(replica.state != RUNNING for replica in one.replicas)
+            found.append(Replicas(one.name, one.running, one.wanted, one.autoscaled))
     complete = all(one.running >= one.target for one in found)
     return ServeState(tuple(sorted(found, key=lambda one: one.deployment)), moving, complete)
 

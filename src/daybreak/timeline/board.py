@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from daybreak.backends.base import Handle, State
+from daybreak.health.serving import worst
 from daybreak.services.base import Service
 from daybreak.timeline.event import Event, Kind
 
@@ -14,7 +15,7 @@ NOT_STARTED = ("waiting", "preparing")
 MOST_TAIL = 5
 # A service that is as it should be: it runs and is ready, or it has done its work.
 FINE = ("ready", "completed")
-AFTER_THE_END = (Kind.COMPLETED, Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH)
+AFTER_THE_END = (Kind.COMPLETED, Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH, Kind.SERVING)
 
 
 @dataclass
@@ -52,6 +53,9 @@ class Board:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self._unwanted: set[str] = set()
+        # What the checks, and Serve itself, have told of a service that is ready.
+        self._checked: dict[str, tuple[str, str]] = {}
+        self._served: dict[str, tuple[str, str]] = {}
 
     def want(self, services: list[Service] | tuple[Service, ...]) -> None:
         """Take over the wanted services in their order; rows of others stay only while something runs."""
@@ -125,13 +129,25 @@ class Board:
             case Kind.BACKING_OFF:
                 row.state, row.restarts = "backing-off", int(data.get("restarts", 0))
             case Kind.HEALTH:
-                row.health, row.reason = str(data.get("status", "")), str(data.get("reason", ""))
+                self._checked[row.name] = (str(data.get("status", "")), str(data.get("reason", "")))
+                self._show_health(row)
+            case Kind.SERVING if row.state == "ready":
+                self._served[row.name] = (str(data.get("status", "")), str(data.get("reason", "")))
+                self._show_health(row)
             case _:
                 return
+        if row.state != before or event.kind in (Kind.READY, Kind.ADOPTED):
+            self._checked.pop(row.name, None)
+            self._served.pop(row.name, None)
         if row.state != before:
             row.since = event.wall
             if row.state != "failed":
                 row.tail = []
+
+    def _show_health(self, row: Row) -> None:
+        """The worse of what the checks and Serve itself tell; what Serve does not tell makes nothing worse."""
+        told = [self._checked.get(row.name, ("healthy", "")), self._served.get(row.name, ("healthy", ""))]
+        row.health, row.reason = worst(*(("healthy", why) if word == "unknown" else (word, why) for word, why in told))
 
     def _leave_out(self, wall: float) -> None:
         """What still waits when a run ends is not going to start."""

@@ -25,7 +25,8 @@ class Kind(StrEnum):
     COMPLETED = "completed"  # a service that need not go on ended with exit code 0
     EXITED = "exited"  # exit_code, reason: a service that was running ended by itself
     BACKING_OFF = "backing_off"  # delay_s, restarts
-    HEALTH = "health"  # status: healthy | unhealthy, reason
+    HEALTH = "health"  # status: healthy | failing | unhealthy, reason: what the checks of a running service tell
+    SERVING = "serving"  # status: healthy | degraded | unhealthy | unknown, reason, applications: what Serve tells
     ADOPTED = "adopted"  # pid, instance, ready (False: nobody knows whether it ever was), done (it has completed)
     NOTE = "note"  # text, level
     RUN_ENDED = "run_ended"  # outcome, error, duration_s

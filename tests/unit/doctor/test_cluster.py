@@ -224,3 +224,23 @@ def test_a_cluster_that_is_only_warm_has_no_application_to_miss(make_case: MakeC
 def test_an_application_that_was_added_to_the_file_since(make_case: MakeCase) -> None:
     case = make_case(snapshot=snapshot(row("head")), of_file=make_case(APP).spec, file=Path("daybreak.yaml"))
     assert "the running cluster has none" in of(serve.look(case), Severity.WARNING).found
+
+
+def test_applications_that_serve_calls_unhealthy_are_an_error_with_each_deployments_lines(make_case: MakeCase) -> None:
+    why = "KeyError: 'MODEL' (app.py:12)"
+    sick = {"name": "App", "status": "UNHEALTHY", "wanted": 2, "running": 1, "message": why, "lines": ["app.py:12"]}
+    well = {"name": "Other", "status": "HEALTHY", "wanted": 1, "running": 1, "message": "", "lines": []}
+    app = {"name": "default", "deployments": [sick, well]}
+    serving = {"unknown": "", "applications": [app]}
+    for health, severity in (("unhealthy", Severity.ERROR), ("degraded", Severity.WARNING)):
+        told = row("serve", health=health, reason=f"App is UNHEALTHY: {why}")
+        case = make_case(APP, snapshot=snapshot(row("head"), told, serving=serving))
+        found = of(serve.look(case), severity)
+        assert found.found == f"the applications are {health}: App is UNHEALTHY: {why}"
+        assert found.lines == (f"default: App is UNHEALTHY, 1 of 2 replicas: {why}", "default: app.py:12")
+
+
+def test_what_serve_says_may_be_unknown(make_case: MakeCase) -> None:
+    serving = {"unknown": "the dashboard is off", "applications": []}
+    case = make_case(APP, snapshot=snapshot(row("head"), row("serve"), serving=serving))
+    assert "is not known: the dashboard is off" in of(serve.look(case), Severity.NOTE).found

@@ -43,6 +43,7 @@ class FakeSource:
         self.generation = 1
         self.restarts = 0
         self.traffic_now: Traffic | None = None
+        self.serving: dict[str, Any] = {"unknown": "", "applications": []}
         self.run: int | None = None
         self.kind: RunKind | None = None
         self.wall = BEGAN
@@ -71,6 +72,7 @@ class FakeSource:
             "urls": {key: url for row in rows if row["state"] == "ready" for key, url in row["urls"].items()},
             "page": {"state": "listening", "url": f"http://127.0.0.1:{PORT}/", "reason": ""},
             "services": rows,
+            "serving": self.serving,
         }
 
     def checks(self) -> Mapping[str, str]:

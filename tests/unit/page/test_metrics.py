@@ -20,6 +20,11 @@ ROW = re.compile(r"^\| `(daybreak_\w+)` \| (\w+) \|([^|]*)\| ([^|]+) \|$")
 OPEN_METRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 SUFFIXES = {"counter": "_total", "info": "_info"}
 TRAFFIC = Traffic(3, {"2xx": 2, "5xx": 1}, {"connection": 1, "request": 0, "response": 0}, 170, 423, 1)
+SICK = {"name": "App", "status": "UNHEALTHY", "wanted": 3, "running": 1, "message": "sick", "lines": []}
+SERVING = {
+    "unknown": "",
+    "applications": [{"name": "default", "route": "/", "status": "UNHEALTHY", "message": "", "deployments": [SICK]}],
+}
 STATISTICS = """\
 # pxname,svname,scur,bin,bout,ereq,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,req_tot,
 http_frontend,FRONTEND,1,170,423,2,,,0,1,0,1,0,0,2,
@@ -39,6 +44,7 @@ def get(source: FakeSource, path: str, headers: dict[str, str] | None = None) ->
 def everything(source: FakeSource) -> None:
     """One of each kind of event that is counted."""
     source.traffic_now = TRAFFIC
+    source.serving = SERVING
     source.begin(RunKind.RESTART)
     source.tell(Kind.STOPPING, "head", why="restart")
     source.tell(Kind.STOPPED, "head", 0.5, after_s=0.5, killed=0)
@@ -90,6 +96,10 @@ def test_values(started: FakeSource) -> None:
     assert value("daybreak_service_ready", service="worker-1") == 0
     assert value("daybreak_service_healthy", service="worker-2", check="http") == 0
     assert value("daybreak_database_up", database="postgres") == 1
+    assert value("daybreak_deployment_replicas_wanted", application="default", deployment="App") == 3
+    assert value("daybreak_deployment_replicas_running", application="default", deployment="App") == 1
+    assert value("daybreak_application_status", daybreak_application_status="UNHEALTHY") == 1
+    assert value("daybreak_application_status", daybreak_application_status="RUNNING") == 0
     assert value("daybreak_service_crashes_total", service="worker-1") == 1
     # What never happened is 0, and not absent.
     assert value("daybreak_service_crashes_total", service="head") == 0

@@ -276,3 +276,16 @@ def test_static_files_are_cached_until_they_change(started: FakeSource) -> None:
 def test_words_for_every_kind_of_event() -> None:
     for kind in Kind:
         assert sentence(Event(kind, 0.0, 0.0, "head", 1, {"text": "a note"}))
+
+
+def test_deployments_stand_below_the_services_and_their_messages_are_harmless(started: FakeSource) -> None:
+    sick = {"name": "App", "status": "UNHEALTHY", "wanted": 3, "running": 1, "message": HOSTILE, "lines": []}
+    app = {"name": "shop", "route": "/", "status": "UNHEALTHY", "message": "", "deployments": [sick]}
+    started.serving = {"unknown": "", "applications": [app]}
+    found = look(started)
+    assert "shop / App" in found.text
+    assert "1 of 3" in found.text
+    assert HOSTILE in found.text
+    assert not [tag for tag in found.all("img") if tag.get("src") == "x"]
+    started.serving = {"unknown": "the dashboard is off", "applications": []}
+    assert "is not known: the dashboard is off" in look(started).text

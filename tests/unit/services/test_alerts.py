@@ -19,6 +19,8 @@ LAST = "daybreak_run_last_first_response"
 OF_A_START = '{kind="startup",start="warm"}'
 OF_ANOTHER = '{kind="startup",start="cold"}'
 OF_A_RESTART = '{kind="restart",start="warm"}'
+RUNNING, WANTED = "daybreak_deployment_replicas_running", "daybreak_deployment_replicas_wanted"
+OF_THE_APP = '{application="default",deployment="App"}'
 FREE, SIZE = "daybreak_filesystem_free_bytes", "daybreak_filesystem_size_bytes"
 
 # The name, the series every 15 s, when to look, and the labels of what fires besides the name and the severity.
@@ -33,6 +35,11 @@ FIRES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
         {'daybreak_service_healthy{service="serve",check="http"}': "1 0x10"},
         "1m",
         {"service": "serve", "check": "http"},
+    ),
+    "ReplicasMissing": (
+        {f"{RUNNING}{OF_THE_APP}": "2 1x30", f"{WANTED}{OF_THE_APP}": "2x30"},
+        "6m",
+        {"application": "default", "deployment": "App"},
     ),
     "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1 0x10"}, "1m", {"database": "postgres"}),
     "CrashLoop": (
@@ -73,6 +80,7 @@ QUIET: dict[str, tuple[dict[str, str], str]] = {
         },
         "1m",
     ),
+    "ReplicasMissing": ({f"{RUNNING}{OF_THE_APP}": "1x10 2x30", f"{WANTED}{OF_THE_APP}": "2x40"}, "6m"),
     "DatabaseDown": ({'daybreak_database_up{database="postgres"}': "1x10"}, "1m"),
     "CrashLoop": ({'daybreak_service_crashes_total{service="worker-1"}': "7 8 10x40"}, "3m"),
     # Nearly as fast as usual; slow, but with too few before it; slow, but long ago.

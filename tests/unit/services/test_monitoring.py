@@ -84,7 +84,7 @@ def test_how_often_it_looks_and_how_long_it_waits() -> None:
     found = configuration(service)["global"]
     assert found == {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
     alerts = json.loads(next(file.text for file in service.files if file.path.endswith("alerts.yml")))
-    assert {rule["for"] for rule in alerts["groups"][0]["rules"]} == {"0s", "120s"}
+    assert {rule["for"] for rule in alerts["groups"][0]["rules"]} == {"0s", "120s", "5m"}
 
 
 def test_without_the_program_there_is_no_service() -> None:

@@ -1,0 +1,64 @@
+"""A gRPC server that hangs still accepts connections; what greets, or hangs up, does not hang."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from daybreak.backends.fake import FakeBackend
+from daybreak.health import checks
+from daybreak.health.checks import NotYet, Ready, Verdict, attempt
+from daybreak.services.base import Check, EveryCheck, GreetingCheck, TcpCheck
+from tests.unit.helpers import service
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"SM\r\n\r\n")
+    writer.write(bytes(9))
+    await reader.read()
+    writer.close()
+
+
+async def hangs_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(1000):
+        pass
+    writer.close()
+
+
+async def asked(
+    answer: Answer, make: Callable[[int], Check] = lambda port: GreetingCheck("127.0.0.1", port)
+) -> Verdict:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        check = make(server.sockets[0].getsockname()[1])
+        return await attempt(check, service("head"), FakeBackend(), instance="", timeout_s=5.0)
+
+
+@pytest.mark.parametrize("answer", [greets, hangs_up])
+def test_a_server_that_reacts_is_ready(answer: Answer) -> None:
+    assert asyncio.run(asked(answer)) == Ready()
+
+
+def test_a_server_that_accepts_and_is_silent_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "GREETING_S", 0.05)
+    verdict = asyncio.run(asked(hangs))
+    assert isinstance(verdict, NotYet)
+    assert "does not answer" in verdict.reason
+
+
+def test_of_several_checks_the_first_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "GREETING_S", 0.05)
+
+    def both(port: int) -> EveryCheck:
+        return EveryCheck((TcpCheck("127.0.0.1", port), GreetingCheck("127.0.0.1", port)))
+
+    assert asyncio.run(asked(greets, both)) == Ready()
+    assert isinstance(asyncio.run(asked(hangs, both)), NotYet)

@@ -1,0 +1,123 @@
+"""What Serve's words mean: healthy, degraded or unhealthy, and what shows only in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from daybreak.health.applications import ENDED, HALTED, Application, Deployment, Replica, Serving
+from daybreak.health.serving import FLAP_S, FLAPS, PATIENCE_S, History, Verdict, Word, judge, worst
+
+
+def deployment(*replicas: str, status: str = "HEALTHY", wanted: int = 2, message: str = "") -> Deployment:
+    """Replicas are given as `id` (it runs) or `id STATE`."""
+    made = [Replica(text.split()[0], [*text.split(), "RUNNING"][1], 11, "n") for text in replicas]
+    return Deployment("App", status, message, wanted, False, (), tuple(made))
+
+
+def serving(one: Deployment, status: str = "RUNNING", name: str = "default") -> Serving:
+    return Serving((Application(name, "/", status, "", (one,)),), {"n": "HEALTHY"})
+
+
+class Looks:
+    """Looks one second apart."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.now = 0.0
+
+    def take(self, told: Serving, later_s: float = 1.0) -> Verdict:
+        self.now += later_s
+        self.history.add(told, self.now)
+        return judge(told, self.history, self.now, ("default",))
+
+
+WELL = serving(deployment("a", "b"))
+
+
+def test_all_is_well() -> None:
+    assert Looks().take(WELL) == Verdict(Word.HEALTHY, "")
+
+
+@pytest.mark.parametrize("status", ["UPSCALING", "DOWNSCALING"])
+def test_scaling_is_healthy_and_lack_is_told_when_it_lasts(status: str) -> None:
+    looks = Looks()
+    looks.take(WELL)
+    scaling = serving(deployment("a", "b", "c STARTING", wanted=3, status=status))
+    assert looks.take(scaling).word is Word.HEALTHY
+    assert looks.take(scaling, PATIENCE_S + 1) == Verdict(Word.DEGRADED, "App: 2 of 3 replicas run")
+
+
+def test_a_new_application_is_not_degraded_while_it_is_deployed() -> None:
+    looks = Looks()
+    deploying = serving(deployment("a STARTING", "b STARTING", status="UPDATING"), "DEPLOYING")
+    assert looks.take(deploying).word is Word.HEALTHY
+    assert looks.take(WELL).word is Word.HEALTHY
+
+
+@pytest.mark.parametrize("status", ["UNHEALTHY", "DEPLOY_FAILED"])
+def test_what_serve_calls_unhealthy_is_and_the_deployment_says_why(status: str) -> None:
+    sick = serving(deployment("a", status=status, message="A replica's health check failed"), status)
+    assert Looks().take(sick) == Verdict(Word.UNHEALTHY, f"App is {status}: A replica's health check failed")
+
+
+def test_an_application_that_failed_without_a_deployment_and_one_that_is_gone() -> None:
+    failed = Serving((Application("shop", None, "DEPLOY_FAILED", "ModuleNotFoundError: no", ()),))
+    looks = Looks()
+    assert looks.take(WELL).word is Word.HEALTHY
+    assert judge(failed, looks.history, 0.0) == Verdict(
+        Word.UNHEALTHY, "shop is DEPLOY_FAILED: ModuleNotFoundError: no"
+    )
+    assert looks.take(Serving()) == Verdict(Word.UNHEALTHY, "application default is not deployed")
+
+
+def test_an_update_of_what_ran_is_degraded_and_without_a_replica_unhealthy() -> None:
+    looks = Looks()
+    looks.take(WELL)
+    half = serving(deployment("a", "c STARTING", status="UPDATING"), "DEPLOYING")
+    assert looks.take(half) == Verdict(Word.DEGRADED, "App is UPDATING, 1 of 2 replicas run")
+    none = serving(deployment("c STARTING", status="UPDATING"), "DEPLOYING")
+    assert looks.take(none) == Verdict(Word.UNHEALTHY, "App: no replica runs")
+    assert looks.take(serving(deployment(wanted=0))).word is Word.HEALTHY
+
+
+@pytest.mark.parametrize(("state", "words"), [(HALTED, "is stopped by a signal"), (ENDED, "has ended")])
+def test_a_replica_whose_process_is_stopped_or_gone(state: str, words: str) -> None:
+    looks = Looks()
+    looks.take(WELL)
+    one = looks.take(serving(deployment("a", f"b {state}")))
+    assert one == Verdict(Word.DEGRADED, f"App: 1 of 2 replicas run, pid 11 {words}")
+    assert looks.take(serving(deployment(f"a {state}", wanted=1))).word is Word.UNHEALTHY
+
+
+def test_replicas_that_end_again_and_again_show_although_serve_replaces_them() -> None:
+    looks = Looks()
+    looks.take(serving(deployment("r0", wanted=1)))
+    for number in range(1, FLAPS + 1):
+        looks.take(serving(deployment(wanted=1, status="UNHEALTHY"), "UNHEALTHY"), 30.0)
+        verdict = looks.take(serving(deployment(f"r{number}", wanted=1)))
+        assert (verdict.word is Word.DEGRADED) == (number == FLAPS)
+    assert verdict.reason == f"App: {FLAPS} replicas have ended within {FLAP_S / 60:.0f} min"
+    assert looks.take(serving(deployment(f"r{FLAPS}", wanted=1)), FLAP_S + 1).word is Word.HEALTHY
+
+
+def test_replicas_that_scaling_or_an_update_ends_are_no_flapping() -> None:
+    looks = Looks()
+    for number in range(4):
+        looks.take(serving(deployment(f"a{number}", f"b{number}", wanted=2)))
+        looks.take(serving(deployment(f"a{number}", f"b{number} STOPPING", wanted=1, status="DOWNSCALING")))
+        looks.take(serving(deployment(f"a{number + 1}", wanted=1, status="UPDATING")))
+    assert looks.take(serving(deployment("a4", wanted=1))).word is Word.HEALTHY
+
+
+def test_the_application_is_named_where_it_has_a_name_and_a_proxy_that_is_sick_is_told() -> None:
+    sick = serving(deployment("a", status="UNHEALTHY"), "UNHEALTHY", name="shop")
+    assert judge(sick, History(), 0.0).reason == "shop: App is UNHEALTHY"
+    proxy = Serving(WELL.applications, {"0123456789": "UNHEALTHY"})
+    assert judge(proxy, History(), 0.0) == Verdict(Word.DEGRADED, "Serve's proxy on node 01234567 is UNHEALTHY")
+
+
+def test_of_several_words_the_worst_counts_and_of_equals_the_one_with_a_reason() -> None:
+    assert worst(("healthy", ""), ("degraded", "few")) == ("degraded", "few")
+    assert worst(("failing", "no answer"), ("unhealthy", "sick")) == ("unhealthy", "sick")
+    assert worst(("healthy", ""), ("healthy", "not known")) == ("healthy", "not known")
+    assert worst(("unhealthy", "first"), ("unhealthy", "second")) == ("unhealthy", "first")

@@ -1,0 +1,211 @@
+"""Following the applications, on a clock that jumps: what is asked, and what is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from daybreak.backends.fake import FakeBackend
+from daybreak.health import http
+from daybreak.health.checks import NotYet, Ready, Verdict
+from daybreak.health.http import Answer
+from daybreak.keeper import applications
+from daybreak.keeper.applications import INTERVAL_S, LONGEST_S, NO_DASHBOARD, Applications
+from daybreak.keeper.page import Cluster
+from daybreak.services.base import Secret
+from daybreak.spec.model import Spec
+from daybreak.testing.clock import run
+from daybreak.timeline.board import Board
+from daybreak.timeline.event import Event, Kind
+from daybreak.timeline.recorder import Recorder
+from tests.unit.health.test_applications import answer
+from tests.unit.helpers import service
+
+SERVES = {"name": "it", "serve": {"applications": [{"import": "app:main"}]}}
+WELL = answer(replicas=[{"replica_id": "a", "state": "RUNNING"}, {"replica_id": "b", "state": "RUNNING"}])
+SICK = answer(
+    status="UNHEALTHY", message="A replica's health check failed. This deployment will be UNHEALTHY until ..."
+)
+
+
+class FakeSite:
+    """As much of a site as is asked for."""
+
+    base = "/nowhere"
+    engine = None
+    serve_config = None
+
+
+class Story:
+    """A ready `serve`; `dashboard` and `door` are what they answer now."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **spec: Any) -> None:
+        self.dashboard: dict[str, Any] | int | Exception = WELL
+        self.door: Verdict = Ready()
+        self.asked: list[float] = []
+        self.events: list[Event] = []
+        self.board = Board()
+        (folder / "token").write_text("secret\n")
+        monkeypatch.setattr(http, "get", self._get)
+        monkeypatch.setattr(applications, "attempt", self._attempt)
+        monkeypatch.setattr(applications, "token", lambda _: Secret(str(folder / "token")))
+        monkeypatch.setattr(applications, "door", lambda *_: None)
+        cluster = Cluster(Spec.model_validate(SERVES | spec), cast(Any, FakeSite()), (service("serve"),))
+        self.board.want(cluster.services)
+        self.followed = Applications(Recorder([self.events.append, self.board.apply]), FakeBackend())
+        self.followed.want(cluster)
+
+    async def _get(self, url: str, *, token: str | None, most_bytes: int) -> Answer:
+        assert url.endswith("/api/serve/applications/")
+        assert token == "secret"  # noqa: S105 - as the file of the test has it
+        self.asked.append(asyncio.get_running_loop().time())
+        if isinstance(self.dashboard, Exception):
+            raise self.dashboard
+        if isinstance(self.dashboard, int):
+            return Answer(self.dashboard, "")
+        return Answer(200, json.dumps(self.dashboard))
+
+    async def _attempt(self, *_: Any, **__: Any) -> Verdict:
+        return self.door
+
+    def tell(self, kind: Kind, name: str, **data: Any) -> None:
+        event = Event(kind, 0.0, 0.0, name, None, data)
+        self.board.apply(event)
+        self.followed.follow(event)
+
+    def begin(self) -> None:
+        self.tell(Kind.READY, "serve")
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(event.data["status"], event.data["reason"]) for event in self.events]
+
+    @property
+    def health(self) -> tuple[str, str]:
+        row = self.board.rows["serve"]
+        return row.health, row.reason
+
+
+Make = Callable[..., Story]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
+    return lambda **spec: Story(monkeypatch, tmp_path, **spec)
+
+
+def test_what_serve_tells_is_shown_within_two_intervals_and_told_once(make: Make) -> None:
+    async def story() -> Story:
+        told = make()
+        told.begin()
+        await asyncio.sleep(10.5 * INTERVAL_S)
+        assert told.told == [("healthy", "")]
+        told.dashboard = SICK
+        await asyncio.sleep(1.5 * INTERVAL_S)
+        assert told.health == ("unhealthy", "App is UNHEALTHY: A replica's health check failed")
+        assert told.followed.to_json()["applications"][0]["deployments"][0]["running"] == 1
+        await asyncio.sleep(10 * INTERVAL_S)
+        told.dashboard = WELL
+        await asyncio.sleep(1.5 * INTERVAL_S)
+        assert told.health == ("healthy", "")
+        told.followed.close()
+        return told
+
+    assert [status for status, _ in run(story()).told] == ["healthy", "unhealthy", "healthy"]
+
+
+def test_a_dashboard_that_does_not_answer_is_asked_less_often_and_makes_nothing_worse(make: Make) -> None:
+    async def story() -> Story:
+        told = make()
+        told.begin()
+        await asyncio.sleep(2.5)
+        told.dashboard = ConnectionRefusedError(111, "Connection refused")
+        before = len(told.asked)
+        await asyncio.sleep(60.0)
+        assert len(told.asked) - before <= 60.0 / LONGEST_S + 3
+        assert told.health == ("healthy", "Ray's dashboard does not tell: Connection refused")
+        assert told.followed.to_json()["applications"] == []
+        told.dashboard = WELL
+        await asyncio.sleep(LONGEST_S + 1.0)
+        assert told.health == ("healthy", "")
+        told.followed.close()
+        return told
+
+    assert [status for status, _ in run(story()).told] == ["healthy", "unknown", "healthy"]
+
+
+@pytest.mark.parametrize("strange", [404, {"applications": {"default": {"deployments": {"App": {"replicas": [7]}}}}}])
+def test_an_answer_of_another_ray_makes_it_unknown(make: Make, strange: Any) -> None:
+    async def story() -> Story:
+        told = make()
+        told.dashboard = strange
+        told.begin()
+        await asyncio.sleep(5.0)
+        told.followed.close()
+        return told
+
+    told = run(story())
+    assert [status for status, _ in told.told] == ["unknown"]
+
+
+def test_without_a_dashboard_nobody_is_asked_and_the_door_is_still_tried(make: Make) -> None:
+    async def story() -> Story:
+        told = make(dashboard=False)
+        told.begin()
+        await asyncio.sleep(3.0)
+        assert told.health == ("healthy", NO_DASHBOARD)
+        assert told.followed.to_json()["unknown"] == NO_DASHBOARD
+        told.door = NotYet("nothing listens")
+        await asyncio.sleep(2 * INTERVAL_S)
+        assert told.health == ("unhealthy", "nothing listens")
+        told.door = Ready()
+        await asyncio.sleep(2 * INTERVAL_S)
+        assert told.health == ("healthy", NO_DASHBOARD)
+        told.followed.close()
+        return told
+
+    assert run(story()).asked == []
+
+
+def test_a_door_that_refuses_once_is_no_news(make: Make) -> None:
+    async def story() -> Story:
+        told = make()
+        told.begin()
+        await asyncio.sleep(2.1 * INTERVAL_S)
+        told.door = NotYet("nothing listens")
+        await asyncio.sleep(INTERVAL_S)
+        told.door = Ready()
+        await asyncio.sleep(5 * INTERVAL_S)
+        told.followed.close()
+        return told
+
+    told = run(story())
+    assert told.told[0] == ("healthy", "")
+    assert len(told.told) in (1, 3)  # whether the second knock came before the door was open again
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(Kind.STOPPING, "head"), (Kind.EXITED, "head"), (Kind.STARTING, "serve"), (Kind.STOPPED, "serve")],
+)
+def test_nothing_is_asked_while_the_head_or_the_applications_are_replaced(make: Make, kind: Kind, name: str) -> None:
+    async def story() -> Story:
+        told = make()
+        told.begin()
+        await asyncio.sleep(2.5)
+        told.tell(kind, name)
+        before = len(told.asked)
+        await asyncio.sleep(20.0)
+        assert len(told.asked) == before
+        assert told.followed.to_json() == {"unknown": "", "applications": []}
+        told.begin()
+        await asyncio.sleep(2.5)
+        told.followed.close()
+        return told
+
+    assert run(story()).told == [("healthy", ""), ("healthy", "")]
