@@ -21,6 +21,7 @@ from daybreak.backends.records import Records, write_private
 from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
 from daybreak.services.base import Joined, Secret, Service, log_path
+from daybreak.services.helpers import TRACKER, is_helper
 
 KILL_DEADLINE_S = 15.0
 TIMED_OUT_CODE = 124
@@ -144,7 +145,9 @@ class ProcessBackend:
             if overdue or not ordinary:
                 if overdue:
                     killed.update(p.pid for p in ordinary)
-                self._signal(left, signal.SIGKILL)
+                # What clears up after the others has until they have gone, and a moment more.
+                first = [p for p in left if TRACKER not in procfs.command_line(p.pid)]
+                self._signal(first or left, signal.SIGKILL)
                 await wait_all([p.pid for p in left], timeout_s=1.0)
                 continue
             # A fork is signalled through its launcher; one that has lost it must go, as the template sees to, too.
@@ -272,8 +275,7 @@ class ProcessBackend:
 
     @staticmethod
     def _comes_afterwards(pid: int, handle: Handle) -> bool:
-        line = procfs.command_line(pid)
-        return any(part in line for part in handle.stop.afterwards)
+        return is_helper(procfs.command_line(pid), handle.stop.afterwards)
 
     @staticmethod
     def _signal(rows: Sequence[procfs.Process], number: signal.Signals) -> None:

@@ -5,8 +5,9 @@ It starts the node's warm template and, beside it, `ray start`; runs further pro
 asks Ray's processes first and then ends itself, which ends everything else in the container.
 
 The job (JSON): `template` (a command or null), `door` (the template's socket, or null), `launcher` (what programs are
-started by that wait for that), `start` (a command), `vital` (names of processes), `afterwards` (parts of command lines:
-they have nothing to save), `grace_s`, `socket`, `secrets` (variable to file), `folders`, `discard`.
+started by that wait for that), `start` (a command), `vital` (names of processes), `afterwards` (parts of command lines,
+or with a `^` in front their beginnings: they have nothing to save), `grace_s`, `socket`, `secrets` (variable to file),
+`folders`, `discard`.
 """
 
 import json
@@ -243,7 +244,8 @@ class Node:
 
     def _comes_afterwards(self, process: "processes.Process") -> bool:
         line = processes.command_line(process.pid)
-        return any(part in line for part in self.job["afterwards"])
+        parts = self.job["afterwards"]
+        return any(line.startswith(part[1:]) if part.startswith("^") else part in line for part in parts)
 
 
 def _code(status: int) -> int:

@@ -187,11 +187,12 @@ class StopPolicy:
     """How a service's processes are ended: signal, `grace_s`, then kill.
 
     `main_only` sends the signal to the main process alone, which ends its own children (a database).
-    Processes whose command line holds one of `afterwards` are not asked: they have nothing to save, and are killed
-    as soon as the others have gone. `alone` leaves out every process but the main one: what it has started belongs to
-    others. `working_name` and `working_folder` find further processes that belong to the service, by both: PostgreSQL's
-    children leave its session and overwrite their environment. `left_behind_grace_s` counts instead where a part that
-    the others cannot do without has ended by itself: a raylet that has lost its GCS does not end when asked.
+    Processes whose command line holds one of `afterwards`, or begins with it where it has a `^` in front, are not
+    asked: they have nothing to save, and are killed as soon as the others have gone. `alone` leaves out every process
+    but the main one: what it has started belongs to others. `working_name` and `working_folder` find further processes
+    that belong to the service, by both: PostgreSQL's children leave its session and overwrite their environment.
+    `left_behind_grace_s` counts instead where a part that the others cannot do without has ended by itself: a raylet
+    that has lost its GCS does not end when asked.
     """
 
     signal: str = "SIGTERM"

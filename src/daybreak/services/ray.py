@@ -10,6 +10,7 @@ import json
 import math
 import os.path
 from collections.abc import Collection
+from dataclasses import replace
 
 from daybreak.services import ingress, warm
 from daybreak.services.base import (
@@ -30,6 +31,7 @@ from daybreak.services.base import (
     Tier,
 )
 from daybreak.services.connections import connection_env, no_proxy_env
+from daybreak.services.helpers import helpers
 from daybreak.services.inside import address_of, binds, program
 from daybreak.services.site import Site
 from daybreak.spec.model import Node, Spec
@@ -46,22 +48,7 @@ HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dash
 # The first of those that are the same in every container, below the range of outgoing connections.
 FIRST_FIXED_PORT = 10100
 
-# Ray's own helpers hold nothing that a graceful end would save: they are killed once raylet and workers have gone.
-# The raylet's two agents are not among them: a raylet that is asked to end does so when its agents have.
-RAY_HELPERS = (
-    "/gcs/gcs_server",
-    "monitor.py",
-    "log_monitor.py",
-    "dashboard.py",
-    "ray-dashboard-",
-    "ray.util.client.server",
-    "multiprocessing.forkserver",
-    "multiprocessing.resource_tracker",
-    "ray start",
-    "rayside/start.py",
-    "rayside/watch.py",
-)
-STOP = StopPolicy(grace_s=10.0, afterwards=RAY_HELPERS, left_behind_grace_s=0.5)
+STOP = StopPolicy(grace_s=10.0, left_behind_grace_s=0.5)
 AGENT_HEALTH = "/api/local_raylet_healthz"
 
 
@@ -266,7 +253,7 @@ def head(spec: Spec, site: Site) -> Service:
         gates=tuple(gates),
         health=health(spec, _head_check(spec, site)),
         start_timeout_s=spec.start_timeout,
-        stop=STOP,
+        stop=replace(STOP, afterwards=helpers(site)),
         vital=("gcs_server", "raylet"),
         logs=_logs(site, HEAD, ("gcs_server.*", "raylet.*", "dashboard.log", "monitor.*")),
         ports=tuple(claims),
@@ -303,7 +290,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
         gates=(Gate("raylet", check),),
         health=health(spec, check),
         start_timeout_s=spec.start_timeout,
-        stop=STOP,
+        stop=replace(STOP, afterwards=helpers(site)),
         vital=("raylet",),
         logs=_logs(site, name, ("raylet.*",)),
         discard=_sockets(site, name),
