@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from daybreak.errors import PreflightError
+from daybreak.errors import PreflightError, UsageError
+
+HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
+SHORTER = f"choose another place for sockets with {RUNTIME}=/short/path"
+# Kernels hold the path of a Unix socket in 108 bytes, the last one being zero.
+LONGEST_SOCKET_PATH = 107
 
 
 def state_root() -> Path:
-    """The folder of all clusters: `$DAYBREAK_HOME`, else the XDG state folder."""
-    home = os.environ.get("DAYBREAK_HOME")
-    if home:
-        return Path(home).expanduser().resolve()
+    """The folder of all clusters: `$DAYBREAK_HOME`, else the XDG state folder. Raises UsageError for a relative one."""
+    if home := _given(HOME):
+        return home.resolve()
+    _given("XDG_STATE_HOME")
     import platformdirs
 
     return Path(platformdirs.user_state_dir("daybreak"))
 
 
 def runtime_root() -> Path:
-    """A short folder for sockets and Ray's temporary files: Unix socket paths end at 107 bytes."""
-    override = os.environ.get("DAYBREAK_RUNTIME")
-    return Path(override) if override else Path("/tmp") / f"daybreak-{os.getuid()}"
+    """A short folder for sockets and Ray's temporary files. Raises UsageError for a relative one."""
+    return _given(RUNTIME) or _own_runtime()
+
+
+def _own_runtime() -> Path:
+    return Path("/tmp") / f"daybreak-{os.getuid()}"
+
+
+def _given(variable: str) -> Path | None:
+    """The folder that a variable names; a relative one would be another one for each command, and for the keeper."""
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    path = Path(os.path.expanduser(value))
+    if not path.is_absolute():
+        raise UsageError(
+            f"{variable}={value} is a relative path, which means another folder wherever a command is typed; "
+            "nothing was changed",
+            hint=f"export {variable}={shlex.quote(os.path.abspath(path))}",
+        )
+    return Path(os.path.normpath(path))
 
 
 @dataclass(frozen=True)
@@ -126,7 +150,8 @@ class ClusterPaths:
     def ensure(self) -> None:
         """Create the folders with mode 0700 and prove that they can be written to.
 
-        Raises PreflightError where the state folder is read-only, full, or owned by somebody else.
+        Raises PreflightError where the state folder is read-only, full, or owned by somebody else, and where that for
+        sockets cannot be used; no folder of others is changed.
         """
         try:
             for folder in (self.root, self.records, self.logs, self.data, self.secrets):
@@ -142,8 +167,30 @@ class ClusterPaths:
                 [f"the state folder {self.root} cannot be written to: {error.strerror or error}"],
                 hint="free some space or make it writable, or choose another place with DAYBREAK_HOME=/path",
             ) from error
-        for folder in (self.runtime.parent, self.runtime):
-            _private_folder(folder)
+        if len(str(self.socket).encode()) > LONGEST_SOCKET_PATH:
+            raise PreflightError(
+                [f"the keeper's socket has a path longer than {LONGEST_SOCKET_PATH} bytes: {self.socket}"], hint=SHORTER
+            )
+        if self.runtime.parent == _own_runtime():
+            _private_folder(self.runtime.parent)
+        else:
+            _shared_folder(self.runtime.parent)
+        _private_folder(self.runtime)
+
+
+def _shared_folder(folder: Path) -> None:
+    """Make `folder` where it is not there; one that is, such as /tmp, is left as it is: it may be others' as well."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.lstat().st_mode
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not stat.S_ISDIR(mode):
+        raise PreflightError([f"{folder} is a link, and may lead elsewhere tomorrow"], hint=SHORTER)
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise PreflightError(
+            [f"anybody may delete and replace what is in {folder}"], hint=f"chmod +t {folder}, or {SHORTER}"
+        )
 
 
 def _private_folder(folder: Path) -> None:
@@ -152,13 +199,11 @@ def _private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise PreflightError(
-                [f"{folder} exists and is not a folder of yours"],
-                hint="choose another place for sockets with DAYBREAK_RUNTIME=/short/path",
-            )
+            raise PreflightError([f"{folder} exists and is not a folder of yours"], hint=SHORTER)
         folder.chmod(0o700)
     except OSError as error:
-        raise PreflightError(
-            [f"the folder {folder} cannot be used: {error.strerror or error}"],
-            hint="choose another place for sockets with DAYBREAK_RUNTIME=/short/path",
-        ) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> PreflightError:
+    return PreflightError([f"the folder {folder} cannot be used: {error.strerror or error}"], hint=SHORTER)

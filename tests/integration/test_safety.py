@@ -171,7 +171,7 @@ def test_a_runtime_folder_that_is_somebody_elses_link_is_refused(sandbox: Sandbo
     os.symlink(target, sandbox.runtime)
     sandbox.write("workers: {count: 0}\n")
     try:
-        assert "is not a folder of yours" in sandbox.run("up", code=1).stderr
+        assert "is a link" in sandbox.run("up", code=1).stderr
     finally:
         sandbox.runtime.unlink()
         sandbox.runtime.mkdir()

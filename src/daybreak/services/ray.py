@@ -34,6 +34,7 @@ from daybreak.services.connections import connection_env, no_proxy_env
 from daybreak.services.helpers import helpers
 from daybreak.services.inside import address_of, binds, program
 from daybreak.services.site import Site
+from daybreak.services.sockets import SESSION, require_short
 from daybreak.spec.model import Node, Spec
 
 START_PROGRAM = "rayside/start.py"
@@ -42,7 +43,7 @@ SERVE = "serve"
 WORKERS = "workers"
 # Worker nodes that start at once, where there are fewer processors than that.
 LEAST_AT_ONCE = 4
-METRICS_MODULE = "MetricsHead"
+METRICS_MODULE, LONGEST_MODULE = "MetricsHead", "TaskEventsHead"
 NODE_PORTS = ("node_manager", "object_manager", "agent_grpc", "agent_http", "runtime_env", "metrics")
 HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dashboard_metrics", "dashboard_grpc")
 # The first of those that are the same in every container, below the range of outgoing connections.
@@ -214,7 +215,8 @@ def _chart_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
 
 
 def head(spec: Spec, site: Site) -> Service:
-    """The head node: GCS, raylet, dashboard."""
+    """The head node: GCS, raylet, dashboard. Raises PreflightError where its sockets' paths would be too long."""
+    _require_short_paths(spec, site, HEAD)
     ports = {purpose: site.ports[f"{HEAD}.{purpose}"] for purpose in HEAD_PORTS}
     flags = [
         "--head",
@@ -275,6 +277,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
     response needs has the processors for itself. Many workers start in turns: together they would be no sooner there,
     and the replica would wait for all of them."""
     name = worker_name(number)
+    _require_short_paths(spec, site, name)
     check = HttpCheck(raylet_health_url(site, name), contains="success")
     needs = [Need(HEAD, "gcs", bind=True), *warm.needs(spec)]
     if spec.serve.wanted:
@@ -346,6 +349,21 @@ def _place(site: Site, name: str) -> list[str]:
     plasma, raylet = _sockets(site, name)
     sockets = [f"--plasma-store-socket-name={plasma}", f"--raylet-socket-name={raylet}"]
     return [temporary, *sockets] if name == HEAD else sockets
+
+
+def _require_short_paths(spec: Spec, site: Site, name: str) -> None:
+    """Raises PreflightError where Ray could not bind its sockets: it would say so when everything else runs."""
+    for path in _sockets(site, name) or _session_sockets(spec, site, name):
+        require_short(path, "Ray's socket")
+
+
+def _session_sockets(spec: Spec, site: Site, name: str) -> list[str]:
+    """The sockets in the session's folder: the node's own, and one for each of the dashboard's modules."""
+    folder, modules = f"{ray_folder(site, name)}/{SESSION}/sockets", []
+    if name == HEAD and spec.dashboard:
+        chosen = _dashboard_modules(spec, site) if spec.warm.enabled else "all"
+        modules = [LONGEST_MODULE] if isinstance(chosen, str) else chosen
+    return [f"{folder}/plasma_store", *(f"{folder}/dash_{module}" for module in modules)]
 
 
 def _sockets(site: Site, name: str) -> tuple[str, ...]:
