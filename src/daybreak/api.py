@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daybreak.errors import KeeperError, RemoteError
+from daybreak.errors import NotRunning, RemoteError
 from daybreak.keeper import client, owner
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
@@ -182,11 +182,22 @@ def restart(
     take_over: bool = False,
     on_message: OnMessage | None = None,
 ) -> Cluster:
-    """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`."""
+    """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`.
+
+    Raises NotRunning where nothing of the cluster runs: a start is asked for by `up`.
+    """
     fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, **_shell()}
     wanted = spec.spec.name if spec else resolve_name(name)
+    require_something(wanted)
     fields |= _payload(spec, take_over) if spec else _here(wanted)
     return _apply(wanted, fields, on_message)
+
+
+def require_something(name: str) -> None:
+    """Raise NotRunning where there is nothing to restart."""
+    paths = ClusterPaths.of(name)
+    if not client.anything_recorded(paths):
+        raise NotRunning(name, "there is nothing to restart")
 
 
 def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
@@ -324,7 +335,7 @@ def _shell() -> dict[str, Any]:
 def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, start: bool = True) -> Cluster:
     paths = ClusterPaths.of(name)
     if not start and not client.answers(paths) and not client.anything_recorded(paths):
-        raise KeeperError(f"cluster {name} is not running", hint="start it with `daybreak up`")
+        raise NotRunning(name)
     done = _request(paths, "apply", fields, on_message)
     return Cluster.from_snapshot(done["status"])
 

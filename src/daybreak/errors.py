@@ -13,6 +13,7 @@ DaybreakError                  1   something failed
 ├── BuildFailed                1   an image could not be built; carries the build's last lines
 ├── EngineError                1   Docker's engine cannot be reached or refused; carries its HTTP status
 ├── KeeperError                1   the keeper cannot be reached or refused
+│   └── NotRunning             1   the cluster has nothing that the command could work on
 └── Interrupted              130   the user asked to stop
 """
 
@@ -239,6 +240,13 @@ class EngineError(DaybreakError):
 
 class KeeperError(DaybreakError):
     """The keeper of a cluster cannot be reached, or refused a request."""
+
+
+class NotRunning(KeeperError):
+    """The command works on a running cluster, and this one is not."""
+
+    def __init__(self, name: str, why: str = "", *, hint: str = "start it with `daybreak up`") -> None:
+        super().__init__(f"cluster {name} is not running" + (f": {why}" if why else ""), hint=hint)
 
 
 class Interrupted(DaybreakError):

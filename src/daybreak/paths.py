@@ -51,6 +51,12 @@ def _given(variable: str) -> Path | None:
     return Path(os.path.normpath(path))
 
 
+def short(folder: str) -> str:
+    """A folder as people write it: with ~ for their home."""
+    home = os.path.expanduser("~")
+    return f"~{folder[len(home) :]}" if home != "/" and f"{folder}/".startswith(f"{home}/") else folder
+
+
 @dataclass(frozen=True)
 class ClusterPaths:
     """The files of one cluster, below `root` (kept) and `runtime` (short-lived)."""

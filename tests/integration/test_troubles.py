@@ -62,7 +62,8 @@ def test_a_port_in_use_is_named_with_its_owner_before_anything_starts(
 def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_start_down(sandbox: Sandbox) -> None:
     sandbox.write(WITH_APP, app_py="import no_such_module_anywhere\n")
     error = sandbox.run("up", code=1).stderr
-    assert "app:main cannot be imported: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in error
+    reason = error[error.index("error: ") :].splitlines()[0]
+    assert reason.endswith("ModuleNotFoundError: No module named 'no_such_module_anywhere' (app.py:1)")
     assert "app.py" in error
     assert "import no_such_module_anywhere" in error
     assert "importlib" not in error

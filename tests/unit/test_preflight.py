@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -49,3 +50,21 @@ def test_the_keepers_own_port_counts_where_anything_is_to_start(taken: int, tmp_
         preflight(plan([service("head")], []), tmp_path, own)
     assert f"port {taken} (page) is in use by" in caught.value.problems[0]
     preflight(plan([], []), tmp_path, own)
+
+
+def test_a_port_of_another_cluster_names_it_and_the_command_that_frees_it(
+    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/me")
+    other = tmp_path / "shop"
+    (other / "services").mkdir(parents=True)
+    (other / "owner.json").write_text(json.dumps({"folder": "/home/me/shop", "identity": ""}))
+    monkeypatch.chdir(other)  # a process in the cluster's folder is the cluster's
+    steps = plan([service("serve", ports=(PortClaim("127.0.0.1", taken, "Serve"),))], [])
+    with pytest.raises(PreflightError) as caught:
+        preflight(steps, tmp_path / "mine")
+    first = f"port {taken} (Serve) is in use by cluster shop in ~/shop ("
+    assert caught.value.message.startswith(first)
+    assert f"pid {os.getpid()})" in caught.value.message
+    assert (caught.value.hint or "").startswith("`daybreak down -n shop` frees it, or move this cluster's ports")

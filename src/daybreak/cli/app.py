@@ -10,13 +10,16 @@ from typing import Any, TypeVar, cast
 import click
 
 from daybreak import __version__
+from daybreak.cli import complete
 from daybreak.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, DaybreakError
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_WORKERS = 256
 MOST_OFFSET = 50_000
 
-name = click.option("-n", "--name", help="Cluster; the spec's or the folder's name if absent.")
+name = click.option(
+    "-n", "--name", shell_complete=complete.cluster, help="Cluster; the spec's or the folder's name if absent."
+)
 file = click.option("-f", "--file", type=click.Path(), help="Spec file; ./daybreak.yaml if absent.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 keep = click.option("--keep", is_flag=True, help="Leave running what came up where something else fails.")
@@ -201,6 +204,21 @@ def status(**given: Any) -> None:
     observe.status(**given)
 
 
+@app.command("clusters")
+@click.option("-a", "--all", "everything", is_flag=True, help="Those that are down, too.")
+@as_json
+def list_clusters(**given: Any) -> None:
+    """List the clusters of this account: state, workers, since when, the folder each belongs to, where it answers.
+
+    \b
+    Example:
+      daybreak clusters --all
+    """
+    from daybreak.cli import clusters
+
+    clusters.show(**given)
+
+
 @app.command()
 @click.option("--token", is_flag=True, help="An address that logs in, once, within five minutes.")
 @name
@@ -219,7 +237,7 @@ def page(**given: Any) -> None:
 
 
 @app.command()
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, shell_complete=complete.service)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
 @click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")
 @click.option(
@@ -249,7 +267,7 @@ def logs(**given: Any) -> None:
 
 
 @app.command()
-@click.argument("target", default="all")
+@click.argument("target", default="all", shell_complete=complete.target)
 @click.option("-t", "--timeout", default="120s", show_default=True, help="Deadline, such as 90s.")
 @click.option("--stopped", is_flag=True, help="Wait until the target has stopped.")
 @name
@@ -543,9 +561,10 @@ def run() -> int:
     try:
         code = app.main(standalone_mode=False, prog_name="daybreak")
     except DaybreakError as error:
+        from daybreak.cli.clusters import hint_for
         from daybreak.cli.output import print_error
 
-        print_error(error)
+        print_error(error, hint_for(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)

@@ -50,6 +50,8 @@ def restart(
 ) -> None:
     """Replace the app tier; the spec file is read again where there is one. Another folder's cluster, named with -n, is
     restarted as it is wanted there, whatever spec is here."""
+    if file is None:
+        api.require_something(name or api.resolve_name(None))
     elsewhere = name is not None and file is None and not take_over and api.belongs_elsewhere(name, Path.cwd())
     if elsewhere:
         spec = None if port_offset is None else api.load(name=name, port_offset=port_offset, as_stored=True)
@@ -100,6 +102,10 @@ def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:
     else:
         deleted = f"; deleted the data of {', '.join(done['deleted'])}" if done.get("deleted") else ""
         print(f"{wanted} is down after {seconds(time.monotonic() - began)}{deleted}", file=sys.stderr)
+        if not done:
+            from daybreak.cli.clusters import tell_others
+
+            tell_others(wanted)
 
 
 def plan(

@@ -62,6 +62,9 @@ def logs(
             show(entry)
     if not found and not follow:
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
+        from daybreak.cli.clusters import tell_others
+
+        tell_others(paths.name)
     _tell_limits(histories)
     if follow:
         follower = Follower()

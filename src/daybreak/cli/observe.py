@@ -26,6 +26,10 @@ def status(name: str | None, as_json: bool, watch: bool) -> None:
         print_json(cluster.raw)
     else:
         show(cluster.raw)
+        if cluster.state == "stopped":
+            from daybreak.cli.clusters import tell_others
+
+            tell_others(cluster.name)
 
 
 def page(name: str | None, token: bool, as_json: bool) -> None:

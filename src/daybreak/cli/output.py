@@ -33,8 +33,11 @@ def styled(stream: TextIO | None = None) -> bool:
     return (stream or sys.stderr).isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def print_error(error: DaybreakError) -> None:
-    """What failed and why in the first line, the user's frames, what runs now, what to do next; at most a screen."""
+def print_error(error: DaybreakError, more: str = "") -> None:
+    """What failed and why in the first line, the user's frames, what runs now, what to do next; at most a screen.
+
+    `more` is a further hint.
+    """
     mark, end = ("\033[1;31m", "\033[0m") if styled() else ("", "")
     print(f"{mark}error:{end} {error.message}", file=sys.stderr)
     lines = error.unfolded() if error.verbose else error.details()
@@ -45,8 +48,9 @@ def print_error(error: DaybreakError) -> None:
         print(f"  {line}", file=sys.stderr)
     if error.aftermath:
         print(error.aftermath, file=sys.stderr)
-    if hint := _hint(error):
-        print(f"hint: {hint}", file=sys.stderr)
+    for hint in (_hint(error), more):
+        if hint:
+            print(f"hint: {hint}", file=sys.stderr)
 
 
 def _hint(error: DaybreakError) -> str:

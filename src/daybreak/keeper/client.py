@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daybreak.errors import KeeperError, RemoteError
+from daybreak.errors import KeeperError, NotRunning, RemoteError
 from daybreak.paths import ClusterPaths
 
 START_DEADLINE_S = 30.0
@@ -62,6 +62,10 @@ class Connection:
             return False
         finally:
             self._socket.settimeout(None)
+
+    def within(self, seconds: float) -> None:
+        """From now on, waiting longer than that for a line raises TimeoutError."""
+        self._socket.settimeout(seconds)
 
     def deadline(self, at: float) -> None:
         """From now on, reading past that moment (monotonic seconds) raises TimeoutError."""
@@ -225,7 +229,7 @@ def _heard(paths: ClusterPaths, request: dict[str, Any], start: bool) -> Connect
     while time.monotonic() < deadline:
         connected = ensure(paths) if start else connect(paths)
         if connected is None:
-            raise KeeperError(f"cluster {paths.name} is not running", hint="start it with `daybreak up`")
+            raise NotRunning(paths.name)
         connection = Connection(connected, request)
         try:
             if connection.heard():

@@ -22,7 +22,7 @@ from daybreak.errors import (
     DaybreakError,
     EngineError,
     Interrupted,
-    KeeperError,
+    NotRunning,
     StepFailed,
     UsageError,
     WaitError,
@@ -357,7 +357,7 @@ class Keeper:
             observed = await self._backend.observe()
             app_runs = any(h.tier == Tier.APP and h.state is State.RUNNING for h in observed)
             if request.get("only_running") and not app_runs:
-                raise KeeperError(f"cluster {self._paths.name} is not running", hint="start it with `daybreak up`")
+                raise NotRunning(self._paths.name)
             restart = bool(request.get("restart"))
             kind = RunKind.RESTART if restart else RunKind.CHANGE if app_runs else RunKind.STARTUP
             new_generation = restart or not app_runs
@@ -570,7 +570,7 @@ class Keeper:
     async def _env(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         """Variables for a shell: plain values, and files for what must not be printed."""
         if self._desired.cluster is None:
-            raise KeeperError(f"cluster {self._paths.name} is not running", hint="start it with `daybreak up`")
+            raise NotRunning(self._paths.name)
         env = client_env(self._desired.cluster.spec, self._desired.cluster.site)
         return {
             "values": {name: value for name, value in env.items() if isinstance(value, str)},

@@ -8,8 +8,9 @@ from pathlib import Path
 from daybreak.errors import PreflightError
 from daybreak.plan import Plan
 from daybreak.services.base import PortClaim
+from daybreak.survey.holders import Holder
 from daybreak.survey.listeners import is_held_by
-from daybreak.survey.ports import owner_of
+from daybreak.survey.ports import holder_of
 
 
 def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = ()) -> None:
@@ -20,20 +21,20 @@ def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = ()) -> None:
     are the keeper's; they count where anything is to start.
     """
     leaving = {step.handle.service for step in steps.stop}
-    claims = own if steps.start else ()
-    problems = [_in_use(claim, owner) for claim in claims if (owner := owner_of(claim.port, claim.host))]
+    found: list[tuple[PortClaim, Holder]] = []
+    for claim in own if steps.start else ():
+        if holder := holder_of(claim.port, claim.host):
+            found.append((claim, holder))
     for step in steps.start:
         if step.service.name in leaving:
             continue
         for claim in step.service.ports:
-            owner = owner_of(claim.port, claim.host)
-            if owner and not (step.service.one_shot and is_held_by(root, claim.port)):
-                problems.append(_in_use(claim, owner))
-    if problems:
+            holder = holder_of(claim.port, claim.host)
+            if holder and not (step.service.one_shot and is_held_by(root, claim.port)):
+                found.append((claim, holder))
+    if found:
+        stop = "; ".join(dict.fromkeys(holder.hint for _, holder in found))
         raise PreflightError(
-            problems, hint="stop it, or move this cluster's ports with --port-offset 100 (ports.offset in the spec)"
+            [f"port {claim.port} ({claim.purpose}) is in use by {holder}" for claim, holder in found],
+            hint=f"{stop}, or move this cluster's ports with --port-offset 100 (ports.offset in the spec)",
         )
-
-
-def _in_use(claim: PortClaim, owner: str) -> str:
-    return f"port {claim.port} ({claim.purpose}) is in use by {owner}"

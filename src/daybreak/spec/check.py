@@ -189,7 +189,7 @@ class _Claim:
 
 def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     taken: dict[int, _Claim] = {}
-    for claim in _claims(spec):
+    for claim in (*_claims(spec), *_watching(spec)):
         if _touched(claim.path, unsure):
             continue
         number = claim.number + claim.offset
@@ -200,6 +200,22 @@ def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
             yield Finding(claim.path, message, "choose another port")
         else:
             taken[number] = claim
+
+
+def promised(spec: Spec) -> dict[int, str]:
+    """The ports that are not for Prometheus and Grafana, with the keys that ask for them."""
+    return {claim.number + claim.offset: claim.words for claim in _claims(spec)}
+
+
+def _watching(spec: Spec) -> Iterator[_Claim]:
+    """The ports of Prometheus and Grafana where one is written down: by default the two give way to the others."""
+    written = "ports" in spec.model_fields_set and spec.ports.model_fields_set & {"prometheus", "grafana"}
+    if not (written and spec.prometheus.enabled and spec.page.enabled):
+        return
+    # The message is about the second of two: that which was written.
+    for name in sorted(("prometheus", "grafana"), key=lambda name: name in written):
+        if name in written or name == "prometheus" or spec.grafana.enabled:
+            yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
 
 
 def _claims(spec: Spec) -> Iterator[_Claim]:

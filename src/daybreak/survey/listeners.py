@@ -13,6 +13,9 @@ LISTEN = "0A"
 # How often holders of ports are looked at while some of them end.
 MOST_LOOKS = 5
 ENDED = (b"Z", b"X")
+# Every process of a service inherits it.
+SERVICE_MARK = b"DAYBREAK_SERVICE="
+KEEPER = b"daybreak.keeper"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,19 @@ def belongs_to(root: Path, proc: Path = PROC) -> Callable[[Listener], bool]:
         return shows(holder.pid)
 
     return belongs
+
+
+def marked_service(pid: int, proc: Path = PROC) -> str:
+    """The service of a cluster that a process, or an ancestor of it, was started as; empty where none shows it."""
+    while pid > 1:
+        if KEEPER in _read(proc / str(pid) / "cmdline").split(b"\0"):
+            return "keeper"
+        words = _read(proc / str(pid) / "environ").split(b"\0")
+        marks = [word for word in words if word.startswith(SERVICE_MARK)]
+        if marks:
+            return os.fsdecode(marks[-1][len(SERVICE_MARK) :])
+        pid = _parent(proc / str(pid))
+    return ""
 
 
 def strangers(ports: Collection[int], root: Path) -> dict[int, Listener]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from daybreak.services.container_monitoring import GRAFANA_SERVER, PROMETHEUS_PROGRAM
 from daybreak.services.monitoring import GRAFANA, PROMETHEUS
 from daybreak.services.site import GrafanaServer
+from daybreak.spec.check import promised
 from daybreak.spec.model import Spec
 from daybreak.survey.listeners import is_held_by
 from daybreak.survey.ports import owner_of
@@ -36,14 +37,20 @@ class Monitoring:
 
 
 def find_monitoring(
-    spec: Spec, root: Path, *, images: Collection[str] | None = None, running: Collection[str] = ()
+    spec: Spec,
+    root: Path,
+    *,
+    serve_config: Mapping[str, Any] | None = None,
+    images: Collection[str] | None = None,
+    running: Collection[str] = (),
 ) -> Monitoring:
     """Look for both. A cluster comes up without them, so nothing here is an error.
 
     With containers `images` names those whose image is there, and `running` the services that have a container already:
-    it is theirs that listens.
+    it is theirs that listens. A Serve config may have a port of its own.
     """
     found = Monitoring()
+    taken = promised(spec) | _of_config(serve_config)
     if not spec.prometheus.enabled:
         return found
     if not spec.page.enabled:
@@ -55,7 +62,7 @@ def find_monitoring(
         if not there:
             pull = f"no image {getattr(spec, name).image}: `daybreak prewarm` pulls it; and "
             found.absent[name] = package if images is None else pull + package
-        elif name not in running and (why := _taken(spec, root, spec.port(name), name)):
+        elif name not in running and (why := _taken(root, spec.port(name), name, taken)):
             found.absent[name] = why
         return name not in found.absent
 
@@ -64,10 +71,22 @@ def find_monitoring(
     if not usable("prometheus", bool(program), PROMETHEUS_PACKAGE):
         return found
     found.prometheus = program
+    taken[spec.port("prometheus")] = "ports.prometheus"
     if spec.grafana.enabled:
         server = GRAFANA_SERVER if GRAFANA in has else _find_grafana()
         if usable("grafana", server is not None, GRAFANA_PACKAGE):
             found.grafana = server
+    return found
+
+
+def _of_config(config: Mapping[str, Any] | None) -> dict[int, str]:
+    """The ports that a Serve config has, as far as they are numbers."""
+    found = {}
+    for key in ("http_options", "grpc_options"):
+        options = (config or {}).get(key)
+        port = options.get("port") if isinstance(options, Mapping) else None
+        if isinstance(port, int):
+            found[port] = f"{key}.port in serve.config"
     return found
 
 
@@ -84,11 +103,10 @@ def _find_grafana() -> GrafanaServer | None:
     return None
 
 
-def _taken(spec: Spec, root: Path, port: int, name: str) -> str:
+def _taken(root: Path, port: int, name: str, promised: Mapping[int, str]) -> str:
     """Why the port is not free for us; an empty text where it is, or where it is our own that listens."""
-    for other, service in spec.services.items():
-        if port in service.ports:
-            return f"not started: port {port} is that of {other}; choose another: ports.{name}"
+    if port in promised:
+        return f"not started: port {port} is that of {promised[port]}; choose another: ports.{name}"
     owner = owner_of(port, LOOPBACK)
     if not owner or is_held_by(root, port):
         return ""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daybreak.errors import PreflightError
+from daybreak.survey.holders import Holder, whose
 from daybreak.survey.listeners import MOST_LOOKS, Listener, is_alive, listeners, sees_every_port, strangers
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
@@ -139,16 +140,21 @@ class PortBook:
 
 def owner_of(port: int, host: str = ANYWHERE) -> str:
     """Who listens on the port, such as `python3 (pid 123)`; an empty text where it is free."""
-    holder: Listener | None = None
+    return str(holder_of(port, host) or "")
+
+
+def holder_of(port: int, host: str = ANYWHERE) -> Holder | None:
+    """Who listens on the port, and whose it is; None where it is free."""
+    found: Listener | None = None
     for _ in range(MOST_LOOKS):
         if is_free(port, host):
-            return ""
-        holder = listeners().get(port)
-        if holder is None and sees_every_port():
-            return ""  # only connections that are just being closed: no reason to refuse a start
-        if holder is None or is_alive(holder):
+            return None
+        found = listeners().get(port)
+        if found is None and sees_every_port():
+            return None  # only connections that are just being closed: no reason to refuse a start
+        if found is None or is_alive(found):
             break  # else it has ended since, and what holds the port now is another process
-    return str(holder or Listener())
+    return whose(found or Listener())
 
 
 def _read(path: Path) -> dict[str, int]:

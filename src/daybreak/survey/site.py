@@ -86,10 +86,13 @@ def _common(
     spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, only_look: bool, found: Found | None = None
 ) -> Site:
     """What does not depend on where services run."""
+    config = read_serve_config(spec, base)
     if found:
-        watching = find_monitoring(spec, paths.root, images=found.engine.images, running=found.running)
+        watching = find_monitoring(
+            spec, paths.root, serve_config=config, images=found.engine.images, running=found.running
+        )
     else:
-        watching = find_monitoring(spec, paths.root)
+        watching = find_monitoring(spec, paths.root, serve_config=config)
     return Site(
         base=str(base),
         root=str(paths.root),
@@ -100,7 +103,7 @@ def _common(
         ray=ray,
         node_ip=LOOPBACK_NODE_IP,
         secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec)), keep=not only_look),
-        serve_config=read_serve_config(spec, base),
+        serve_config=config,
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         prometheus=watching.prometheus,

@@ -192,3 +192,22 @@ def test_a_service_needs_a_command_or_an_image(tmp_path: Path) -> None:
     assert [(key, message) for key, message, _ in found(tmp_path, backend="docker", services=services)] == [
         ("services.api.command", "is required")
     ]
+
+
+@pytest.mark.parametrize(
+    ("ports", "key", "message"),
+    [
+        ({"prometheus": 8265}, "ports.prometheus", "port 8265 is already taken by ports.dashboard"),
+        ({"grafana": 9090}, "ports.grafana", "port 9090 is already taken by ports.prometheus"),
+        ({"prometheus": 3000}, "ports.prometheus", "port 3000 is already taken by ports.grafana"),
+        ({"grafana": 4000, "prometheus": 4000}, "ports.grafana", "port 4000 is already taken by ports.prometheus"),
+    ],
+)
+def test_ports_of_what_watches_that_are_written(tmp_path: Path, ports: dict[str, int], key: str, message: str) -> None:
+    assert found(tmp_path, ports=ports) == [(key, message, "choose another port")]
+
+
+def test_ports_of_what_watches_give_way_by_default(tmp_path: Path) -> None:
+    assert found(tmp_path, services={"web": service(ports=[3000, 9090])}) == []
+    assert found(tmp_path, ports={"prometheus": 8265}, prometheus=False) == []
+    assert found(tmp_path, ports={"prometheus": 3000}, grafana=False) == []

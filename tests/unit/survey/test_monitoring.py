@@ -77,9 +77,37 @@ def test_a_port_of_the_users_own_service(programs: Path, tmp_path: Path) -> None
     port = free_port()
     services = {"mine": {"command": ["prometheus"], "ports": [port]}}
     wanted = Spec.model_validate({"name": "shop", "ports": {"prometheus": port}, "services": services})
-    assert (
-        find_monitoring(wanted, tmp_path).absent["prometheus"].startswith(f"not started: port {port} is that of mine")
-    )
+    why = find_monitoring(wanted, tmp_path).absent["prometheus"]
+    assert why == f"not started: port {port} is that of services.mine.ports[0]; choose another: ports.prometheus"
+
+
+@pytest.mark.parametrize(
+    ("written", "whose"),
+    [
+        ({"ports": {"serve": 9090}, "serve": {"applications": [{"import": "app:main"}]}}, "ports.serve"),
+        ({"ports": {"dashboard": 9090}}, "ports.dashboard"),
+        ({"ports": {"gcs": 8990, "offset": 100, "prometheus": 8990}}, "ports.gcs + ports.offset 100"),
+        ({"databases": {"postgres": {"port": 9090}}}, "databases.postgres.port"),
+    ],
+)
+def test_a_port_that_the_cluster_itself_needs(
+    programs: Path, tmp_path: Path, written: dict[str, Any], whose: str
+) -> None:
+    """Its own server would be found there while it runs: the two would take the port in turns."""
+    found = find_monitoring(Spec.model_validate({"name": "shop", **written}), tmp_path)
+    assert found.prometheus == ""
+    assert f"port 9090 is that of {whose}; " in found.absent["prometheus"]
+
+
+def test_grafana_gives_way_to_prometheus_and_a_serve_config_has_ports_of_its_own(
+    programs: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    alike = Spec.model_validate({"name": "shop", "ports": {"prometheus": port, "grafana": port}})
+    assert f"port {port} is that of ports.prometheus" in find_monitoring(alike, tmp_path).absent["grafana"]
+    config = {"http_options": {"port": port}, "grpc_options": {"port": "wrong"}}
+    found = find_monitoring(alike, tmp_path, serve_config=config)
+    assert f"port {port} is that of http_options.port in serve.config" in found.absent["prometheus"]
 
 
 def test_a_grafana_without_its_files_is_none(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
