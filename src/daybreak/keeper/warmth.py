@@ -21,6 +21,8 @@ from daybreak.warm.modules import read_learned
 # The lowest format that every supported interpreter reads.
 MARSHAL_VERSION = 4
 ORDER_TIMEOUT_S = 30.0
+# What is new is tried first, in a fork that is thrown away.
+IMPORT_TIMEOUT_S = 300.0
 CONNECT_DEADLINE_S = 5.0
 CONNECT_NAP_S = 0.01
 # At most this long what is not needed for the first response is kept waiting, whatever becomes of it.
@@ -148,7 +150,7 @@ class Warmth:
     async def _tell(self, folder: Path, order: str, wait: bool, details: dict[str, Any]) -> dict[str, Any] | None:
         """Tell one; returns its state, None where none answers."""
         try:
-            async with asyncio.timeout(ORDER_TIMEOUT_S):
+            async with asyncio.timeout(IMPORT_TIMEOUT_S if order == "import" else ORDER_TIMEOUT_S):
                 reader, writer = await self._connect(folder, wait)
                 try:
                     data = marshal.dumps({"order": order, **details}, MARSHAL_VERSION)

@@ -5,13 +5,11 @@ all forks.
 """
 
 import contextlib
-import importlib
 import importlib.util
 import json
 import os
 import sys
-import warnings
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 # For every Ray process; then for the dashboard and the agents; then for Serve. Only what is installed is imported.
 BASE = """
@@ -42,8 +40,10 @@ starlette starlette.applications starlette.responses starlette.routing starlette
 starlette.middleware.cors starlette.requests starlette.testclient starlette.websockets anyio
 anyio._backends._asyncio fastapi fastapi.encoders
 fastapi.middleware.cors annotated_doc uvicorn uvicorn.config uvicorn.lifespan.on uvicorn.protocols.http.h11_impl
-uvicorn.protocols.http.httptools_impl httptools h11 watchfiles jinja2 pandas pyarrow dotenv websockets
+uvicorn.protocols.http.httptools_impl httptools h11 watchfiles jinja2 dotenv websockets
 """.split()  # noqa: SIM905
+# Ray imports them where they are installed; tried first, since they may start threads.
+TRIED = ("pyarrow", "pandas")
 # Ray brings these itself.
 VENDORED = ("psutil", "colorama")
 # The program that every worker becomes; what it imports beyond the template's modules is worth learning.
@@ -69,10 +69,6 @@ def place(name: str) -> Optional[str]:
     return next(iter(spec.submodule_search_locations or ()), spec.origin or "")
 
 
-class Unsafe(Exception):
-    """A template that has this module (`args[0]`) cannot be forked; `args[1]` says why."""
-
-
 @contextlib.contextmanager
 def search(folders: Sequence[str]) -> Iterator[None]:
     """Meanwhile modules are looked for in these folders first."""
@@ -91,54 +87,6 @@ def read_learned(path: str) -> List[str]:
             return [str(name) for name in json.load(file)["modules"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-class Importer:
-    """Imports modules one by one, and keeps what went wrong by module name.
-
-    `refusals` is a file with the names of modules that make a template unsafe, and why. `own` are the user's folders:
-    what lies there may have effects when it is imported, so it is only if it is asked for.
-    """
-
-    def __init__(self, say: Callable[[str], None], refusals: str, own: Sequence[str] = ()) -> None:
-        self.failed: Dict[str, str] = {}
-        self._say = say
-        self._refusals = refusals
-        self._own = tuple(os.path.join(folder, "") for folder in own)
-        try:
-            with open(refusals, encoding="utf-8") as file:
-                self.failed = {name: why for name, _, why in (line.rstrip("\n").partition(" ") for line in file)}
-        except OSError:
-            pass
-
-    def load(self, names: Sequence[str], between: Callable[[], None], asked_for: bool = False) -> None:
-        """Import them; `between` is called after each one. `asked_for`: the user's own modules, too.
-
-        Raises Unsafe: what leaves a thread behind, or imports Ray, would make every later fork unsafe.
-        """
-        for name in names:
-            if name in sys.modules or name in self.failed or not allowed(name):
-                continue
-            found = place(name)
-            if found is None or (found.startswith(self._own) and not asked_for):
-                continue
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    importlib.import_module(name)
-            except BaseException as error:
-                self.failed[name] = f"{type(error).__name__}: {error}"
-                self._say(f"{name} cannot be imported ahead: {self.failed[name]}")
-            if threads() > 1:
-                raise Unsafe(name, "it starts threads when it is imported")
-            if "ray" in sys.modules:
-                raise Unsafe(name, "it imports Ray")
-            between()
-
-    def refuse(self, name: str, why: str) -> None:
-        """Remember it for the next template."""
-        with open(self._refusals, "a", encoding="utf-8") as file:
-            file.write(f"{name} {why}\n")
 
 
 def threads() -> int:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         codes,
         doors,
         held,
+        importer,
         memory,
         modules,
         registry,
@@ -47,6 +48,7 @@ else:  # run as a file: its folder is where modules are looked for
     import codes
     import doors
     import held
+    import importer
     import memory
     import modules
     import registry
@@ -161,15 +163,17 @@ class Template:
         # Names only the template counts references of: a fork that went through sys.modules would copy its pages.
         self.loaded = frozenset(sys.modules)
         self.warm = False
+        self.stage = "submitted"
         self.ending = False
         self.forks = 0
         users = [entry for entry in own if not codes.package([entry])]  # not where Ray itself is found
-        self.importer = modules.Importer(say, f"{self.folder}/refused", users)
         self.threads = threadpools.Pools()
         self.memory = memory.Memory()
         self.tidy = True
         self.records = registry.Registry(self.folder)
         self.poll = select.poll()
+        known = importer.Memory(f"{os.path.dirname(settings['learned'])}/tried.json", importer.stamp(settings))
+        self.importer = importer.Importer(say, known, users, self.turn, self.poll)
         self.listening = self._listen()
         self.child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -209,30 +213,35 @@ class Template:
         os.unlink(f"{self.folder}/template.socket")
 
     def _warm_up(self) -> None:
+        """First what is named, or known to do no harm. What has been learned and must be tried keeps nobody waiting."""
         began = time.monotonic()
-        self.load(modules.BASE)
+        self.load(modules.BASE, trusted=True)
         with modules.search(self.settings["vendored"]):
-            self.load(modules.VENDORED)
-        self.load(modules.read_learned(self.settings["learned"]))
+            self.load(modules.VENDORED, trusted=True)
+        learned = [*modules.TRIED, *modules.read_learned(self.settings["learned"])]
+        self.load(self.importer.proven(learned))
         with modules.search([os.getcwd()]):
             self.load(self.settings["modules"], asked_for=True)
         read = self.codes.read(self.ray) if self.ray else 0
         self._settle()
         self.warm = True
         self._serve_waiting()
+        self.load(learned)
         say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules, {read} files of Ray read")
+        self.stage = "running"
         self._tell_state()
 
-    def load(self, names: Sequence[str], asked_for: bool = False) -> None:
+    def load(self, names: Sequence[str], asked_for: bool = False, trusted: bool = False) -> None:
         """Import more modules; with one that makes this template unsafe it begins anew without it."""
         with self.threads.held_back(), self.variables.watched():
             try:
-                self.importer.load(names, self._between_imports, asked_for)
-            except modules.Unsafe as unsafe:
+                self.importer.load(names, asked_for, trusted)
+            except importer.Unsafe as unsafe:
                 self._begin_anew(*unsafe.args)
-        self.threads.find()
-        self.loaded = frozenset(sys.modules)
-        self._settle()
+        if len(sys.modules) != len(self.loaded) or not self.warm:
+            self.threads.find()
+            self.loaded = frozenset(sys.modules)
+            self._settle()
 
     def _settle(self) -> None:
         """What is here from now on is shared by all forks: the collector would touch, and so copy, every page."""
@@ -240,9 +249,6 @@ class Template:
         self.memory.fill_gaps()
         gc.freeze()
         self.tidy = False
-
-    def _between_imports(self) -> None:
-        self.turn(0)
 
     def _begin_anew(self, name: str, why: str) -> None:
         say(f"{name} is left out from now on: {why}")
@@ -577,7 +583,7 @@ class Template:
             "held": self.held.count,
             "doors": len(self.doors),
             "failed": self.importer.failed,
-            "stage": "running" if self.warm else "submitted",
+            "stage": self.stage,
             "reason": "",
             "error": [],
             "instance": self.settings["instance"],
@@ -594,8 +600,8 @@ class Template:
 
 
 OWN_MODULES = (
-    *("child", "codes", "doors", "held", "launcher", "memory", "modules", "registry", "shortcut", "template"),
-    *("threadpools", "title", "trim", "variables"),
+    *("child", "codes", "doors", "effects", "held", "importer", "launcher", "memory", "modules", "proving"),
+    *("registry", "shortcut", "template", "threadpools", "title", "trim", "variables"),
 )
 
 

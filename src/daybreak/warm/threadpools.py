@@ -11,6 +11,8 @@ import re
 from typing import Any, Iterator, List, Tuple
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# Arrow's allocator has a thread that gives memory back, for pools that nobody uses unless he asks for them.
+QUIET = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 # What comes in front of and behind the names of OpenBLAS's calls, build by build.
 NAMES = (("", ""), ("scipy_", "64_"), ("scipy_", ""), ("", "64_"))
 LIBRARIES = ("openblas",)
@@ -64,8 +66,9 @@ class Pools:
     @contextlib.contextmanager
     def held_back() -> Iterator[None]:
         """No library that is loaded meanwhile starts threads."""
-        before = {name: os.environ.get(name) for name in VARIABLES}
-        os.environ.update(dict.fromkeys(VARIABLES, "1"))
+        held = {**dict.fromkeys(VARIABLES, "1"), **QUIET}
+        before = {name: os.environ.get(name) for name in held}
+        os.environ.update(held)
         try:
             yield
         finally:
