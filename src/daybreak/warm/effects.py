@@ -30,7 +30,7 @@ def look(closely: bool = False) -> Look:
         files=_files(),
         signals=_signals() if closely else None,
         shared=_shared() if closely else None,
-        place=(os.getcwd(), list(sys.path), os.sched_getaffinity(0)) if closely else None,
+        place=(os.getcwd(), list(sys.path), os.sched_getaffinity(0), _for_children()) if closely else None,
     )
 
 
@@ -49,8 +49,13 @@ def harm(before: Look, after: Look) -> str:
     if after.shared is not None and before.shared is not None and after.shared - before.shared:
         return "it shares memory with other processes when it is imported"
     if after.place != before.place:
-        return "it changes the process's folder, search path or processors when it is imported"
+        return "it changes the process's folder, search paths or processors when it is imported"
     return ""
+
+
+def _for_children() -> Dict[str, str]:
+    """What every process that is started from here would begin with."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("LD_", "PYTHON"))}
 
 
 def _files() -> Dict[int, str]:

@@ -12,16 +12,32 @@ import os
 from typing import TYPE_CHECKING, Any, Container, Deque, Dict, Iterator, List, Mapping, Optional, Set
 
 if TYPE_CHECKING or __package__:
+    from daybreak.warm.threadpools import QUIET
     from daybreak.warm.threadpools import VARIABLES as THREADS
 else:  # in the template: its folder is where modules are looked for
+    from threadpools import QUIET
     from threadpools import VARIABLES as THREADS
 
 # Read by an interpreter when it starts.
 INTERPRETER = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 # Read by C libraries when they are loaded: nobody sees them do it.
 LIBRARIES = (
-    *("ARROW_", "BLIS_", "DNNL_", "GLOG_", "GOMP_", "GOTO_", "GRPC_", "KMP_", "MIMALLOC_", "MKL_", "NPY_", "OMP_"),
-    *("ONEDNN_", "OPENBLAS_", "OPENCV_", "OPENSSL_", "PYTORCH_", "SSL_CERT", "TF_", "TORCH_", "XLA_", "_RJEM_"),
+    *(
+        "ARROW_",
+        "BLIS_",
+        "DNNL_",
+        "GLOG_",
+        "GOMP_",
+        "GOTO_",
+        "GRPC_",
+        "JE_",
+        "KMP_",
+        "MIMALLOC_",
+        "MKL_",
+        "NPY_",
+        "OMP_",
+    ),
+    *("OMP_", "ONEDNN_", "OPENBLAS_", "OPENCV_", "OPENSSL_", "PYTORCH_", "SSL_CERT", "TF_", "TORCH_", "XLA_", "_RJEM_"),
 )
 NAMES = ("LANG", "LANGUAGE")
 # Those of the above that a fork does take over.
@@ -123,5 +139,6 @@ class Variables:
     def made(self, env: Mapping[bytes, bytes]) -> Dict[bytes, bytes]:
         """What modules have set when they were imported, for a program with this environment: where neither it nor the
         template had anything. Other libraries, and children, look for that."""
-        made = {os.fsencode(name): value for name, value in os.environ.items() if name not in {*self.given, *THREADS}}
+        ours = {*self.given, *THREADS, *QUIET}
+        made = {os.fsencode(name): value for name, value in os.environ.items() if name not in ours}
         return {name: os.fsencode(value) for name, value in made.items() if name not in env}
