@@ -241,6 +241,7 @@ def stopped_snapshot(paths: ClusterPaths) -> dict[str, Any]:
         "keeper_pid": None,
         "page": {"state": "off", "url": None, "reason": ""},
         "absent": {},
+        "notes": [],
         "root": str(paths.root),
     }
 
@@ -280,7 +281,8 @@ def page(name: str | None = None, *, login: bool = False) -> dict[str, Any]:
 def plan(
     spec: LoadedSpec | None = None, *, workers: int | None = None, restart: bool = False, take_over: bool = False
 ) -> dict[str, Any]:
-    """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`. Changes nothing."""
+    """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`, and `notes` on what Serve is told
+    otherwise than the user has it. Changes nothing."""
     spec = spec or load()
     paths = ClusterPaths.of(spec.spec.name)
     with client.request(

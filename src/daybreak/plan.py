@@ -57,6 +57,9 @@ class Plan:
     def empty(self) -> bool:
         return not self.stop and not self.start
 
+    def starts(self, service: str) -> bool:
+        return any(step.service.name == service for step in self.start)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "stop": [{"service": s.handle.service, "why": s.why, "after": sorted(s.after)} for s in self.stop],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, make_sandbox
+from tests.tls import self_signed
 
 pytestmark = pytest.mark.ray
 
 HAS_LABELS = RAY_RELEASE >= (2, 49)
+SERVES_TLS = RAY_RELEASE >= (2, 50)
 
 # Looks at what it needs the moment it starts, and tells afterwards.
 WEB = """
@@ -66,8 +70,15 @@ two = Says.bind("two")
 def build(args):
     return Says.bind(args["word"])
 """
+TLS_CONFIG = """\
+http_options: {ssl_keyfile: key.pem, ssl_certfile: cert.pem}
+applications:
+  - {name: one, route_prefix: /one, import_path: "says:one", runtime_env: {working_dir: code}}
+"""
 SERVE_CONFIG = """\
 # Ray's own file, as `serve build` writes it.
+proxy_location: EveryNode
+http_options: {host: 0.0.0.0}
 applications:
   - name: one
     route_prefix: /one
@@ -189,7 +200,9 @@ def test_serve_by_rays_own_config_file(shared: Sandbox) -> None:
     config = shared.folder / "serve_config.yaml"
     config.write_text(SERVE_CONFIG)
     shared.write(BARE + "serve: {config: serve_config.yaml}\n")
-    shared.run("up")
+    told = shared.run("up").stderr
+    assert "host 0.0.0.0 becomes 127.0.0.1" in told
+    assert "proxy_location EveryNode becomes HeadOnly" in told
     assert (shared.get("/one"), shared.get("/two")) == ({"word": "one"}, {"word": "two"})
     assert status_of(shared, "/") == 404
     assert config.read_text() == SERVE_CONFIG
@@ -232,7 +245,7 @@ def test_an_application_that_cannot_be_imported_fails_with_its_own_words(shared:
     assert shared.get("/built") == {"word": "two"}
 
 
-def test_a_cluster_without_serve_and_what_its_nodes_offer(sandbox: Sandbox) -> None:
+def test_a_cluster_without_serve_what_its_nodes_offer_and_serve_with_tls_and_local_code_added(sandbox: Sandbox) -> None:
     labels = "labels: {zone: north}, " if HAS_LABELS else ""
     spec = f"""
 head: {{cpus: 500m, resources: {{lever: 2}}, env: {{COLOUR: green}}}}
@@ -253,6 +266,27 @@ workers: {{cpus: 1500m, resources: {{gadget: 3}}, {labels}env: {{COLOUR: blue}}}
     if HAS_LABELS:
         assert any(labels.get("zone") == "north" for labels in found["labels"])
         assert found["by_label"] == found["worker"]
+    if SERVES_TLS:
+        add_serve_with_tls(sandbox, spec)
+
+
+def add_serve_with_tls(sandbox: Sandbox, spec: str) -> None:
+    """By a config that names code in a folder beside it, and a certificate that nobody has signed."""
+    head = sandbox.services()["head"]["instance"]
+    self_signed(sandbox.folder)
+    for place, text in (("conf/code/says.py", SAYS), ("conf/serve.yaml", TLS_CONFIG)):
+        (sandbox.folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (sandbox.folder / place).write_text(text)
+    sandbox.write(spec + "serve: {config: conf/serve.yaml}\n")
+    notes = json.loads(sandbox.run("plan", "--json").stdout)["notes"]
+    done = sandbox.run("up", "1")
+    assert all(f"note: {note}" in done.stderr for note in notes)
+    assert any("code is packed and uploaded" in note for note in notes)
+    url = f"https://127.0.0.1:{8000 + sandbox.offset}"
+    assert url in done.stdout
+    with urllib.request.urlopen(f"{url}/one", context=ssl._create_unverified_context()) as answer:
+        assert json.load(answer) == {"word": "one"}
+    assert sandbox.services()["head"]["instance"] == head
 
 
 @pytest.fixture

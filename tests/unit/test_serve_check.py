@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+from pathlib import Path
 
 import pytest
 
 from daybreak.backends.fake import FakeBackend
 from daybreak.health.checks import NotYet, Ready, Verdict, attempt
-from daybreak.services.base import ServeCheck, Service, Tier
+from daybreak.services.base import HttpCheck, ServeCheck, Service, Tier
+from tests.tls import self_signed
 
 SERVICE = Service("serve", Tier.APP, ("true",), "/")
 
 
-async def ask(routes: dict[str, str] | None, health: int, wanted: tuple[str, ...] = ("/",)) -> Verdict:
+async def ask(
+    routes: dict[str, str] | None, health: int, wanted: tuple[str, ...] = ("/",), tls: ssl.SSLContext | None = None
+) -> Verdict:
     """The verdict on a proxy that answers so; None: it has no list of routes yet."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -25,9 +30,9 @@ async def ask(routes: dict[str, str] | None, health: int, wanted: tuple[str, ...
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as server:
         port = server.sockets[0].getsockname()[1]
-        check = ServeCheck(f"http://127.0.0.1:{port}", wanted)
+        check = ServeCheck(f"{'https' if tls else 'http'}://127.0.0.1:{port}", wanted)
         return await attempt(check, SERVICE, FakeBackend(), instance="i1", timeout_s=5.0)
 
 
@@ -44,3 +49,28 @@ def test_a_route_counts_when_a_replica_stands_behind_it(
     routes: dict[str, str] | None, health: int, expected: Verdict
 ) -> None:
     assert asyncio.run(ask(routes, health)) == expected
+
+
+def test_a_proxy_with_a_certificate_that_nobody_has_signed_counts_as_well(tmp_path: Path) -> None:
+    assert asyncio.run(ask({"/": "default"}, 200, tls=self_signed(tmp_path))) == Ready()
+
+
+@pytest.mark.parametrize(("any_certificate", "ready"), [(True, True), (False, False)])
+def test_a_url_is_trusted_by_its_certificate_unless_any_will_do(
+    tmp_path: Path, any_certificate: bool, ready: bool
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def story() -> Verdict:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            check = HttpCheck(url, any_certificate=any_certificate)
+            return await attempt(check, SERVICE, FakeBackend(), instance="i1", timeout_s=5.0)
+
+    verdict = asyncio.run(story())
+    assert isinstance(verdict, Ready) is ready
+    if isinstance(verdict, NotYet):
+        assert "certificate" in verdict.reason.lower()

@@ -18,12 +18,14 @@ from daybreak.errors import DaybreakError, PreflightError, UsageError
 from daybreak.export.compose import compose as compose_files
 from daybreak.export.environment import secret_values
 from daybreak.export.files import Export
-from daybreak.export.target import RAY_USER, START_INTERVAL_SINCE, Target
+from daybreak.export.target import RAY_USER, START_INTERVAL_SINCE, Target, place
 from daybreak.images import label
 from daybreak.images.client import Client
 from daybreak.images.recipe.install import DEFAULT as DEFAULT_RAY
+from daybreak.services import serve as deployment
 from daybreak.services.site import RayInstall
 from daybreak.spec import LoadedSpec
+from daybreak.survey.affinity import find_affinity
 from daybreak.survey.ray import find_ray
 from daybreak.survey.site import read_serve_config
 
@@ -43,6 +45,7 @@ def compose(
     loaded = api.load(file, name=name, app=app, port_offset=port_offset)
     found = _engine() if engine is None else None
     notes: list[str] = []
+    config = read_serve_config(loaded.spec, loaded.base)
     tag = image or loaded.spec.docker.image or default_tag(loaded.spec.name)
     target = Target(
         image=tag,
@@ -50,7 +53,8 @@ def compose(
         engine=_version(engine) if engine else found or START_INTERVAL_SINCE,
         user=_account(),
         local=tag == default_tag(loaded.spec.name),
-        serve_config=read_serve_config(loaded.spec, loaded.base),
+        serve_config=config,
+        affinity=find_affinity(loaded.spec, loaded.base, config),
         base=str(loaded.base),
     )
     if found and not target.start_interval:
@@ -58,11 +62,12 @@ def compose(
             f"Docker Engine {'.'.join(map(str, found))} looks at a starting container every "
             f"{loaded.spec.health.interval:g} s only; from 25 on it can look more often (--engine 25)"
         )
+    notes += deployment.notes(loaded.spec, place(loaded.spec, target))
     export = compose_files(loaded.spec, target)
-    place = Folder(Path(folder), RAY_USER if os.geteuid() == 0 else None)
-    place.check(export, force=force)
-    passwords = place.passwords(export.secrets)
-    written = place.write(export, passwords, secret_values(loaded.spec, passwords))
+    there = Folder(Path(folder), RAY_USER if os.geteuid() == 0 else None)
+    there.check(export, force=force)
+    passwords = there.passwords(export.secrets)
+    written = there.write(export, passwords, secret_values(loaded.spec, passwords))
     _show(Path(folder), export, written, notes, as_json)
 
 

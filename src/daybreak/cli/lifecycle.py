@@ -124,6 +124,8 @@ def plan(
     if as_json:
         print_json(steps)
         return
+    for text in steps.get("notes", ()):
+        print(f"note   {text}")
     for step in steps["stop"]:
         print(f"stop   {step['service']:<12} {step['why']}")
     for step in steps["start"]:

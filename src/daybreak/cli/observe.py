@@ -83,6 +83,7 @@ def table(snapshot: dict[str, Any] | Any, now: float) -> list[str]:
     if page.get("state") == "failed":
         lines.append(f"{'page':<12} not served: {page['reason']}")
     lines += [f"{service:<12} {why}" for service, why in snapshot.get("absent", {}).items()]
+    lines += [f"{'note':<12} {text}" for text in snapshot.get("notes", ())]
     return lines
 
 

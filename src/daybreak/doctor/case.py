@@ -15,7 +15,7 @@ from daybreak.backends.base import Handle
 from daybreak.errors import DaybreakError, Problem
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray import HEAD
-from daybreak.services.site import RayInstall
+from daybreak.services.site import RayInstall, Site
 from daybreak.spec.model import Spec
 
 NOTHING_RUNS = ("stopped", "failed")
@@ -65,6 +65,13 @@ class Case:
         from daybreak.survey.ray import find_ray
 
         return find_ray(self.spec.ray, self.base)
+
+    @cached_property
+    def serving(self) -> Site:
+        """What Serve's doors depend on; raises what finding Ray, or reading the Serve config, raises."""
+        from daybreak.survey.site import serving_site
+
+        return serving_site(self.spec, self.base, self.paths, self.ray)
 
     @cached_property
     def containers(self) -> tuple[Mapping[str, Any], ...]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from daybreak.backends import procfs
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.errors import DaybreakError
 from daybreak.health import http
+from daybreak.services.serving import is_loopback, serving
 from daybreak.survey.listeners import Socket, belongs_to, sockets
 
 DASHBOARD = ("ray/dashboard/dashboard.py", "ray-dashboard")
@@ -21,16 +21,10 @@ WHY = "the jobs API runs any command for whoever asks (CVE-2023-48022)"
 
 def look(case: Case) -> Iterator[Finding]:
     """What the spec asks for, then what really answers on this machine, whoever started it."""
-    findings = [*_of_spec(case), *(found for place in _reachable() for found in _of_socket(place, case))]
-    yield from findings or [ok("no dashboard is reachable from other hosts")]
-
-
-def is_loopback(listen: str) -> bool:
-    """`localhost` or a loopback address; any other name may mean anything."""
-    try:
-        return ipaddress.ip_address(listen).is_loopback
-    except ValueError:
-        return listen == "localhost"
+    open_to_all = [found for found in sockets() if not found.is_local]
+    findings = [*_of_spec(case), *_of_serve(case, open_to_all)]
+    findings += [one for found in open_to_all if _is_dashboard(found) for one in _of_socket(found, case)]
+    yield from findings or [ok("neither a dashboard nor Serve is reachable from other hosts")]
 
 
 def _of_spec(case: Case) -> Iterator[Finding]:
@@ -60,13 +54,34 @@ def _of_spec(case: Case) -> Iterator[Finding]:
         )
 
 
-def _reachable() -> list[Socket]:
-    """Dashboards of any Ray on this machine that listen on more than the loopback address."""
-    return [found for found in sockets() if not found.is_local and found.holder.pid and _is_dashboard(found.holder.pid)]
+def _of_serve(case: Case, open_to_all: Sequence[Socket]) -> Iterator[Finding]:
+    """Doors of Serve that are wider than `listen`: Ray has no option for the address of its gRPC proxy."""
+    if not (is_loopback(case.spec.listen) and case.spec.serve.wanted) or case.spec.in_containers:
+        return
+    try:
+        door = serving(case.spec, case.serving)
+    except DaybreakError:
+        return
+    purposes = {door.port: "HTTP", door.grpc_port: "gRPC"}
+    ours = belongs_to(case.paths.root)
+    found = {one.port: one for one in open_to_all if one.port in purposes and ours(one.holder)}
+    for port, one in found.items():
+        yield warning(
+            f"Serve's {purposes[port]} port {port} listens on {one.address}, although listen is {case.spec.listen}",
+            "whoever reaches it calls the applications, without a token",
+            f"sudo iptables -I INPUT ! -i lo -p tcp --dport {port} -j DROP",
+        )
+    if door.grpc_port and not case.running:
+        yield note(
+            f"Serve's gRPC port {door.grpc_port} will listen on all interfaces, whatever listen says",
+            "Ray has no option for its address; behind HAProxy it is the replicas' ports that are open",
+            f"sudo iptables -I INPUT ! -i lo -p tcp --dport {door.grpc_port} -j DROP",
+        )
 
 
-def _is_dashboard(pid: int) -> bool:
-    line = procfs.command_line(pid)
+def _is_dashboard(found: Socket) -> bool:
+    """Of any Ray on this machine."""
+    line = procfs.command_line(found.holder.pid) if found.holder.pid else ""
     return any(part in line for part in DASHBOARD)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from daybreak.doctor import rows
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
+from daybreak.errors import DaybreakError
 from daybreak.services.ray import SERVE
+from daybreak.services.serve import notes
 
 NOT_KNOWN = "a deployment that Serve calls unhealthy does not show; that Serve's door answers does"
 
@@ -19,8 +21,9 @@ def look(case: Case) -> Iterator[Finding]:
     wanted = case.spec.serve.wanted
     if not case.running or not case.has_head:
         yield ok("configured; Ray is not running" if wanted else "no application is configured")
+        yield from _notes(case)
         return
-    findings = list(_findings(case))
+    findings = [*_findings(case), *_notes(case)]
     yield from findings or [ok("deployed" if wanted else "no application is configured")]
 
 
@@ -46,6 +49,16 @@ def _findings(case: Case) -> Iterator[Finding]:
             case.command("logs serve"),
             lines=row.get("tail") or rows.log_lines(case, SERVE),
         )
+
+
+def _notes(case: Case) -> Iterator[Finding]:
+    """Where the applications do not get what their config, or Serve's own ways, would give them."""
+    try:
+        said = notes(case.spec, case.serving)
+    except DaybreakError:
+        return  # other diagnoses say what is wrong with Ray, or with the file
+    for text in said:
+        yield note(text, "the cluster is started so; docs/spec.md says why, under serve")
 
 
 def _as_serve_tells(case: Case) -> list[Finding]:

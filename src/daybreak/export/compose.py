@@ -24,7 +24,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 INSIDE = ("enter.sh", "node.py", "probe.py")
 RAYSIDE = Path(__file__).parent.parent / "rayside"
 # The program that deploys, and what it imports.
-DEPLOYING = ("asks", "deploy", "diverted", "frames", "loading", "reasons", "remembered", "shortage")
+DEPLOYING = ("asks", "deploy", "diverted", "frames", "loading", "packing", "reasons", "remembered", "shortage")
 DEPLOY = tuple(RAYSIDE / f"{name}.py" for name in DEPLOYING)
 HEADER = """\
 The cluster {name}, written by `daybreak export compose`. Needs Docker Compose 2.20 or newer{engine}.

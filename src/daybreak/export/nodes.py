@@ -15,6 +15,7 @@ from daybreak.services import ingress, ray
 from daybreak.services.base import Service, Tier
 from daybreak.services.ray import HEAD
 from daybreak.services.serve import serve
+from daybreak.services.serving import Serving, serving
 from daybreak.spec.model import Node, Spec, Workers
 from daybreak.spec.units import MIB
 
@@ -120,16 +121,17 @@ def files(spec: Spec, target: Target) -> list[File]:
     return [File(f"config/{REQUEST}", json.dumps(request, indent=1) + "\n")]
 
 
-def serve_address(spec: Spec, target: Target) -> tuple[str, int]:
-    """Where Serve is published, and the port that it has in its container; a Serve config file may say."""
-    options = (target.serve_config or {}).get("http_options") or {}
-    return str(options.get("host", spec.listen)), int(options.get("port", spec.port("serve")))
+def serve_door(spec: Spec, target: Target) -> Serving:
+    """Where Serve is published; it has the same port in its container."""
+    return serving(spec, place(spec, target))
 
 
 def health_url(spec: Spec, target: Target) -> str:
     """What the head's health check asks."""
-    if spec.serve.wanted:
-        return f"127.0.0.1:{serve_address(spec, target)[1]}{spec.serve.health or '/-/healthz'}"
+    door = serve_door(spec, target)
+    if spec.serve.wanted and door.http:
+        scheme = "https://" if door.tls else ""
+        return f"{scheme}127.0.0.1:{door.port}{spec.serve.health or '/-/healthz'}"
     return f"127.0.0.1:{place(spec, target).ports['head.agent_http']}{ray.AGENT_HEALTH}"
 
 
@@ -155,7 +157,8 @@ def _node(spec: Spec, node: Node, target: Target, service: Service, words: list[
 
 def _serve_env(spec: Spec, target: Target) -> dict[str, str]:
     """HAProxy as Serve's proxy, where the image has it. In a container its own files and ports need no moving."""
-    wanted = spec.serve.wanted and spec.serve.haproxy and target.ray.haproxy and target.ray.release >= ingress.OLDEST
+    there = bool(target.ray.haproxy) and target.ray.release >= ingress.OLDEST
+    wanted = ingress.asked_for(spec) and there and not ingress.hindrance(spec, place(spec, target))
     drain = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": ingress.DRAIN_S}
     return {"RAY_SERVE_ENABLE_HA_PROXY": "1", **drain} if wanted else {}
 
@@ -163,8 +166,9 @@ def _serve_env(spec: Spec, target: Target) -> dict[str, str]:
 def _ports(spec: Spec, target: Target) -> list[dict[str, Any]]:
     found = []
     if spec.serve.wanted:
-        host, port = serve_address(spec, target)
-        found.append(published(host, port, port))
+        door = serve_door(spec, target)
+        ports = [door.port, *([door.grpc_port] if door.grpc_port else [])] if door.http else []
+        found += [published(door.host, port, port) for port in ports]
     if spec.dashboard:
         found.append(published(spec.listen, spec.port("dashboard"), spec.port("dashboard")))
     if spec.ray.client_server:

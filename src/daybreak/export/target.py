@@ -30,7 +30,8 @@ class Target:
     """`ray` is what the image has; `user` are the numbers of the account that may read the secrets.
 
     `engine` is the version of Docker that the files are for. `local` says that no registry has the image;
-    `serve_config` is the parsed Serve config file, where the spec names one. `base` is the spec's folder.
+    `serve_config` is the parsed Serve config file, where the spec names one, `affinity` where the applications' source
+    sends requests to certain replicas. `base` is the spec's folder.
     """
 
     image: str
@@ -39,6 +40,7 @@ class Target:
     user: tuple[int, int] = RAY_USER
     local: bool = True
     serve_config: Mapping[str, Any] | None = None
+    affinity: str = ""
     base: str = "."
 
     @property
@@ -68,4 +70,5 @@ def place(spec: Spec, target: Target) -> Site:
         node_ip="head",
         ports={**ports, "postgres": 5432, "redis": 6379},
         serve_config=target.serve_config,
+        affinity=target.affinity,
     )

@@ -124,7 +124,7 @@ async def _greeting(check: GreetingCheck) -> Verdict:
 async def _http(check: HttpCheck) -> Verdict:
     token = Path(check.bearer.path).read_text().strip() if check.bearer else None
     try:
-        answer = await http.get(check.url, token=token)
+        answer = await http.get(check.url, token=token, any_certificate=check.any_certificate)
     except ConnectionRefusedError:
         return NotYet(f"nothing listens at {check.url}")
     if not check.accept[0] <= answer.status <= check.accept[1]:
@@ -191,7 +191,7 @@ async def _serve(check: ServeCheck) -> Verdict:
 
 async def _serve_once(check: ServeCheck) -> Verdict:
     try:
-        answer = await http.get(f"{check.base_url}/-/routes")
+        answer = await http.get(f"{check.base_url}/-/routes", any_certificate=True)
     except ConnectionRefusedError:
         return NotYet(f"nothing listens at {check.base_url}")
     if answer.status != http.OK:
@@ -204,5 +204,5 @@ async def _serve_once(check: ServeCheck) -> Verdict:
     if missing:
         return NotYet(f"no route {', '.join(missing)} yet")
     # A route may be listed before HAProxy knows of a replica behind it: it would answer with status 500.
-    answer = await http.get(f"{check.base_url}/-/healthz")
+    answer = await http.get(f"{check.base_url}/-/healthz", any_certificate=True)
     return Ready() if answer.status == http.OK else NotYet(f"no replica behind the routes yet ({answer.status})")

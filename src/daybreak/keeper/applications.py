@@ -150,6 +150,8 @@ class Applications:
     async def _knock_on(self, cluster: Cluster) -> None:
         """Twice in a row unanswered, it is closed."""
         check = door(cluster.spec, cluster.site)
+        if check is None:
+            return
         service = next(one for one in cluster.services if one.name == SERVE)
         missed = 0
         while True:

@@ -45,9 +45,11 @@ from daybreak.keeper.warmth import Warmth
 from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
+from daybreak.services import ingress
 from daybreak.services.base import MountKind, Restart, Secret, Service, Tier
 from daybreak.services.inside import inside
 from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_paths
+from daybreak.services.serve import notes
 from daybreak.services.warm import waits_for_serve
 from daybreak.services.within import carried, command
 from daybreak.spec.model import Spec
@@ -380,6 +382,9 @@ class Keeper:
             steps = plan(wanted.services, observed, goal)
             preflight(steps, self._paths.root, self._page.claims(cluster))
             await self._vet(kind, steps, target, request.get("pid"))
+            if steps.starts(SERVE):
+                for text in notes(cluster.spec, cluster.site):
+                    client.send({"note": f"note: {text}"})
             self._take_over(target)
             try:
                 done = await self._run(kind, wanted, cluster, client=client, client_pid=request.get("pid"))
@@ -541,7 +546,9 @@ class Keeper:
         """What `up` (or `restart`) would do; changes nothing."""
         cluster = self._desired.target(self._desired.asked_for(request), only_look=True).cluster
         goal = Goal(replace_tiers=frozenset({Tier.APP}) if request.get("restart") else frozenset())
-        return plan(cluster.services, await self._backend.observe(), goal).to_json()
+        steps = plan(cluster.services, await self._backend.observe(), goal)
+        said = notes(cluster.spec, cluster.site) if steps.starts(SERVE) else ()
+        return {**steps.to_json(), "notes": list(said)}
 
     async def _status(self, request: dict[str, Any], client: Client) -> dict[str, Any]:
         return self._snapshot()
@@ -617,6 +624,7 @@ class Keeper:
             "urls": urls,
             "page": page,
             "absent": dict(cluster.site.absent) if cluster else {},
+            "notes": list(ingress.notes(cluster.spec, cluster.site)) if cluster else [],
             "services": rows,
             "serving": self._applications.to_json(),
         }

@@ -61,6 +61,9 @@ class Desired:
             )
         elif before:
             state = before.with_changes(base=str(request.get("base", before.base)))
+            if request.get("restart"):
+                # Whatever is started anew is started as the source is now; else an edit replaces no head.
+                state = state.with_changes(affinity=None)
         else:
             raise UsageError("this cluster has never been started", hint="start it with `daybreak up`")
         workers = request.get("workers")
@@ -80,6 +83,8 @@ class Desired:
         inherited = environment.renewed(self._environment, given) if given else self._environment
         spec = Spec.model_validate(state.spec)
         site = self.place.survey(spec, Path(state.base), only_look=only_look)
+        state = state.with_changes(affinity=site.affinity if state.affinity is None else state.affinity)
+        site = replace(site, affinity=state.affinity or "")
         if not spec.in_containers:
             own = warm.environment(spec, site)
             site = replace(site, environment=environment.of_template(self._paths.warm / "state.json", inherited, own))

@@ -16,7 +16,8 @@ class WantedState:
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
     command. `workers` is the count given on the command line, None where the spec's counts, and `backend` what was last
-    given there. `given_up` names services that ended and are not to be restarted until the next command.
+    given there. `given_up` names services that ended and are not to be restarted until the next command. `affinity` is
+    what the applications' source said when it was last looked at, since Serve's proxy was chosen by it; None before.
     """
 
     spec: dict[str, Any]
@@ -27,6 +28,7 @@ class WantedState:
     backend: str | None = None
     settled: bool = False
     given_up: tuple[str, ...] = ()
+    affinity: str | None = None
 
     def save(self, path: Path) -> None:
         write_private(path, json.dumps(self.__dict__, indent=1))

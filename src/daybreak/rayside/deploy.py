@@ -23,12 +23,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Set
 
 if TYPE_CHECKING:
-    from daybreak.rayside import asks, diverted, frames, loading, reasons, remembered, shortage
+    from daybreak.rayside import asks, diverted, frames, loading, packing, reasons, remembered, shortage
 else:
     import asks
     import diverted
     import frames
     import loading
+    import packing
     import reasons
     import remembered
     import shortage
@@ -331,7 +332,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     import ray
     import ray.serve
 
-    loading.step_aside(asks, diverted, frames, loading, reasons, remembered, shortage)
+    loading.step_aside(asks, diverted, frames, loading, packing, reasons, remembered, shortage)
     targets = load_all(job, status, deadline)
     if not ray.is_initialized():
         connect(job, status, deadline, ray.init)
@@ -341,6 +342,11 @@ def run(job: Dict[str, Any], status: Status) -> None:
         ray.get_runtime_context().get_node_id(),
     )
     status.write("starting", "Serve's controller and proxy")
+    if job["config"] is not None:
+        try:
+            job = dict(job, config=packing.uploaded(job["config"]))
+        except packing.NotPacked as error:
+            raise loading.Refused(str(error)) from error
     submit(job, targets, wanted, deployed, status, deadline)
     status.write("submitted", "waiting for replicas")
     wait_until_running(job, list(wanted), status, deadline)

@@ -8,9 +8,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
 if TYPE_CHECKING:
-    from daybreak.rayside import frames
+    from daybreak.rayside import frames, packing
 else:
     import frames
+    import packing
 
 MOST_NAMES = 5
 
@@ -56,12 +57,18 @@ def load(entry: Dict[str, Any]) -> Any:
 
 
 def check_config(config: Dict[str, Any], file: str) -> Any:
-    """A Serve config by Ray's own schema. Raises Refused."""
+    """A Serve config by Ray's own schema, and whether the files that it names are there. Raises Refused.
+
+    Local code counts as what it will be when it has been uploaded.
+    """
     from ray.serve.schema import ServeDeploySchema
 
+    missing = packing.missing(config)
+    if missing:
+        raise Refused(f"{file}: {missing[0]}", tuple(missing[1:]))
     validate = getattr(ServeDeploySchema, "model_validate", None) or ServeDeploySchema.parse_obj
     try:
-        return validate(config)
+        return validate(packing.with_placeholders(config))
     except ValueError as error:
         raise Refused(f"{file} is no config that Ray takes: {wrong_values(error)}") from error
 

@@ -53,12 +53,17 @@ class TcpCheck:
 
 @dataclass(frozen=True)
 class HttpCheck:
-    """Ready when a GET answers with a status in `accept` (inclusive) and, where given, a body holding `contains`."""
+    """Ready when a GET answers with a status in `accept` (inclusive) and, where given, a body holding `contains`.
+
+    With TLS the certificate is verified, unless `any_certificate`: one of a public name, or that nobody has signed, is
+    no reason to call what answers on this machine unwell.
+    """
 
     url: str
     accept: tuple[int, int] = (200, 299)
     contains: str | None = None
     bearer: Secret | None = None
+    any_certificate: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class DeployCheck:
 class ServeCheck:
     """Ready when Serve's proxy has the routes in `routes` and is healthy, which HAProxy is with a replica to send to.
 
-    Asks `<base_url>/-/routes` and `<base_url>/-/healthz`.
+    Asks `<base_url>/-/routes` and `<base_url>/-/healthz`; any certificate will do.
     """
 
     base_url: str

@@ -28,7 +28,9 @@ from daybreak.services.base import (
 )
 from daybreak.services.connections import WITH_ADDRESSES
 from daybreak.services.inside import SECRETS, address_of, engine_of, inside, library, program, resolved, secret_of
-from daybreak.services.ray import AGENT_HEALTH, HEAD, STOP, head, ray_folder, serve_port, worker, worker_name
+from daybreak.services.ray import AGENT_HEALTH, HEAD, STOP, head, ray_folder, worker, worker_name
+from daybreak.services.serve import claims as serve_claims
+from daybreak.services.serving import serving
 from daybreak.services.site import Site
 from daybreak.spec.model import Node, Spec, UserService
 from daybreak.spec.units import MIB
@@ -97,7 +99,7 @@ def _claims(spec: Spec, site: Site) -> list[PortClaim]:
     if spec.dashboard:
         claims.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
     if spec.serve.wanted:
-        claims.append(PortClaim(spec.listen, serve_port(spec, site), "Serve"))
+        claims += serve_claims(spec, site)
     for name, service in services_in_head(spec).items():
         claims += [PortClaim("127.0.0.1", port, name) for port in service.ports]
     return claims
@@ -210,5 +212,7 @@ def _health_urls(spec: Spec, inner: Site, name: str) -> str:
     agent = f"{inner.node_ip}:{inner.ports[f'{name}.agent_http']}{AGENT_HEALTH}"
     if name != HEAD:
         return agent
-    urls = [f"{inner.node_ip}:{serve_port(spec, inner)}/-/healthz"] if spec.serve.wanted else []
+    door = serving(spec, inner)
+    scheme = "https://" if door.tls else ""
+    urls = [f"{scheme}{inner.node_ip}:{door.port}/-/healthz"] if spec.serve.wanted and door.http else []
     return " ".join([*urls, f"{inner.node_ip}:{spec.port('dashboard')}/api/gcs_healthz" if spec.dashboard else agent])

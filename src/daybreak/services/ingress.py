@@ -10,6 +10,7 @@ from __future__ import annotations
 from daybreak.services import warm
 from daybreak.services.base import ConfigFile
 from daybreak.services.inside import ROOM, address_of
+from daybreak.services.serving import in_own_network, serving
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
@@ -25,6 +26,9 @@ PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
 # cluster would be answered by another.
 PORTS = (*PINNED, "serve_fallback", "serve_fallback_grpc")
+# Behind HAProxy each replica has a port for HTTP and one for gRPC, which Serve chooses in a range. Ray's own range is
+# that of all clusters: a port that one gives back another's HAProxy may still know. In a cluster it rests for minutes.
+REPLICAS, BLOCK, HTTP_SHARE = "replicas", 200, 160
 PROGRAM = """\
 #!{python} -IS
 import os, re, sys
@@ -42,10 +46,52 @@ os.execv({binary!r}, [{binary!r}, *arguments])
 
 
 def wanted(spec: Spec, site: Site) -> bool:
-    """Is HAProxy to be the door? Not where a path is too long for a script's first line, or for its control socket."""
+    """Is HAProxy to be the door?"""
+    return _possible(spec, site) and not hindrance(spec, site)
+
+
+def _possible(spec: Spec, site: Site) -> bool:
+    """Not where a path is too long for a script's first line, or for its control socket."""
     there = bool(site.ray.haproxy) and site.ray.release >= OLDEST
     short = warm.can_start_scripts(site) and len(folder(site)) <= LONGEST_FOLDER
-    return spec.serve.wanted and spec.serve.haproxy and there and short
+    return asked_for(spec) and there and short
+
+
+def asked_for(spec: Spec) -> bool:
+    """Whether the spec would have it."""
+    return spec.serve.wanted and spec.serve.haproxy is not False
+
+
+def hindrance(spec: Spec, site: Site) -> str:
+    """Why the applications cannot have HAProxy, or had better not; empty where nothing is in its way."""
+    door = serving(spec, site)
+    if not door.http:
+        return "Serve has no HTTP door"
+    if door.tls:
+        return f"{spec.serve.config} asks for TLS, and HAProxy would speak plain HTTP to the replicas"
+    harm = "" if spec.serve.haproxy else _harm(spec, site)
+    return f"{harm} (serve.haproxy: true takes it nevertheless)" if harm else ""
+
+
+def _harm(spec: Spec, site: Site) -> str:
+    """What goes wrong with HAProxy, for all that it starts."""
+    door = serving(spec, site)
+    if door.grpc_port and not in_own_network(site):
+        # Ray means to bind each replica's port for itself alone, but shares it: its option for that has another type.
+        return f"{spec.serve.config} asks for gRPC, and behind HAProxy replicas of different nodes share a port here"
+    if door.affinity:
+        return f"{door.affinity} sends requests to certain replicas, which Serve's own proxy knows and HAProxy does not"
+    return ""
+
+
+def notes(spec: Spec, site: Site) -> tuple[str, ...]:
+    """What is to be said before the start where HAProxy would be there, and is not, or does harm."""
+    if not _possible(spec, site) or not serving(spec, site).http:
+        return ()
+    if why := hindrance(spec, site):
+        return (f"HAProxy is left out: {why}",)
+    harm = _harm(spec, site)
+    return (f"HAProxy is there, since serve.haproxy is true, although {harm}",) if harm else ()
 
 
 def folder(site: Site) -> str:
@@ -74,7 +120,7 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
     if not wanted(spec, site):
         return {}
     place = folder(site)
-    return {
+    return _replica_ports(site) | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": DRAIN_S,
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": LOOK_S,
@@ -87,6 +133,20 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(site.ports["head.haproxy_metrics"]),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(site.ports["head.serve_fallback"]),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(site.ports["head.serve_fallback_grpc"]),
+    }
+
+
+def _replica_ports(site: Site) -> dict[str, str]:
+    """Where replicas listen; containers with addresses of their own have nobody to meet."""
+    first = site.ports.get(f"head.{REPLICAS}")
+    if first is None:
+        return {}
+    grpc = first + HTTP_SHARE
+    ranges = {"HTTP": (first, grpc), "GRPC": (grpc, first + BLOCK)}
+    return {
+        f"RAY_SERVE_DIRECT_INGRESS_{end}_{protocol}_PORT": str(port)
+        for protocol, ports in ranges.items()
+        for end, port in zip(("MIN", "MAX"), ports, strict=True)
     }
 
 

@@ -33,6 +33,7 @@ from daybreak.services.base import (
 from daybreak.services.connections import connection_env, no_proxy_env
 from daybreak.services.helpers import helpers
 from daybreak.services.inside import address_of, binds, program
+from daybreak.services.serving import serving
 from daybreak.services.site import Site
 from daybreak.services.sockets import SESSION, require_short
 from daybreak.spec.model import Node, Spec
@@ -94,14 +95,9 @@ def api_url(spec: Spec, site: Site) -> str:
 
 
 def serve_url(spec: Spec, site: Site) -> str:
-    """Where Serve answers; a Serve config file may set its own port."""
-    options = site.serve_config.get("http_options") or {} if site.serve_config else {}
-    host = options.get("host", spec.listen)
-    return f"http://{reachable(str(host))}:{options.get('port', spec.port('serve'))}"
-
-
-def serve_port(spec: Spec, site: Site) -> int:
-    return int(serve_url(spec, site).rpartition(":")[2])
+    """Where Serve answers, if it has an HTTP door."""
+    door = serving(spec, site)
+    return f"{door.scheme}://{reachable(door.host)}:{door.port}"
 
 
 def raylet_health_url(site: Site, node: str) -> str:
@@ -133,8 +129,9 @@ def grafana_url(spec: Spec) -> str:
 
 
 def reachable(host: str) -> str:
-    """Where this machine reaches what listens on an address."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    """Where this machine reaches what listens on an address, as it stands in a URL."""
+    found = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{found}]" if ":" in found else found
 
 
 def token(site: Site) -> Secret | None:
@@ -300,7 +297,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
     )
 
 
-def health(spec: Spec, check: HttpCheck | TcpCheck | EveryCheck) -> HealthPolicy:
+def health(spec: Spec, check: HttpCheck | TcpCheck | EveryCheck | None) -> HealthPolicy:
     """The spec's health policy with this check."""
     policy = spec.health
     return HealthPolicy(check, policy.interval, policy.timeout, policy.retries, policy.start_period)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from daybreak.services import warm
+from daybreak.services import ingress, warm
 from daybreak.services.base import (
     STARTED,
     ConfigFile,
@@ -31,40 +32,42 @@ from daybreak.services.ray import (
     ray_env,
     ray_folder,
     raylet_health_url,
-    serve_port,
     serve_url,
     token,
 )
+from daybreak.services.serving import in_own_network, is_loopback, serving
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 PROGRAM = "rayside/deploy.py"
-# The applications run in the cluster's own environment. Below a `uv run` Ray would have each worker make another one,
-# for the user's jobs with good reason.
-NOT_A_UV_RUN = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+DEPLOYING = {
+    # The applications run in the cluster's own environment. Below a `uv run` Ray would have each worker make another
+    # one, for the user's jobs with good reason.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # What is uploaded belongs to the applications, not to the process that deploys them: ten years.
+    "RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S": str(10 * 365 * 24 * 3600),
+}
 
 
 def serve(spec: Spec, site: Site) -> Service:
     """The deployment. Its process imports Ray and the application beside the starting head and ends when all runs."""
     request = f"{site.runtime}/serve-request.json"
     status = f"{site.runtime}/serve-status.json"
-    url = serve_url(spec, site)
-    listening = ServeCheck(url, routes(spec, site))
-    answers = HttpCheck(url + spec.serve.health) if spec.serve.health else None
-    gates = [
-        Gate("submitted", DeployCheck(status, "submitted")),
-        Gate("running", DeployCheck(status, "running")),
-        Gate("routes", listening),
-    ]
-    if answers:
-        gates.append(Gate("answers", answers))
+    reached, url = serving(spec, site), serve_url(spec, site)
+    answers = None
+    gates = [Gate("submitted", DeployCheck(status, "submitted")), Gate("running", DeployCheck(status, "running"))]
+    if reached.http:
+        gates.append(Gate("routes", ServeCheck(url, routes(spec, site))))
+        if spec.serve.health:
+            answers = HttpCheck(url + spec.serve.health, any_certificate=True)
+            gates.append(Gate("answers", answers))
     return Service(
         name=SERVE,
         tier=Tier.APP,
         argv=(warm.python(spec, site), program(site, PROGRAM), request),
         cwd=site.base,
         # A process on the head, as a job's driver is one: it has the head's environment.
-        env={**client_env(spec, site), **ray_env(spec, site), **spec.head.env, **NOT_A_UV_RUN},
+        env={**client_env(spec, site), **ray_env(spec, site), **spec.head.env, **DEPLOYING},
         needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
         gates=tuple(gates),
         health=health(spec, answers or door(spec, site)),
@@ -72,19 +75,47 @@ def serve(spec: Spec, site: Site) -> Service:
         restart=Restart.ON_FAILURE,
         one_shot=True,
         logs=(f"{ray_folder(site, HEAD)}/session_latest/logs/serve/*.log",),
-        ports=(PortClaim(spec.listen, serve_port(spec, site), "Serve"),),
+        ports=claims(spec, site),
         files=(
             ConfigFile(request, json.dumps(_request(spec, site, status), indent=1)),
             # A worker more, or less, is no other deployment.
             ConfigFile(nodes_file(site), json.dumps(offers(spec), indent=1), aside=True),
         ),
-        urls={"serve": url},
+        urls={"serve": url} if reached.http else {},
     )
 
 
 def nodes_file(site: Site) -> str:
     """What the nodes offer, for the deployment."""
     return f"{site.runtime}/serve-nodes.json"
+
+
+def claims(spec: Spec, site: Site) -> tuple[PortClaim, ...]:
+    """The ports of Serve's doors. Its gRPC proxy listens on every address."""
+    at = serving(spec, site)
+    found = [PortClaim(at.host, at.port, "Serve")] if at.http else []
+    if at.http and at.grpc_port:
+        host = at.host if ingress.wanted(spec, site) or in_own_network(site) else "0.0.0.0"
+        found.append(PortClaim(host, at.grpc_port, "Serve's gRPC"))
+    return tuple(found)
+
+
+def notes(spec: Spec, site: Site) -> tuple[str, ...]:
+    """What is not as the user's Serve config, or Serve's own ways, would have it: to be said before the start."""
+    return (
+        (*serving(spec, site).notes, *_grpc_notes(spec, site), *ingress.notes(spec, site)) if spec.serve.wanted else ()
+    )
+
+
+def _grpc_notes(spec: Spec, site: Site) -> Iterator[str]:
+    """Ray's gRPC servers listen on every address, which no option changes; HAProxy in front of them can do better."""
+    at = serving(spec, site)
+    if not (at.http and at.grpc_port and is_loopback(spec.listen)) or in_own_network(site):
+        return
+    if not ingress.wanted(spec, site):
+        yield f"gRPC: port {at.grpc_port} listens on all interfaces, not on {spec.listen}: Ray has no option for that"
+        return
+    yield "gRPC: replicas behind HAProxy listen on all interfaces: Ray has no option for that"
 
 
 def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
@@ -97,7 +128,7 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
             {"import": app.import_path, "name": app.name, "route": app.route, "args": app.args}
             for app in spec.serve.applications
         ],
-        "config": _config(spec, site),
+        "config": serving(spec, site).config,
         "config_file": spec.serve.config,
         "dashboard": api_url(spec, site),
         "token_file": secret.path if secret else None,
@@ -109,26 +140,11 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
     }
 
 
-def _config(spec: Spec, site: Site) -> dict[str, Any] | None:
-    """Ray's Serve config as the file has it; only what the file leaves open is filled in.
-
-    One proxy is enough where all nodes share a machine: a second one would fight it for the port.
-    """
-    if site.serve_config is None:
-        return None
-    config = dict(site.serve_config)
-    own = {"host": binds(spec.listen, site), "port": spec.port("serve")}
-    config["http_options"] = {**own, **(config.get("http_options") or {})}
-    if binds(spec.listen, site) != spec.listen:
-        # A container's port is published; an address of the machine means nothing inside.
-        config["http_options"]["host"] = own["host"]
-    config.setdefault("proxy_location", "HeadOnly")
-    return config
-
-
-def door(spec: Spec, site: Site) -> HttpCheck:
-    """Whether Serve's proxy answers; HAProxy does so with 200 only where it has a replica to send to."""
-    return HttpCheck(serve_url(spec, site) + "/-/healthz")
+def door(spec: Spec, site: Site) -> HttpCheck | None:
+    """Whether Serve's proxy answers; HAProxy does so with 200 only where it has a replica to send to. None where there
+    is no HTTP door."""
+    url = serve_url(spec, site) + "/-/healthz"
+    return HttpCheck(url, any_certificate=True) if serving(spec, site).http else None
 
 
 def application_names(spec: Spec, site: Site) -> tuple[str, ...]:

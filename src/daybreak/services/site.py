@@ -48,6 +48,11 @@ class RayInstall:
         return self.release >= (2, 55)
 
     @property
+    def serves_tls(self) -> bool:
+        """Do Serve's proxies speak HTTPS? Before, Ray ignored a config's keys for it."""
+        return self.release >= (2, 50)
+
+    @property
     def has_labels(self) -> bool:
         return self.release >= (2, 49)
 
@@ -123,7 +128,8 @@ class Site:
     `ports` holds every chosen port by purpose (`postgres`, `redis`, `head.node_manager`, `worker-1.agent_http`, ...);
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
-    spec names one. `own_modules` maps those of `warm.modules` that lie in `base` to their time of change (ns).
+    spec names one, `affinity` where the applications' source sends requests to certain replicas. `own_modules` maps
+    those of `warm.modules` that lie in `base` to their time of change (ns).
     `cpus` are the processors that may be used. `prometheus` is its program, empty where it is not to run, `grafana`
     None; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a
     megabyte, empty where the system has none. `environment` changes with what processes inherit. With `engine` services
@@ -144,6 +150,7 @@ class Site:
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
     serve_config: Mapping[str, Any] | None = None
+    affinity: str = ""
     own_modules: Mapping[str, int] = field(default_factory=dict)
     cpus: int = 1
     prometheus: str = ""

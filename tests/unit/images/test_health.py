@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from daybreak.images.recipe import health
+from tests.tls import self_signed
 
 
 @contextmanager
-def answering(status: int) -> Iterator[str]:
+def answering(status: int, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A server that answers everything with one status; its `host:port/path`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -27,6 +30,8 @@ def answering(status: int) -> Iterator[str]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -53,6 +58,11 @@ def test_one_that_answers_is_enough() -> None:
     with answering(200) as well:
         assert check(NOWHERE, well) == (0, f"{well}: 200\n")
         assert check(f"http://{well}")[0] == 0
+
+
+def test_tls_is_spoken_whatever_the_certificate(tmp_path: Path) -> None:
+    with answering(200, self_signed(tmp_path)) as well:
+        assert check(f"https://{well}") == (0, f"https://{well}: 200\n")
 
 
 def test_ill_is_who_answers_otherwise_and_who_does_not() -> None:

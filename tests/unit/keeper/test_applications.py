@@ -17,7 +17,7 @@ from daybreak.health.http import Answer
 from daybreak.keeper import applications
 from daybreak.keeper.applications import INTERVAL_S, LONGEST_S, NO_DASHBOARD, Applications
 from daybreak.keeper.page import Cluster
-from daybreak.services.base import Secret
+from daybreak.services.base import Secret, TcpCheck
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from daybreak.timeline.board import Board
@@ -54,7 +54,7 @@ class Story:
         monkeypatch.setattr(http, "get", self._get)
         monkeypatch.setattr(applications, "attempt", self._attempt)
         monkeypatch.setattr(applications, "token", lambda _: Secret(str(folder / "token")))
-        monkeypatch.setattr(applications, "door", lambda *_: None)
+        monkeypatch.setattr(applications, "door", lambda *_: TcpCheck("nowhere", 1))
         cluster = Cluster(Spec.model_validate(SERVES | spec), cast(Any, FakeSite()), (service("serve"),))
         self.board.want(cluster.services)
         self.followed = Applications(Recorder([self.events.append, self.board.apply]), FakeBackend())

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import PreflightError
+from daybreak.services.ingress import BLOCK
 from daybreak.survey.listeners import Listener, belongs_to, listeners
-from daybreak.survey.ports import START, STOP, PortBook, free_ports, is_free, owner_of
+from daybreak.survey.ports import BLOCKS, START, STOP, PortBook, free_ports, is_free, owner_of
 
 SERVER = (
     "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {})); s.listen(); print(flush=True); time.sleep(60)"
@@ -223,3 +224,28 @@ def test_a_process_is_known_by_itself_or_an_ancestor(tmp_path: Path) -> None:
     add(14, 1, environ="ROOT=/state/shop-two\0", cmdline="x\0/other/state/shop\0", cwd="/state")
     ours = belongs_to(Path("/state/shop"), tmp_path)
     assert [pid for pid in (10, 11, 12, 13, 14, 99) if ours(Listener(pid=pid))] == [10, 11, 12, 13]
+
+
+def test_a_block_is_kept_and_no_other_cluster_gets_it(tmp_path: Path) -> None:
+    first = book(tmp_path).block("replicas")
+    assert book(tmp_path).block("replicas") == first
+    others = {book(tmp_path, name).block("replicas") for name in ("a", "b", "c", "d")}
+    assert len({first, *others}) == 5
+    assert all(block in BLOCKS for block in others)
+    singles = book(tmp_path).ports([str(number) for number in range(50)])
+    assert max(singles.values()) < STOP <= min(BLOCKS)
+
+
+def test_a_block_that_somebody_listens_in_is_not_chosen(tmp_path: Path) -> None:
+    wanted = book(tmp_path).block("replicas")
+    (tmp_path / "shop/ports.json").unlink()
+    with socket.create_server(("127.0.0.1", wanted + BLOCK - 1)):
+        assert book(tmp_path).block("replicas") != wanted
+
+
+def test_where_every_block_is_some_clusters_a_free_one_will_do(tmp_path: Path) -> None:
+    for number, first in enumerate(BLOCKS):
+        folder = tmp_path / f"old{number}"
+        folder.mkdir()
+        (folder / "ports.json").write_text(json.dumps({"replicas": first}))
+    assert book(tmp_path).block("replicas") in BLOCKS

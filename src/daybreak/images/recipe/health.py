@@ -25,6 +25,8 @@ def answer(url: str, timeout_s: float) -> str:
     host, _, port = address.partition(":")
     connection = socket(AF_INET, SOCK_STREAM)
     try:
+        if url.startswith("https://"):
+            connection = with_tls(connection)
         connection.settimeout(timeout_s)
         connection.connect((host, int(port or 80)))
         lines = (f"GET /{path} HTTP/1.0", f"Host: {address}", f"User-Agent: {AGENT}", "Connection: close", "", "")
@@ -41,6 +43,15 @@ def answer(url: str, timeout_s: float) -> str:
         connection.close()
     words = head.split(None, 2)
     return words[1].decode("ascii", "replace") if len(words) > 1 and head.startswith(b"HTTP/") else "no answer"
+
+
+def with_tls(connection: socket) -> socket:
+    """Speaks TLS with any certificate: that of a public name is right here, too."""
+    import ssl
+    from socket import socket as whole
+
+    own = whole(AF_INET, SOCK_STREAM, fileno=connection.detach())
+    return ssl._create_unverified_context().wrap_socket(own)
 
 
 def urls() -> "list[str]":
