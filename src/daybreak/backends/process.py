@@ -147,8 +147,10 @@ class ProcessBackend:
                     killed.update(p.pid for p in ordinary)
                 # What clears up after the others has until they have gone, and a moment more.
                 first = [p for p in left if TRACKER not in procfs.command_line(p.pid)]
-                self._signal(first or left, signal.SIGKILL)
+                self._signal(first, signal.SIGKILL)
                 await wait_all([p.pid for p in left], timeout_s=1.0)
+                if not first:
+                    self._signal(left, signal.SIGKILL)
                 continue
             # A fork is signalled through its launcher; one that has lost it must go, as the template sees to, too.
             forks = self._forks()
