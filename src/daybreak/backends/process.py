@@ -74,10 +74,13 @@ class ProcessBackend:
         return self._paths.root / f"{service}.lock"
 
     def _spawn(self, service: Service, instance: str, log: Path, held: Sequence[int]) -> subprocess.Popen[bytes]:
+        for stale in map(Path, service.discard):
+            if stale.is_dir() and not stale.is_symlink():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
         for folder in service.folders:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for stale in service.discard:
-            Path(stale).unlink(missing_ok=True)
         for file in service.files:
             write_private(Path(file.path), file.text.replace("@INSTANCE@", instance), file.mode)
         environment = self._environment(service) | {

@@ -34,7 +34,7 @@ from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
-from daybreak.keeper.rotate import INTERVAL_S, rotate
+from daybreak.keeper.rotate import INTERVAL_S, rotate, rotate_printed
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.sessions import Sessions
 from daybreak.keeper.supervise import Supervisor
@@ -215,6 +215,7 @@ class Keeper:
         while True:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
+            await asyncio.to_thread(rotate_printed, self._paths.runtime)
             await asyncio.to_thread(sessions.prune)
             self._warmth.tell_fallbacks()
             await self._warmth.learn()

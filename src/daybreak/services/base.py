@@ -326,10 +326,10 @@ class Container:
 class Service:
     """One thing that runs.
 
-    `folders` are made before it starts and `discard` (stale sockets) is removed; `vital` names processes without which
-    it counts as dead; the data of an `exclusive` one is used by one at a time, whoever starts it; `logs` are patterns
-    of log files besides its own output; `urls` is where it answers. Without an `optional` one everything else still
-    comes up: its failure is told, and fails nothing.
+    `discard` (what an earlier instance has left) is removed before it starts and `folders` are made; `vital` names
+    processes without which it counts as dead; the data of an `exclusive` one is used by one at a time, whoever starts
+    it; `logs` are patterns of log files besides its own output; `urls` is where it answers. Without an `optional` one
+    everything else still comes up: its failure is told, and fails nothing.
     """
 
     name: str

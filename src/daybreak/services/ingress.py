@@ -127,6 +127,7 @@ def env(spec: Spec, site: Site) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": program(site),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{place}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{place}/a.sock",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{place}/m.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": place,
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{place}/server-state",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(site.ports["head.haproxy_stats"]),

@@ -256,7 +256,8 @@ def head(spec: Spec, site: Site) -> Service:
         vital=("gcs_server", "raylet"),
         logs=_logs(site, HEAD, ("gcs_server.*", "raylet.*", "dashboard.log", "monitor.*")),
         ports=tuple(claims),
-        discard=_sockets(site, HEAD),
+        # Ray makes a folder for each head in that of HAProxy, and leaves it.
+        discard=(*_sockets(site, HEAD), *(() if site.node else (ingress.folder(site),))),
         files=ingress.files(spec, site),
         folders=(ingress.folder(site),) if ingress.wanted(spec, site) else (),
         urls=urls,
