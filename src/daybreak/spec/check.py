@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daybreak.errors import SpecError
-from daybreak.spec import suggest
-from daybreak.spec.document import KeyPath, dotted, parse_document, read_text
+from daybreak.errors import Problem, SpecError
+from daybreak.spec import serve_config, suggest
+from daybreak.spec.document import Document, KeyPath, dotted, label_of, parse_document, read_text
 from daybreak.spec.model import Node, Server, Spec
 from daybreak.spec.wording import Finding
 
@@ -44,7 +44,7 @@ def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Find
         *_without_containers(spec),
         *_needs(spec, unsure),
         *_circles(spec),
-        *_ports(spec, unsure),
+        *_ports(spec, base, unsure),
     ]
 
 
@@ -79,13 +79,20 @@ def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
         return
     if not spec.dashboard:
         yield Finding(("dashboard",), "must be true for serve.config, which goes through its REST API", "remove it")
-    file = base / spec.serve.config
     try:
-        parse_document(read_text(file), str(file))
+        found: Sequence[Problem] = serve_config.problems(_document(spec.serve.config, base))
     except SpecError as error:
-        for problem in error.problems:
-            line = f" (line {problem.line})" if problem.line else ""
-            yield Finding(("serve", "config"), f"{file}: {problem.message}{line}", problem.hint)
+        found = error.problems
+    for problem in found:
+        place = problem.file + (f":{problem.line}" if problem.line else "")
+        words = ": ".join(part for part in (place, problem.key, problem.message) if part)
+        yield Finding(("serve", "config"), words, problem.hint)
+
+
+def _document(config: str, base: Path) -> Document:
+    """The Serve config's file. Raises SpecError where it is none."""
+    file = base / config
+    return parse_document(read_text(file), label_of(file))
 
 
 def _service_names(spec: Spec) -> Iterator[Finding]:
@@ -181,15 +188,16 @@ class _Claim:
     path: KeyPath
     number: int
     offset: int = 0
+    key: str = ""
 
     @property
     def words(self) -> str:
-        return dotted(self.path) + (f" + ports.offset {self.offset}" if self.offset else "")
+        return self.key or dotted(self.path) + (f" + ports.offset {self.offset}" if self.offset else "")
 
 
-def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+def _ports(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     taken: dict[int, _Claim] = {}
-    for claim in (*_claims(spec), *_watching(spec)):
+    for claim in (*_claims(spec, base), *_watching(spec)):
         if _touched(claim.path, unsure):
             continue
         number = claim.number + claim.offset
@@ -197,6 +205,8 @@ def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
             yield Finding(("ports", "offset"), f"{claim.words} is {number}; ports end at {HIGHEST_PORT}")
         elif number in taken:
             message = f"port {number} is already taken by {taken[number].words}"
+            if claim.key:
+                message = f"{claim.key}: {message}"
             yield Finding(claim.path, message, "choose another port")
         else:
             taken[number] = claim
@@ -204,7 +214,7 @@ def _ports(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
 
 def promised(spec: Spec) -> dict[int, str]:
     """The ports that are not for Prometheus and Grafana, with the keys that ask for them."""
-    return {claim.number + claim.offset: claim.words for claim in _claims(spec)}
+    return {claim.number + claim.offset: claim.words for claim in _claims(spec, None)}
 
 
 def _watching(spec: Spec) -> Iterator[_Claim]:
@@ -218,9 +228,14 @@ def _watching(spec: Spec) -> Iterator[_Claim]:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
 
 
-def _claims(spec: Spec) -> Iterator[_Claim]:
-    """Every port that will be listened on, the ones that are chosen freely left out."""
-    public = {"serve": spec.serve.wanted, "dashboard": spec.dashboard, "gcs": True, "page": spec.page.enabled}
+def _claims(spec: Spec, base: Path | None) -> Iterator[_Claim]:
+    """Every port that will be listened on, the ones that are chosen freely left out. Without the folder `base` a Serve
+    config is not looked into."""
+    own = _ports_of_config(spec, base) if base else {}
+    for path, number in own.items():
+        yield _Claim(("serve", "config"), number, key=f"{dotted(path)} of {spec.serve.config}")
+    serve = spec.serve.wanted and serve_config.HTTP_PORT not in own
+    public = {"serve": serve, "dashboard": spec.dashboard, "gcs": True, "page": spec.page.enabled}
     for name, wanted in public.items():
         if wanted:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
@@ -231,6 +246,16 @@ def _claims(spec: Spec) -> Iterator[_Claim]:
     for name, service in spec.services.items():
         for index, port in enumerate(service.ports):
             yield _Claim(("services", name, "ports", index), port)
+
+
+def _ports_of_config(spec: Spec, base: Path) -> dict[KeyPath, int]:
+    """The ports that a Serve config has for itself; none of a file that is told to be wrong elsewhere."""
+    if spec.serve.config is None:
+        return {}
+    try:
+        return serve_config.ports(_document(spec.serve.config, base).data)
+    except SpecError:
+        return {}
 
 
 def _touched(path: KeyPath, unsure: Collection[KeyPath]) -> bool:

@@ -17,6 +17,8 @@ from daybreak.services.inside import INSIDE_SECRETS, inside
 from daybreak.services.monitoring import GRAFANA, PAGE_TOKEN
 from daybreak.services.ray import HEAD, fixed_ports, port_names
 from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
+from daybreak.spec import serve_config
+from daybreak.spec.document import label_of, parse_document, read_text
 from daybreak.spec.model import Spec
 from daybreak.survey.affinity import find_affinity
 from daybreak.survey.databases import find_postgres, find_redis
@@ -213,15 +215,16 @@ def serving_site(spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall) -
 
 
 def read_serve_config(spec: Spec, base: Path) -> dict[str, Any] | None:
-    """The Serve config file, parsed; the spec's own checks have made sure that it is a mapping."""
+    """The Serve config file, parsed. Raises SpecError where it is none, also when it has become so after the spec was
+    checked."""
     if spec.serve.config is None:
         return None
     import yaml
 
     file = base / spec.serve.config
-    try:
-        found: dict[str, Any] = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        problem = Problem(f"{file} cannot be read: {error}", key="serve.config")
-        raise SpecError([problem]) from error
+    text = read_text(file)
+    problems = serve_config.problems(parse_document(text, label_of(file)))
+    if problems:
+        raise SpecError(problems)
+    found: dict[str, Any] = yaml.safe_load(text)
     return found

@@ -88,11 +88,11 @@ def test_diamonds_are_no_circles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file"),
-        (b"- a\n", "must be a mapping"),
-        (b"", "is empty"),
-        (b"a: [\n", "is not valid YAML: "),
-        (b"\xff", "is not UTF-8 text (line 1)"),
+        (None, ": no such file"),
+        (b"- a\n", ":1: must be a mapping"),
+        (b"", ": is empty"),
+        (b"a: [\n", ":2: is not valid YAML: "),
+        (b"\xff", ":1: is not UTF-8 text"),
     ],
 )
 def test_serve_config_that_is_none(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -100,11 +100,11 @@ def test_serve_config_that_is_none(tmp_path: Path, content: bytes | None, messag
         (tmp_path / "serve.yaml").write_bytes(content)
     ((key, words, _),) = found(tmp_path, serve={"config": "serve.yaml"})
     assert key == "serve.config"
-    assert words.startswith(f"{tmp_path}/serve.yaml: {message}")
+    assert words.startswith(f"{tmp_path}/serve.yaml{message}")
 
 
 def test_serve_config(tmp_path: Path) -> None:
-    (tmp_path / "serve.yaml").write_text("applications: []\n")
+    (tmp_path / "serve.yaml").write_text("applications: [{import_path: app:main}]\n")
     assert found(tmp_path, serve={"config": "serve.yaml"}) == []
 
 
