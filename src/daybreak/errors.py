@@ -46,6 +46,11 @@ class DaybreakError(Exception):
         self.aftermath = ""
         self.verbose = False
 
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Put every text of it through a function, such as one that leaves secrets out."""
+        self.message = change(self.message)
+        self.args = (self.message,)
+
     def details(self) -> list[str]:
         """Further lines to show below the message, such as log lines."""
         return []
@@ -162,6 +167,11 @@ class WaitError(DaybreakError):
         self.log = log
         self.tail = tuple(tail)
         self.whole = tuple(whole)
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        super().reword(change)
+        self.tail = tuple(change(line) for line in self.tail)
+        self.whole = tuple(change(line) for line in self.whole)
 
     def details(self) -> list[str]:
         return list(self.tail)

@@ -17,6 +17,9 @@ SHORTER = f"choose another place for sockets with {RUNTIME}=/short/path"
 LONGEST_SOCKET_PATH = 107
 
 
+SECRETS = "secrets"
+
+
 def state_root() -> Path:
     """The folder of all clusters: `$DAYBREAK_HOME`, else the XDG state folder. Raises UsageError for a relative one."""
     if home := _given(HOME):
@@ -123,7 +126,7 @@ class ClusterPaths:
 
     @property
     def secrets(self) -> Path:
-        return self.root / "secrets"
+        return self.root / SECRETS
 
     @property
     def timeline(self) -> Path:

@@ -22,7 +22,9 @@ from daybreak.errors import DaybreakError, Interrupted, ServiceDied, StepFailed,
 from daybreak.health.checks import Verdict, attempt
 from daybreak.health.tail import complaint, last_words, sizes
 from daybreak.health.wait import Subject, died, wait_until
+from daybreak.paths import SECRETS
 from daybreak.plan import Goal, Plan, Start, Stop, plan
+from daybreak.redact import Redaction
 from daybreak.services.base import STARTED, DeployCheck, Gate, Lane, Need, Prepare, Service, Tier, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
@@ -126,6 +128,7 @@ class _Execution:
         self._backend = backend
         self._record = record
         self._logs = logs
+        self._redact = Redaction(logs.parent / SECRETS)
         self.result = Result(steps)
         self._stopped = {step.handle.instance: asyncio.Event() for step in steps.stop}
         self._gates: dict[tuple[str, str | None], asyncio.Future[bool]] = {}
@@ -206,6 +209,7 @@ class _Execution:
             if isinstance(error, _Blocked):
                 self._record.emit(Kind.FAILED, service.name, reason=error.message, exit_code=None, log=None, tail=[])
                 return
+            error.reword(self._redact)
             self._report(service, error)
             if service.optional:
                 return
@@ -340,7 +344,7 @@ class _Execution:
             subject,
             exited=lambda: self._backend.exited(handle),
             deadline_s=max(0.0, service.start_timeout_s - (self._record.elapsed_s() - began)),
-            on_reason=lambda reason: void(self._record.emit(Kind.NOT_YET, service.name, gate=gate.name, reason=reason)),
+            on_reason=lambda reason: self._not_yet(service, gate, reason),
         )
         self._pass(service.name, gate.name)
         self._record.emit(
@@ -351,6 +355,9 @@ class _Execution:
             after_s=self._record.elapsed_s() - began,
             poll_s=waited.poll_s,
         )
+
+    def _not_yet(self, service: Service, gate: Gate, reason: str) -> None:
+        self._record.emit(Kind.NOT_YET, service.name, gate=gate.name, reason=self._redact(reason))
 
     async def _end_of_one_shot(self, handle: Handle) -> Exit:
         """A one-shot that has done its work ends; one that hangs instead has failed."""

@@ -11,10 +11,11 @@ import daybreak
 
 ROOT = Path(daybreak.__file__).parent
 # What each room may import from; a room may always use itself.
-BASICS = {"errors", "paths", ""}
+BASICS = {"errors", "paths", "redact", ""}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
+    "redact": set(),
     "spec": set(),
     "services": {"spec"},
     "engine": set(),

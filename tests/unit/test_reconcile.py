@@ -320,3 +320,22 @@ def test_a_stop_that_has_begun_is_carried_out_when_something_else_fails(tmp_path
 
     run(story())
     assert recording.of(Kind.STOPPED) == ["old"]
+
+
+def test_a_reason_and_the_lines_below_it_hold_no_secret(tmp_path: Path) -> None:
+    password = "0123456789abcdef" * 4
+    logs = tmp_path / "logs"
+    for folder in (logs, tmp_path / "secrets"):
+        folder.mkdir()
+    (tmp_path / "secrets" / "redis").write_text(password)
+    (logs / "api.log").write_text(f"ValueError: no broker at redis://:{password}@127.0.0.1:6379\n")
+    api = service("api", Tier.APP, "port", start_timeout_s=5)
+    answer = CommandResult(1, f"tried {password}")
+    backend = FakeBackend({"api": Script(commands={"port": answer}, exits_after_s=1.0, code=1)})
+    recording = Recording()
+    with pytest.raises(StepFailed) as caught:
+        tell(backend, Wanted((api,)), logs, recording)
+    assert "ValueError: no broker at redis://:********@127.0.0.1:6379" in caught.value.message
+    told = [caught.value.to_json(), *(event.to_json() for event in recording.events)]
+    assert password not in str(told)
+    assert "tried ********" in str(told)

@@ -16,10 +16,11 @@ from daybreak.logs.entry import Entry
 from daybreak.logs.follow import Follower
 from daybreak.logs.history import LOOK_BACK_BYTES, History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Parting, Selection
+from daybreak.logs.selection import Once, Parting, Selection, misleads
 from daybreak.logs.sources import WORKERS, Sources
 from daybreak.logs.stamps import Level, level_named, local_iso, parse_moment
 from daybreak.paths import ClusterPaths
+from daybreak.redact import Redaction
 from daybreak.spec import parse_seconds
 
 if TYPE_CHECKING:
@@ -54,12 +55,15 @@ def logs(
     found = sources.find(earlier=selection.since is not None)
     histories = [History(source, selection) for source in found]
     width = min(WIDEST_LABEL, max((len(source.label) for source in found), default=0))
-    show = _printer(as_json, width, selection)
+    show = _redacted(_printer(as_json, width, selection), Redaction(paths.secrets))
     once = Once()
     parting = Parting(lambda service, at: not everything and _was_asked_to_stop(paths, service, at))
-    for entry in merged(histories, selection.lines, once):
-        if parting.is_news(entry):
-            show(entry)
+
+    def is_news(entry: Entry) -> bool:
+        return parting.is_news(entry) and (everything or not misleads(entry))
+
+    for entry in filter(is_news, merged(histories, selection.lines, once)):
+        show(entry)
     if not found and not follow:
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
         from daybreak.cli.clusters import tell_others
@@ -74,7 +78,7 @@ def logs(
         _follow(
             follower,
             sources,
-            lambda entry: forever.takes(entry) and once.is_new(entry) and parting.is_news(entry),
+            lambda entry: forever.takes(entry) and once.is_new(entry) and is_news(entry),
             show,
         )
 
@@ -154,6 +158,11 @@ def _follow(follower: Follower, sources: Sources, takes: Callable[[Entry], bool]
                 show(entry)
         sys.stdout.flush()
         time.sleep(FOLLOW_NAP_S)
+
+
+def _redacted(show: Show, redact: Redaction) -> Show:
+    """Applications and Ray log what they are given, passwords among it."""
+    return lambda entry: show(Entry(entry.at, entry.level, entry.source, [redact(line) for line in entry.lines]))
 
 
 def _printer(as_json: bool, width: int, selection: Selection) -> Show:

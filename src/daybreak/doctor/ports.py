@@ -8,11 +8,13 @@ from pathlib import Path
 import yaml
 
 from daybreak.doctor.case import Case
-from daybreak.doctor.finding import Finding, error, ok, warning
-from daybreak.paths import state_root
+from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.services.base import PortClaim
+from daybreak.spec.check import DATABASES
 from daybreak.spec.model import Spec
-from daybreak.survey.listeners import Listener, belongs_to, is_held_by, sees_every_port, strangers
+from daybreak.survey.holders import Holder, whose
+from daybreak.survey.listeners import Listener, is_held_by, sees_every_port, strangers
+from daybreak.survey.monitoring import NO_PORT, find_monitoring
 from daybreak.survey.ports import is_free
 
 OFFSETS = range(100, 5001, 100)
@@ -30,11 +32,16 @@ def look(case: Case) -> Iterator[Finding]:
             continue
         said += 1
         say = error if case.given else warning
+        known = whose(holder or Listener())
         yield say(
-            f"port {claim.port} ({claim.purpose}) is in use by {_whose(holder)}",
+            f"port {claim.port} ({claim.purpose}) is in use by {known}",
             "`daybreak up` starts nothing while somebody else listens there",
-            *_mend(case, claim, holder),
+            *_mend(case, claim, known),
         )
+    if not case.spec.in_containers:
+        for finding in _watching(case):
+            said += 1
+            yield finding
     if not said:
         purposes = ", ".join(f"{claim.port} {claim.purpose}" for claim in wanted)
         yield ok(f"{'free, or its own' if case.running else 'free'}: {purposes}")
@@ -47,6 +54,8 @@ def claims(spec: Spec, base: Path) -> list[PortClaim]:
         found.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
     if spec.serve.wanted:
         found.append(PortClaim(spec.listen, _serve_port(spec, base), "Serve"))
+    if spec.page.enabled:
+        found.append(PortClaim(spec.listen, spec.port("page"), "page"))
     return found
 
 
@@ -60,25 +69,26 @@ def _serve_port(spec: Spec, base: Path) -> int:
 
 def _fixed(spec: Spec) -> list[PortClaim]:
     """The ports that are written in the spec and do not move."""
-    databases = (("postgres", spec.databases.postgres), ("redis", spec.databases.redis))
+    databases = [(name, getattr(spec.databases, name)) for name in DATABASES]
     found = [PortClaim("127.0.0.1", wanted.port, name) for name, wanted in databases if wanted and wanted.port]
     return found + [
         PortClaim("127.0.0.1", port, name) for name, service in spec.services.items() for port in service.ports
     ]
 
 
-def _whose(holder: Listener | None) -> str:
-    """The process, and the other cluster that it belongs to."""
-    if holder is None:
-        return str(Listener())
-    for root in state_root().glob("*/services"):
-        if holder.pid is not None and belongs_to(root.parent)(holder):
-            return f"{holder} of cluster {root.parent.name}"
-    return str(holder)
+def _watching(case: Case) -> Iterator[Finding]:
+    """Prometheus and Grafana: a cluster comes up without them, and says nothing where they are not installed."""
+    say = warning if case.given else note
+    for name, why in find_monitoring(case.spec, case.paths.root).absent.items():
+        if why.startswith(NO_PORT):
+            yield say(f"{name}: {why}", "the cluster comes up without it", f"# or give it another port: ports.{name}")
 
 
-def _mend(case: Case, claim: PortClaim, holder: Listener | None) -> list[str]:
-    stop = f"kill {holder.pid}" if holder and holder.pid else f"ss -ltnp 'sport = :{claim.port}'"
+def _mend(case: Case, claim: PortClaim, holder: Holder) -> list[str]:
+    process = holder.listener
+    stop = f"kill {process.pid}" if process.pid else f"ss -ltnp 'sport = :{claim.port}'"
+    if holder.cluster:
+        stop = f"daybreak down -n {holder.cluster}"
     if claim in _fixed(case.spec):
         return [stop, f"# or give {claim.purpose} another port in the spec"]
     offset = _free_offset(case)

@@ -12,6 +12,7 @@ from daybreak.backends.base import Handle
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.health.tail import tail
+from daybreak.redact import Redaction
 from daybreak.services.ray import HEAD, SERVE
 from daybreak.timeline.board import FINE
 
@@ -112,7 +113,8 @@ def log_lines(case: Case, service: str) -> list[str]:
     for label, path in files:
         for line in _alarming(path):
             found.setdefault(line, label)
-    return [f"{label} | {line[:LONGEST]}" for line, label in found.items()][:MOST_LINES]
+    redact = Redaction(case.paths.secrets)
+    return [f"{label} | {redact(line)[:LONGEST]}" for line, label in found.items()][:MOST_LINES]
 
 
 def _behind(case: Case, service: str) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import DaybreakError, UsageError
+from daybreak.redact import Redaction
 
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
@@ -61,8 +62,16 @@ Operation = Callable[[dict[str, Any], Client], Awaitable[Any]]
 class ControlServer:
     """Serves the operations on a Unix socket."""
 
-    def __init__(self, path: Path, operations: dict[str, Operation], on_idle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        operations: dict[str, Operation],
+        on_idle: Callable[[], None],
+        secrets: Path | None = None,
+    ) -> None:
+        """`secrets` is the folder with what must not stand in an error."""
         self._path = path
+        self._secrets = secrets
         self._operations = operations
         self._on_idle = on_idle
         self._open = 0
@@ -97,6 +106,8 @@ class ControlServer:
             try:
                 client.send({"result": await self._run(request, client)})
             except DaybreakError as error:
+                if self._secrets:
+                    error.reword(Redaction(self._secrets))
                 client.send({"error": error.to_json()})
             except Exception as error:  # a bug must reach the user as an error, and the log as a traceback
                 log.exception("request %s failed", request.get("op"))

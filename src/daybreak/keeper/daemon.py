@@ -106,6 +106,7 @@ class Keeper:
                 "page": self._page_for,
             },
             self._maybe_leave,
+            paths.secrets,
         )
 
     async def serve(self) -> None:

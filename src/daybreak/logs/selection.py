@@ -13,6 +13,8 @@ from daybreak.logs.stamps import Level
 # How many entries are remembered to know one that was written into two files.
 REMEMBERED = 2000
 AGENT_FAILED = "because one Ray agent failed"
+# Serve's controller says so wherever the door is not open to all: here its proxies are where its replicas are.
+ADVICE = ("won't accept connections from HAProxy on other nodes",)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Selection:
     def pick(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Those that are wanted."""
         return (entry for entry in entries if self.takes(entry))
+
+
+def misleads(entry: Entry) -> bool:
+    """Is it advice of Ray's that would be wrong to follow here?"""
+    return entry.source.service == "serve" and any(text in entry.lines[0] for text in ADVICE)
 
 
 class Parting:

@@ -11,10 +11,11 @@ from daybreak.logs.follow import Follower as FileFollower
 from daybreak.logs.follow import Gaps
 from daybreak.logs.history import History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Parting, Selection
+from daybreak.logs.selection import Once, Parting, Selection, misleads
 from daybreak.logs.sources import Sources
 from daybreak.page.words import harmless
 from daybreak.paths import ClusterPaths
+from daybreak.redact import Redaction
 from daybreak.timeline.stops import was_asked_to_stop
 
 LAST_LINES = 200
@@ -45,6 +46,7 @@ class Follower:
         self._files = FileFollower(GAPS)
         self._once = Once()
         self._parting = Parting(lambda service, at: was_asked_to_stop(paths.timeline, service, at))
+        self._redact = Redaction(paths.secrets)
         self._found = 0.0
 
     def last(self) -> list[Line]:
@@ -68,6 +70,8 @@ class Follower:
         return list(self._lines(new))[-MOST_LINES:]
 
     def _lines(self, entries: Iterable[Entry]) -> Iterator[Line]:
-        for entry in filter(self._parting.is_news, entries):
+        for entry in entries:
+            if misleads(entry) or not self._parting.is_news(entry):
+                continue
             label = entry.source.label.removeprefix(self._service).removeprefix("/")
-            yield from (Line(label, harmless(text)) for text in entry.lines)
+            yield from (Line(label, harmless(self._redact(text))) for text in entry.lines)

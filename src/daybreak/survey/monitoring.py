@@ -21,6 +21,7 @@ from daybreak.survey.listeners import is_held_by
 from daybreak.survey.ports import owner_of
 
 LOOPBACK = "127.0.0.1"
+NO_PORT = "not started: port"
 PROMETHEUS_PACKAGE = "not installed: the package `prometheus` of Debian and Ubuntu, or its program anywhere on PATH"
 GRAFANA_PACKAGE = "not installed: the package `grafana` from Grafana, or its program anywhere on PATH"
 # Where packages put what the program needs beside itself.
@@ -106,8 +107,8 @@ def _find_grafana() -> GrafanaServer | None:
 def _taken(root: Path, port: int, name: str, promised: Mapping[int, str]) -> str:
     """Why the port is not free for us; an empty text where it is, or where it is our own that listens."""
     if port in promised:
-        return f"not started: port {port} is that of {promised[port]}; choose another: ports.{name}"
+        return f"{NO_PORT} {port} is that of {promised[port]}; choose another: ports.{name}"
     owner = owner_of(port, LOOPBACK)
     if not owner or is_held_by(root, port):
         return ""
-    return f"not started: port {port} is in use by {owner}; stop it, or choose another: ports.{name}"
+    return f"{NO_PORT} {port} is in use by {owner}; stop it, or choose another: ports.{name}"

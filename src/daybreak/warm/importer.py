@@ -83,7 +83,7 @@ class Importer:
         trusted = trusted and not self.memory.careful
         for name in names:
             if (trusted or name in self.memory.good) and self._may(name, asked_for):
-                self._import(name)
+                self._import(name, asked_for)
         if not trusted:
             self._prove(names, asked_for)
 
@@ -107,22 +107,27 @@ class Importer:
             if not unknown:
                 return
             verdict = proving.attempt(unknown, self.memory.refused, self._turn, self._poll)
-            self._note(verdict)
+            self._note(verdict, asked_for)
             for name in verdict.good:
-                self._import(name)
+                self._import(name, asked_for)
 
-    def _note(self, verdict: proving.Verdict) -> None:
+    def _note(self, verdict: proving.Verdict, asked_for: bool) -> None:
         for name, why in verdict.refused.items():
             self._say(f"{name} is left out from now on: {why}")
         for name, why in verdict.failed.items():
-            self._say(f"{name} cannot be imported ahead: {why}")
-        self._failed.update(verdict.failed)
+            self._fails(name, why, asked_for)
         self.memory.refused.update(verdict.refused)
         self.memory.good.update(dict.fromkeys(verdict.good))
         if verdict.good or verdict.refused:
             self.memory.save()
 
-    def _import(self, name: str) -> None:
+    def _fails(self, name: str, why: str, asked_for: bool) -> None:
+        """What is tried at a guess may lack a package that it needs: that is no news."""
+        self._failed[name] = why
+        if asked_for:
+            self._say(f"{name} cannot be imported ahead: {why}")
+
+    def _import(self, name: str, asked_for: bool) -> None:
         if name in sys.modules:
             return
         before = effects.look()
@@ -131,8 +136,7 @@ class Importer:
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
         except BaseException as error:
-            self._failed[name] = f"{type(error).__name__}: {error}"
-            self._say(f"{name} cannot be imported ahead: {self._failed[name]}")
+            self._fails(name, f"{type(error).__name__}: {error}", asked_for)
         harm = effects.harm(before, effects.look())
         if harm:
             raise Unsafe(name, harm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -10,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daybreak.doctor import exposed, hostname, ipv6, ports, proxies
+from daybreak.doctor import exposed, hostname, ipv6, loopback, ports, proxies
 from daybreak.doctor.finding import Severity
 from daybreak.paths import ClusterPaths
 from daybreak.survey.listeners import sockets
@@ -77,7 +79,10 @@ def test_what_the_cluster_itself_holds_is_no_obstacle_and_another_cluster_is_nam
         other = tmp_path / "home/other/services"
         other.mkdir(parents=True)
         monkeypatch.chdir(other)
-        assert f"(pid {os.getpid()}) of cluster other" in of(ports.look(make_case(asked)), Severity.ERROR).found
+        found = of(ports.look(make_case(asked)), Severity.ERROR)
+        assert f"port {port} (GCS) is in use by cluster other (" in found.found
+        assert f"pid {os.getpid()})" in found.found
+        assert "daybreak down -n other" in found.mend
 
 
 # Every process hands its socket to a child and ends, as HAProxy when it is reloaded; over when its input is closed.
@@ -103,6 +108,48 @@ def test_a_server_of_ours_that_is_reloaded_meanwhile_is_no_stranger(make_case: M
         for _ in range(LOOKS_AT_THE_RELAY):
             of(ports.look(case), Severity.OK)
     relay.wait()
+
+
+def test_the_ports_of_the_page_and_of_all_databases_count(make_case: MakeCase) -> None:
+    ports_of = {"gcs": free_port(), "dashboard": free_port(), "page": free_port()}
+    for purpose in ("page", "mysql", "neo4j"):
+        with listening() as port:
+            asked: dict[str, Any] = {"ports": ports_of, "prometheus": False}
+            if purpose == "page":
+                asked["ports"] = {**ports_of, "page": port}
+            else:
+                asked |= {"databases": {purpose: {"port": port}}, "backend": "docker"}
+            found = of(ports.look(make_case(asked)), Severity.ERROR)
+            assert found.found.startswith(f"port {port} ({purpose}) is in use by")
+
+
+def test_where_prometheus_cannot_listen_it_is_a_warning(
+    make_case: MakeCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "prometheus"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    free = {"gcs": free_port(), "dashboard": free_port(), "page": free_port()}
+    with listening() as port:
+        asked = {"ports": {**free, "prometheus": port}}
+        found = of(ports.look(make_case(asked)), Severity.WARNING)
+        assert found.found.startswith(f"prometheus: not started: port {port} is in use by")
+        of(ports.look(make_case(asked, given=False)), Severity.NOTE)
+        of(ports.look(make_case(asked | {"prometheus": False})), Severity.OK)
+
+
+def test_a_machine_that_does_not_reach_itself(make_case: MakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    of(loopback.look(make_case()), Severity.OK)
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    first, *_ = list(loopback.look(make_case()))
+    assert first.severity is Severity.ERROR
+    assert first.found == "this machine does not reach itself at 127.0.0.1: Network is unreachable"
+    assert first.mend[0] == loopback.UP
 
 
 def test_a_proxy_that_catches_this_machine(make_case: MakeCase) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from daybreak.logs.entry import Entry, Source
 from daybreak.logs.history import History
 from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Parting, Selection
+from daybreak.logs.selection import Once, Parting, Selection, misleads
 from daybreak.logs.stamps import Level
 
 
@@ -54,3 +54,16 @@ def test_what_a_raylet_says_while_it_is_stopped_is_left_out(tmp_path: Path) -> N
     assert parting.is_news(entry("head", "raylet.err", "[... C 1 2] (raylet) Check failed"))
     assert parting.is_news(entry("head", "raylet.out", blamed))
     assert len(asked) == 2
+
+
+def test_advice_of_ray_s_that_would_be_wrong_here_is_known(tmp_path: Path) -> None:
+    def said(service: str, text: str) -> Entry:
+        return Entry(7.0, Level.WARNING, Source(service, f"{service}/controller", tmp_path / "controller.log"), [text])
+
+    advice = (
+        "WARNING 2026-11-29 00:34:05,720 controller 7 -- HTTPOptions.host='127.0.0.1' won't accept connections from "
+        "HAProxy on other nodes; cross-node routing will fail with connection refused. Set host to '0.0.0.0' or omit it"
+    )
+    assert misleads(said("serve", advice))
+    assert not misleads(said("serve", "WARNING 2026-11-29 00:34:05,720 controller 7 -- a replica is slow"))
+    assert not misleads(said("api", advice))
