@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,9 @@ PRINTED_KEEP = 1
 # thread of the process that prints: its last words would be lost with it.
 PRINTED = ("worker-*.out", "worker-*.err")
 INTERVAL_S = 30.0
+# Ray writes into the first lines of a process's files whose it is; whoever reads them looks for that.
+_WHOSE = re.compile(rb"^:(?:job_id|actor_name):[^\n]*\n", re.MULTILINE)
+_BEGIN = 4096
 _BLOCK = 1024 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -87,7 +91,7 @@ def _rotated(place: int, patterns: tuple[str, ...], most_bytes: int, keep: int) 
 
 
 def _rotate_one(place: int, name: str, most_bytes: int, keep: int) -> bool:
-    log = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+    log = os.open(name, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
     try:
         found = os.fstat(log)
         if not stat.S_ISREG(found.st_mode) or found.st_size <= most_bytes:
@@ -97,7 +101,9 @@ def _rotate_one(place: int, name: str, most_bytes: int, keep: int) -> bool:
             with suppress(FileNotFoundError):
                 os.rename(f"{name}.{number}", f"{name}.{number + 1}", src_dir_fd=place, dst_dir_fd=place)
         os.rename(f".{name}.new", f"{name}.1", src_dir_fd=place, dst_dir_fd=place)
+        begin = b"".join(_WHOSE.findall(os.pread(log, _BEGIN, 0)))
         os.ftruncate(log, 0)
+        os.write(log, begin)
         return True
     finally:
         os.close(log)

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from daybreak.keeper.rotate import rotate, rotate_printed
+from daybreak.logs.sources import Sources
+from daybreak.paths import ClusterPaths
 
 SESSION = "session_2026-11-25_10-08-43_370671_10245"
-OUT, ERR = "worker-06-01000000-12.out", "worker-06-01000000-12.err"
+ID = "068366c88c5db226010bc78cb904a015dd153033cec4ba31d63c5daa"
+OUT, ERR = f"worker-{ID}-01000000-12.out", f"worker-{ID}-01000000-12.err"
 
 
 def put(path: Path, text: str) -> Path:
@@ -90,6 +93,20 @@ def test_what_replicas_print_is_bounded(tmp_path: Path, logs: Path) -> None:
     assert (logs / OUT).read_text() == ""
     assert (logs / f"{OUT}.1").read_text().endswith("line 99\n")
     assert all(path.read_text() == lines(100) for path in others)
+
+
+def test_whose_a_file_is_stays_in_its_first_lines(tmp_path: Path, logs: Path) -> None:
+    begin = ":job_id:01000000\n:actor_name:ServeReplica:default:App\n"
+    put(logs / OUT, begin + lines(100))
+    rotate_printed(tmp_path / "run", most_bytes=100)
+    with open(logs / OUT, "a") as replica:
+        replica.write("more\n")
+    assert (logs / OUT).read_text() == begin + "more\n"
+    sources = Sources(ClusterPaths("it", tmp_path / "state", tmp_path / "run"), ["serve"])
+    latest = logs.parent.parent / "session_latest"
+    latest.unlink()
+    latest.symlink_to(logs.parent)
+    assert [source.label for source in sources.find()] == ["serve/default_App-12"]
 
 
 @pytest.mark.parametrize("what", ["log", "logs", "session", "node", "up"])
