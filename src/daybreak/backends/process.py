@@ -58,6 +58,10 @@ class ProcessBackend:
             raise _not_started(service, log, error) from error
         return handle
 
+    def children(self) -> list[int]:
+        """The processes that were started here, and whose exit codes will be asked for."""
+        return list(self._children)
+
     @contextlib.asynccontextmanager
     async def _claimed(self, service: Service) -> AsyncIterator[tuple[int, ...]]:
         """What the process inherits so that it alone uses its data: nothing where others may."""

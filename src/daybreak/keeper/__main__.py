@@ -71,6 +71,9 @@ def main() -> int:
 
     # Only now: the imports of the rest take longer than finding out that there is a keeper already.
     from daybreak.keeper.daemon import Keeper
+    from daybreak.keeper.orphans import adopt, collect_all
+
+    adopt()
 
     with contextlib.suppress(OSError):
         os.write(imported, b".")
@@ -80,6 +83,7 @@ def main() -> int:
         await Keeper(paths).serve()
 
     asyncio.run(serve())
+    collect_all()
     return 0
 
 

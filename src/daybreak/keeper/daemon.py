@@ -31,6 +31,7 @@ from daybreak.keeper.aftermath import aftermath
 from daybreak.keeper.applications import Applications
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.desired import Desired, Target
+from daybreak.keeper.orphans import Orphans
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
@@ -212,12 +213,13 @@ class Keeper:
             client.send({"event": event.to_json()})
 
     async def _rotate(self) -> None:
-        sessions = Sessions(self._paths.runtime)
+        sessions, orphans = Sessions(self._paths.runtime), Orphans(self._backend.children)
         while True:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
             await asyncio.to_thread(rotate_printed, self._paths.runtime)
             await asyncio.to_thread(sessions.prune)
+            await asyncio.to_thread(orphans.collect)
             self._warmth.tell_fallbacks()
             await self._warmth.learn()
             if self._current is None:

@@ -120,6 +120,10 @@ class Place:
         self._theirs.add(instance)
         return await self._engine().start(service, instance=instance, generation=generation, bound=bound)
 
+    def children(self) -> list[int]:
+        """Processes of this machine that were started here, and whose exit codes will be asked for."""
+        return self._processes.children()
+
     async def stop(self, handle: Handle) -> Stopped:
         return await self._of(handle).stop(handle)
 
