@@ -341,6 +341,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
         os.path.join(os.path.dirname(job["status_file"]), "serve-deployed.json"),
         ray.get_runtime_context().get_node_id(),
     )
+    open_doors(job, deployed, status)
     status.write("starting", "Serve's controller and proxy")
     if job["config"] is not None:
         try:
@@ -358,6 +359,31 @@ def wanted_routes(job: Dict[str, Any]) -> Dict[str, Optional[str]]:
     if job["config"] is not None:
         return {app.get("name", "default"): app.get("route_prefix") for app in job["config"]["applications"]}
     return {entry["name"]: entry["route"] or "" for entry in job["applications"]}
+
+
+def doors_of(job: Dict[str, Any]) -> Dict[str, Any]:
+    """How Serve is to be reached: what it takes when it starts, and never again."""
+    config = job["config"]
+    if config is None:
+        return {"proxy_location": "HeadOnly", "http": dict(job["http"]), "grpc": {}}
+    grpc = config.get("grpc_options") or {}
+    return {
+        "proxy_location": config.get("proxy_location"),
+        "http": dict(config.get("http_options") or {}),
+        "grpc": grpc if grpc.get("grpc_servicer_functions") else {},
+    }
+
+
+def open_doors(job: Dict[str, Any], deployed: remembered.Deployed, status: Status) -> None:
+    """A running Serve ignores other HTTP or gRPC options than it was started with: it is ended, and starts anew."""
+    from ray import serve
+
+    doors = doors_of(job)
+    if deployed.doors not in (None, doors):
+        status.write("starting", "Serve anew: its HTTP or gRPC options have changed")
+        serve.shutdown()
+        deployed.drop(deployed.names)
+    deployed.open(doors)
 
 
 def submit(

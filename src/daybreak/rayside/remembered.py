@@ -8,18 +8,21 @@ from typing import Any, Dict, Iterable, Optional, Set
 class Deployed:
     """A file with their names and routes, true for one head. A route is None where only the application knows it.
 
-    `by_config` tells the applications of a Serve config: Ray itself ends those that the next config leaves out.
+    `by_config` tells the applications of a Serve config: Ray itself ends those that the next config leaves out. `doors`
+    is how Serve was told to be reached, None where nobody knows.
     """
 
     def __init__(self, path: str, head: str) -> None:
         self._path = path
         self._head = head
         self._known: Dict[str, Dict[str, Any]] = {}
+        self.doors: Optional[Dict[str, Any]] = None
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
             if found["head"] == head:
                 self._known = dict(found["applications"])
+                self.doors = found.get("doors")
         except (OSError, ValueError, KeyError, TypeError):
             pass  # the first deployment, or an older program's
 
@@ -43,6 +46,11 @@ class Deployed:
         added = {name: {"route": route, "by_config": by_config} for name, route in wanted.items()}
         self._save({**self._known, **added})
 
+    def open(self, doors: Dict[str, Any]) -> None:
+        """Before Serve is started with them."""
+        self.doors = doors
+        self._save(self._known)
+
     def drop(self, names: Iterable[str]) -> None:
         """After they have been deleted."""
         dropped = set(names)
@@ -52,5 +60,5 @@ class Deployed:
         self._known = known
         temporary = f"{self._path}.{os.getpid()}"
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"head": self._head, "applications": known}, file)
+            json.dump({"head": self._head, "applications": known, "doors": self.doors}, file)
         os.replace(temporary, self._path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daybreak.rayside import deploy
+from daybreak.rayside import deploy, remembered
 
 
 @pytest.fixture
@@ -37,3 +37,35 @@ def test_a_proxy_that_dies_while_serve_starts_is_waited_for(
     status = deploy.Status(str(tmp_path / "status.json"), "i1")
     deploy.deploy_imported(job, ["main"], status, time.monotonic() + 60)
     assert (ends, deployed) == ([], ["main"])
+
+
+def test_serve_is_started_anew_for_other_doors_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    serve = pytest.importorskip("ray.serve")
+    ended: list[str] = []
+    monkeypatch.setattr(serve, "shutdown", lambda: ended.append("serve"))
+    status = deploy.Status(str(tmp_path / "status.json"), "i1")
+
+    def open_doors(head: str = "n1", **job: Any) -> int:
+        """How often Serve was ended for this request."""
+        before = len(ended)
+        known = remembered.Deployed(str(tmp_path / "deployed.json"), head)
+        known.add({"default": "/"}, by_config=True)
+        deploy.open_doors({"http": {"host": "127.0.0.1", "port": 8000}, "config": None, **job}, known, status)
+        assert bool(known.names) is (len(ended) == before)
+        return len(ended) - before
+
+    at_8000 = {"port": 8000, "host": "127.0.0.1"}
+    written: dict[str, Any] = {
+        "proxy_location": "HeadOnly",
+        "http_options": at_8000,
+        "logging_config": {"encoding": "JSON"},
+    }
+    assert open_doors() == 0
+    assert open_doors() == 0
+    assert open_doors(config=written) == 0
+    assert open_doors(config={**written, "grpc_options": {"port": 9000, "grpc_servicer_functions": []}}) == 0
+    assert open_doors(config={**written, "grpc_options": {"port": 9000, "grpc_servicer_functions": ["a:b"]}}) == 1
+    assert open_doors(config={**written, "http_options": {**at_8000, "root_path": "/shop"}}) == 1
+    assert open_doors(http={"host": "127.0.0.1", "port": 8050}) == 1
+    assert open_doors(http={"host": "127.0.0.1", "port": 8050}) == 0
+    assert open_doors("n2", http={"host": "127.0.0.1", "port": 8051}) == 0
