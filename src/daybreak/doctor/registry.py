@@ -54,7 +54,7 @@ DIAGNOSES = (
     Diagnosis("hostname", "whether this machine's name resolves, and how fast", hostname.look),
     Diagnosis("loopback", "whether this machine reaches itself at 127.0.0.1", loopback.look),
     Diagnosis("ipv6", "what localhost means, and who listens on ::1", ipv6.look),
-    Diagnosis("exposed", "a dashboard that other hosts reach without a token", exposed.look),
+    Diagnosis("exposed", "a dashboard that other hosts reach without a token, or Serve beyond `listen`", exposed.look),
     Diagnosis("clock", "jumps of the wall clock", clock.look),
     Diagnosis("orphans", "Ray processes that nobody looks after", orphans.look),
     Diagnosis("stale", "locks and sockets of keepers that were killed", stale.look),
