@@ -40,6 +40,7 @@ LONGEST_NAP_S = 0.25
 PROBE_TIMEOUT_S = 5.0
 DEPLOY_TIMEOUT_S = 60.0
 CONTROLLER = "SERVE_CONTROLLER_ACTOR"
+HEAD_RESOURCE = "node:__internal_head__"
 ALIVE = 0  # GcsNodeInfo.GcsNodeState
 
 
@@ -337,10 +338,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     if not ray.is_initialized():
         connect(job, status, deadline, ray.init)
     wanted = wanted_routes(job)
-    deployed = remembered.Deployed(
-        os.path.join(os.path.dirname(job["status_file"]), "serve-deployed.json"),
-        ray.get_runtime_context().get_node_id(),
-    )
+    deployed = remembered.Deployed(os.path.join(os.path.dirname(job["status_file"]), "serve-deployed.json"), head_id())
     open_doors(job, deployed, status)
     status.write("starting", "Serve's controller and proxy")
     if job["config"] is not None:
@@ -359,6 +357,14 @@ def wanted_routes(job: Dict[str, Any]) -> Dict[str, Optional[str]]:
     if job["config"] is not None:
         return {app.get("name", "default"): app.get("route_prefix") for app in job["config"]["applications"]}
     return {entry["name"]: entry["route"] or "" for entry in job["applications"]}
+
+
+def head_id() -> str:
+    """The head's node. A driver's own may be any node of this machine: they have one address."""
+    import ray
+
+    heads = [node["NodeID"] for node in ray.nodes() if HEAD_RESOURCE in node.get("Resources", {})]
+    return str(heads[0] if heads else ray.get_runtime_context().get_node_id())
 
 
 def doors_of(job: Dict[str, Any]) -> Dict[str, Any]:

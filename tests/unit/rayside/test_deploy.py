@@ -69,3 +69,15 @@ def test_serve_is_started_anew_for_other_doors_alone(monkeypatch: pytest.MonkeyP
     assert open_doors(http={"host": "127.0.0.1", "port": 8050}) == 1
     assert open_doors(http={"host": "127.0.0.1", "port": 8050}) == 0
     assert open_doors("n2", http={"host": "127.0.0.1", "port": 8051}) == 0
+
+
+def test_the_head_is_known_also_where_the_driver_is_on_a_worker_of_the_same_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray = pytest.importorskip("ray")
+    nodes = [
+        {"NodeID": "w", "Resources": {"CPU": 1.0}},
+        {"NodeID": "h", "Resources": {"CPU": 1.0, "node:__internal_head__": 1.0}},
+    ]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    assert deploy.head_id() == "h"
