@@ -1,0 +1,54 @@
+"""What is wanted, when it is looked at anew, and when what was found before still counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.keeper import owner
+from daybreak.keeper.desired import Desired
+from daybreak.paths import ClusterPaths
+from daybreak.services.site import Site
+from tests.unit.services.test_serving import site
+
+SPEC = {"name": "shop", "serve": {"applications": [{"import": "app:main"}]}, "workers": {"count": 1}}
+
+
+class Source:
+    """An application that is edited."""
+
+    affinity = ""
+
+    def survey(self, *_: Any, **__: Any) -> Site:
+        return site(None, affinity=self.affinity)
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+    monkeypatch.setattr(owner, "require", lambda *_: None)
+    return Source()
+
+
+def test_an_edit_of_the_source_replaces_no_head_but_with_up_and_restart(tmp_path: Path, source: Source) -> None:
+    paths = ClusterPaths(name="shop", root=tmp_path / "shop", runtime=tmp_path / "run")
+    paths.ensure()
+    up = {"spec": SPEC, "base": str(tmp_path)}
+
+    def asked(request: dict[str, Any], desired: Desired) -> str:
+        desired.place.survey = source.survey  # type: ignore[method-assign]
+        target = desired.target(desired.asked_for(request))
+        desired.take_over(target)
+        return target.cluster.site.affinity
+
+    desired = Desired(paths, print)
+    assert asked(up, desired) == ""
+    source.affinity = "app.py:3 (serve.multiplexed)"
+    assert asked({"workers": 0}, desired) == ""
+    # A new keeper goes on with what is stored.
+    assert asked({"workers": 1}, Desired(paths, print)) == ""
+    assert asked({"restart": True}, desired) == source.affinity
+    source.affinity = ""
+    assert asked({"workers": 0}, desired) == "app.py:3 (serve.multiplexed)"
+    assert asked(up, desired) == ""
