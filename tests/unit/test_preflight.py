@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.backends.base import Handle
 from daybreak.errors import PreflightError
 from daybreak.keeper.preflight import preflight
 from daybreak.plan import plan
@@ -68,3 +69,27 @@ def test_a_port_of_another_cluster_names_it_and_the_command_that_frees_it(
     assert caught.value.message.startswith(first)
     assert f"pid {os.getpid()})" in caught.value.message
     assert (caught.value.hint or "").startswith("`daybreak down -n shop` frees it, or move this cluster's ports")
+
+
+def test_a_port_that_is_written_down_is_not_moved_by_the_offset(taken: int, tmp_path: Path) -> None:
+    claim = PortClaim("127.0.0.1", taken, "Serve's gRPC", "grpc_options.port of serve.yaml")
+    with pytest.raises(PreflightError) as caught:
+        preflight(plan([service("serve", ports=(claim,))], []), tmp_path)
+    assert f"port {taken} (Serve's gRPC) is in use by" in caught.value.message
+    assert caught.value.hint == "stop it, or write another port as grpc_options.port of serve.yaml"
+    with pytest.raises(PreflightError) as caught:
+        preflight(plan([service("a", ports=(claim, PortClaim("127.0.0.1", taken, "Serve")))], []), tmp_path)
+    assert "--port-offset" in (caught.value.hint or "")
+    assert "grpc_options.port" in (caught.value.hint or "")
+
+
+def test_a_service_that_is_replaced_needs_the_ports_that_it_will_have(taken: int, tmp_path: Path) -> None:
+    old = service("serve")
+    handle = Handle("serve", "app", "i", old.fingerprint(), 1, 1, "b", 1.0)
+    moved = service("serve", ports=(PortClaim("127.0.0.1", taken, "Serve"),), env={"NEW": "1"})
+    steps = plan([moved], [handle])
+    assert [step.handle.service for step in steps.stop] == ["serve"]
+    with pytest.raises(PreflightError):
+        preflight(steps, tmp_path, before=[old])
+    preflight(steps, tmp_path, before=[moved])
+    preflight(steps, tmp_path)

@@ -9,6 +9,7 @@ from daybreak.doctor.case import Case
 from daybreak.doctor.disk import measure
 from daybreak.doctor.finding import Finding, error, ok, warning
 from daybreak.report.text import size
+from daybreak.spec.model import Spec
 
 SHM = Path("/dev/shm")
 # Ray's REQUIRE_SHM_SIZE_THRESHOLD: a larger store than this must fit.
@@ -20,36 +21,44 @@ def look(case: Case) -> Iterator[Finding]:
     if case.spec.in_containers:
         yield ok("each container has its own, as large as its object store needs")
         return
+    yield from judge(room(case.running), stores(case.spec))
+
+
+def room(running: bool) -> int:
+    """The bytes that object stores may have; what a running cluster has filled is its own."""
     disk = measure(SHM)
-    stores = [case.spec.head.object_store, *[case.spec.workers.object_store] * case.spec.workers.count]
-    # What a running cluster has filled is its own.
-    yield from judge(disk.total if case.running else disk.free, stores)
+    return disk.total if running else disk.free
 
 
-def judge(room: int, stores: list[int]) -> Iterator[Finding]:
-    """`room` is what is left in /dev/shm, `stores` each node's object store, in bytes."""
-    asked = sum(stores)
+def stores(spec: Spec) -> list[int]:
+    """Each node's object store in bytes."""
+    return [spec.head.object_store, *[spec.workers.object_store] * spec.workers.count]
+
+
+def judge(left: int, asked_each: list[int]) -> Iterator[Finding]:
+    """`left` is the room in /dev/shm, `asked_each` each node's object store, in bytes."""
+    asked = sum(asked_each)
     mend = (
         f"sudo mount -o remount,size={-(-asked * 11 // 10 // 2**20)}M /dev/shm   # in a container: --shm-size",
         "# or less `object_store` in the spec",
     )
-    if max(stores) > max(room, RAY_REFUSES_ABOVE):
+    if max(asked_each) > max(left, RAY_REFUSES_ABOVE):
         yield error(
-            f"an object store of {size(max(stores))} does not fit into /dev/shm, where {size(room)} are left",
+            f"an object store of {size(max(asked_each))} does not fit into /dev/shm, where {size(left)} are left",
             "Ray refuses to start the node",
             *mend,
         )
-    elif max(stores) > room:
+    elif max(asked_each) > left:
         yield warning(
-            f"an object store of {size(max(stores))} does not fit into /dev/shm, where {size(room)} are left",
+            f"an object store of {size(max(asked_each))} does not fit into /dev/shm, where {size(left)} are left",
             "Ray puts it on the disk instead, and every object is read and written there",
             *mend,
         )
-    elif asked > room:
+    elif asked > left:
         yield warning(
-            f"the object stores ask for {size(asked)} together, /dev/shm has {size(room)} left",
+            f"the object stores ask for {size(asked)} together, /dev/shm has {size(left)} left",
             "a node that writes when it is full is killed by the kernel (SIGBUS)",
             *mend,
         )
     else:
-        yield ok(f"{size(room)} for object stores of {size(asked)}")
+        yield ok(f"{size(left)} for object stores of {size(asked)}")

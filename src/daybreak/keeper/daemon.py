@@ -35,6 +35,7 @@ from daybreak.keeper.orphans import Orphans
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
+from daybreak.keeper.room import room_for_objects
 from daybreak.keeper.rotate import INTERVAL_S, rotate, rotate_printed
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.sessions import Sessions
@@ -384,11 +385,12 @@ class Keeper:
                 before=before.cluster.services if before else (),
             )
             steps = plan(wanted.services, observed, goal)
-            preflight(steps, self._paths.root, self._page.claims(cluster))
+            preflight(steps, self._paths.root, self._page.claims(cluster), before.cluster.services if before else None)
+            told = room_for_objects(steps, observed, cluster.spec)
             await self._vet(kind, steps, target, request.get("pid"))
-            if steps.starts(SERVE):
-                for text in notes(cluster.spec, cluster.site):
-                    client.send({"note": f"note: {text}"})
+            told += notes(cluster.spec, cluster.site) if steps.starts(SERVE) else ()
+            for text in told:
+                client.send({"note": f"note: {text}"})
             self._take_over(target)
             try:
                 done = await self._run(kind, wanted, cluster, client=client, client_pid=request.get("pid"))

@@ -7,34 +7,46 @@ from pathlib import Path
 
 from daybreak.errors import PreflightError
 from daybreak.plan import Plan
-from daybreak.services.base import PortClaim
+from daybreak.services.base import PortClaim, Service
 from daybreak.survey.holders import Holder
 from daybreak.survey.listeners import is_held_by
 from daybreak.survey.ports import holder_of
 
 
-def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = ()) -> None:
+def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = (), before: Sequence[Service] | None = None) -> None:
     """Raise PreflightError where a port that will be needed is held by somebody else.
 
-    A port of a service that this very run stops first is free by then. What a one-shot sets up listens in another
-    service of the cluster in the folder `root`, which may go on: Serve's proxies live in the head. The ports of `own`
-    are the keeper's; they count where anything is to start.
+    The ports that services of this very run had `before` they are stopped are free by then. What a one-shot sets up
+    listens in another service of the cluster in the folder `root`, which may go on: Serve's proxies live in the head.
+    The ports of `own` are the keeper's; they count where anything is to start.
     """
     leaving = {step.handle.service for step in steps.stop}
+    had = {claim.port for service in before or () if service.name in leaving for claim in service.ports}
     found: list[tuple[PortClaim, Holder]] = []
     for claim in own if steps.start else ():
         if holder := holder_of(claim.port, claim.host):
             found.append((claim, holder))
     for step in steps.start:
-        if step.service.name in leaving:
-            continue
         for claim in step.service.ports:
+            if claim.port in had or (before is None and step.service.name in leaving):
+                continue
             holder = holder_of(claim.port, claim.host)
             if holder and not (step.service.one_shot and is_held_by(root, claim.port)):
                 found.append((claim, holder))
     if found:
-        stop = "; ".join(dict.fromkeys(holder.hint for _, holder in found))
-        raise PreflightError(
-            [f"port {claim.port} ({claim.purpose}) is in use by {holder}" for claim, holder in found],
-            hint=f"{stop}, or move this cluster's ports with --port-offset 100 (ports.offset in the spec)",
-        )
+        raise PreflightError([_words(claim, holder) for claim, holder in found], hint=_hint(found))
+
+
+def _words(claim: PortClaim, holder: Holder) -> str:
+    return f"port {claim.port} ({claim.purpose}) is in use by {holder}"
+
+
+def _hint(found: Sequence[tuple[PortClaim, Holder]]) -> str:
+    """What frees the ports, and what moves ours: what is written down elsewhere the offset does not move."""
+    ways = ["; ".join(dict.fromkeys(holder.hint for _, holder in found))]
+    if any(not claim.setting for claim, _ in found):
+        ways.append("move this cluster's ports with --port-offset 100 (ports.offset in the spec)")
+    settings = dict.fromkeys(claim.setting for claim, _ in found if claim.setting)
+    if settings:
+        ways.append(f"write another port as {', '.join(settings)}")
+    return ", or ".join(ways)

@@ -23,11 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Set
 
 if TYPE_CHECKING:
-    from daybreak.rayside import asks, diverted, frames, loading, packing, reasons, remembered, shortage
+    from daybreak.rayside import asks, diverted, loading, packing, reasons, remembered, shortage
 else:
     import asks
     import diverted
-    import frames
     import loading
     import packing
     import reasons
@@ -333,7 +332,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
     import ray
     import ray.serve
 
-    loading.step_aside(asks, diverted, frames, loading, packing, reasons, remembered, shortage)
+    loading.step_aside()
     targets = load_all(job, status, deadline)
     if not ray.is_initialized():
         connect(job, status, deadline, ray.init)

@@ -4,7 +4,6 @@ import importlib
 import os
 import sys
 import traceback
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
 if TYPE_CHECKING:
@@ -154,12 +153,14 @@ def refusal(what: str, error: BaseException) -> Refused:
     return Refused(f"{what}: {reason}", tuple(lines[1:] if lines and lines[0].startswith("…") else lines))
 
 
-def step_aside(*programs: ModuleType) -> None:
-    """The application's modules may have the names of this program's: from now on theirs are found."""
+def step_aside() -> None:
+    """The application's modules may have the names of this program's parts: from now on theirs are found."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.getcwd(), *(folder for folder in sys.path if os.path.abspath(folder) != here)]
-    for program in programs:
-        sys.modules.pop(program.__name__, None)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if "." not in name and name != "__main__" and os.path.dirname(file) == here:
+            del sys.modules[name]
 
 
 def users_line() -> str:

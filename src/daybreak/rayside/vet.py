@@ -13,13 +13,11 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 if TYPE_CHECKING:
-    from daybreak.rayside import asks, diverted, frames, loading, packing, shortage
+    from daybreak.rayside import asks, diverted, loading, shortage
 else:
     import asks
     import diverted
-    import frames
     import loading
-    import packing
     import shortage
 
 # Of a runtime environment: with any of these the code, or what it imports, is not what is here.
@@ -102,7 +100,7 @@ def _environment(variables: Dict[str, str]) -> Iterator[None]:
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
-    loading.step_aside(asks, diverted, frames, loading, packing, shortage)
+    loading.step_aside()
     try:
         report = vet(job)
     except Exception as error:  # our own fault, or a Ray that is another one: no reason to refuse anything

@@ -216,11 +216,15 @@ class StopPolicy:
 
 @dataclass(frozen=True)
 class PortClaim:
-    """A TCP port the service will listen on; checked before anything starts."""
+    """A TCP port the service will listen on; checked before anything starts.
+
+    `setting` names where it is written down, where `ports.offset` does not move it.
+    """
 
     host: str
     port: int
     purpose: str
+    setting: str = ""
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def _server(
         health=database_health(spec, well),
         start_timeout_s=spec.start_timeout,
         stop=stop,
-        ports=(PortClaim(LOOPBACK, port, TITLES[name]),),
+        ports=(PortClaim(LOOPBACK, port, TITLES[name], f"databases.{name}.port"),),
         files=(ConfigFile(argv[-1], text, 0o644),) if text else (),
         urls={name: _shown_url(spec, name, port)},
         container=Container(

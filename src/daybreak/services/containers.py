@@ -101,7 +101,7 @@ def _claims(spec: Spec, site: Site) -> list[PortClaim]:
     if spec.serve.wanted:
         claims += serve_claims(spec, site)
     for name, service in services_in_head(spec).items():
-        claims += [PortClaim("127.0.0.1", port, name) for port in service.ports]
+        claims += [PortClaim("127.0.0.1", port, name, f"services.{name}.ports") for port in service.ports]
     return claims
 
 

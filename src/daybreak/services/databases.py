@@ -85,7 +85,7 @@ def postgres(spec: Spec, site: Site) -> Service:
         start_timeout_s=spec.start_timeout,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
         stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_name="postgres", working_folder=data),
-        ports=(PortClaim(LOOPBACK, port, "PostgreSQL"),),
+        ports=(PortClaim(LOOPBACK, port, "PostgreSQL", f"databases.{POSTGRES}.port"),),
         files=(
             # The marker makes a changed database or password a reason to replace the server, which runs the setup.
             ConfigFile(config, f"{HEADER.format(POSTGRES)}# {marker}\n" + postgres_text(settings)),
@@ -117,7 +117,7 @@ def redis(spec: Spec, site: Site) -> Service:
         health=database_health(spec, ready),
         start_timeout_s=spec.start_timeout,
         stop=StopPolicy(grace_s=60.0, main_only=True),
-        ports=(PortClaim(LOOPBACK, port, "Redis"),),
+        ports=(PortClaim(LOOPBACK, port, "Redis", f"databases.{REDIS}.port"),),
         files=(ConfigFile(config, HEADER.format(REDIS) + redis_text(settings)),),
         folders=(data,),
         exclusive=True,

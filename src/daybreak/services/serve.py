@@ -37,6 +37,7 @@ from daybreak.services.ray import (
 )
 from daybreak.services.serving import in_own_network, is_loopback, serving
 from daybreak.services.site import Site
+from daybreak.spec import serve_config
 from daybreak.spec.model import Spec
 
 PROGRAM = "rayside/deploy.py"
@@ -92,11 +93,12 @@ def nodes_file(site: Site) -> str:
 
 def claims(spec: Spec, site: Site) -> tuple[PortClaim, ...]:
     """The ports of Serve's doors. Its gRPC proxy listens on every address."""
-    at = serving(spec, site)
-    found = [PortClaim(at.host, at.port, "Serve")] if at.http else []
+    at, own = serving(spec, site), serve_config.ports(site.serve_config or {})
+    written = f"http_options.port of {spec.serve.config}" if serve_config.HTTP_PORT in own else ""
+    found = [PortClaim(at.host, at.port, "Serve", written)] if at.http else []
     if at.http and at.grpc_port:
         host = at.host if ingress.wanted(spec, site) or in_own_network(site) else "0.0.0.0"
-        found.append(PortClaim(host, at.grpc_port, "Serve's gRPC"))
+        found.append(PortClaim(host, at.grpc_port, "Serve's gRPC", f"grpc_options.port of {spec.serve.config}"))
     return tuple(found)
 
 

@@ -43,7 +43,7 @@ def user_service(spec: Spec, site: Site, name: str, wanted: UserService) -> Serv
         start_timeout_s=wanted.start_timeout,
         stop=StopPolicy(grace_s=wanted.stop_grace),
         restart=Restart(wanted.restart),
-        ports=tuple(PortClaim("127.0.0.1", port, name) for port in wanted.ports),
+        ports=tuple(PortClaim("127.0.0.1", port, name, f"services.{name}.ports") for port in wanted.ports),
         urls={name: wanted.check.http} if wanted.check and wanted.check.http else {},
     )
 
