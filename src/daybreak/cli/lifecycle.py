@@ -149,7 +149,7 @@ def _start_early(name: str | None, file: str | None) -> None:
     if existing:
         existing.close()
     elif source is not None:
-        client.spawn(paths)
+        client.spawn_aside(paths)
 
 
 def _spec_or_stored(

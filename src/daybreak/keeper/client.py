@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -162,6 +163,11 @@ def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,
         )
+
+
+def spawn_aside(paths: ClusterPaths) -> None:
+    """The same, for a command that does something else meanwhile: what was started for it is waited for beside."""
+    threading.Thread(target=spawn(paths).wait, daemon=True).start()
 
 
 def _keepers_environment(paths: ClusterPaths, environment: Mapping[str, str]) -> dict[str, str]:

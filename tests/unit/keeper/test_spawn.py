@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from daybreak.backends import procfs
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from tests.integration.conftest import until
 
 
 def test_the_keeper_has_left_the_command_that_started_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -27,3 +29,12 @@ def test_the_keeper_has_left_the_command_that_started_it(monkeypatch: pytest.Mon
         # With nothing to look after it leaves by itself.
         keeper.wait(timeout=30)
         assert procfs.read(child.pid) is None
+
+
+def test_what_a_command_starts_beside_is_collected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under a first process that collects nobody it would stay as a zombie for each command."""
+    child = subprocess.Popen(["true"])
+    monkeypatch.setattr(client, "spawn", lambda _: child)
+    client.spawn_aside(ClusterPaths("alone", tmp_path / "state", tmp_path / "run"))
+    until(lambda: procfs.read(child.pid) is None, what="what was started has been collected", timeout_s=20.0)
+    assert child.returncode == 0
