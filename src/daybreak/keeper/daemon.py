@@ -115,6 +115,7 @@ class Keeper:
         """Adopt what runs, then answer until nothing is left to look after."""
         await self._adopt()
         await self._server.start()
+        Orphans(self._backend.children).follow()
         rotation = asyncio.create_task(self._rotate())
         self._maybe_leave()
         await self._done.wait()
@@ -214,13 +215,12 @@ class Keeper:
             client.send({"event": event.to_json()})
 
     async def _rotate(self) -> None:
-        sessions, orphans = Sessions(self._paths.runtime), Orphans(self._backend.children)
+        sessions = Sessions(self._paths.runtime)
         while True:
             await asyncio.sleep(INTERVAL_S)
             await asyncio.to_thread(rotate, self._paths.logs)
             await asyncio.to_thread(rotate_printed, self._paths.runtime)
             await asyncio.to_thread(sessions.prune)
-            await asyncio.to_thread(orphans.collect)
             self._warmth.tell_fallbacks()
             await self._warmth.learn()
             if self._current is None:
