@@ -38,9 +38,16 @@ class Segment:
 
 
 def older(path: Path) -> Iterator[Path]:
-    """The rotated parts of a log, newest first. `raylet.1.out` is none: another node of an old Ray writes it."""
+    """The rotated parts of a log, newest first: NAME.1, or what Ray calls `worker-(...).1.out`. `raylet.1.out` is none:
+    another node of an old Ray writes it."""
+    yield from _numbered(path, path.name, "")
+    if path.name.startswith("worker-"):
+        yield from _numbered(path, path.stem, path.suffix)
+
+
+def _numbered(path: Path, before: str, after: str) -> Iterator[Path]:
     number = 1
-    while (part := path.with_name(f"{path.name}.{number}")).is_file():
+    while (part := path.with_name(f"{before}.{number}{after}")).is_file():
         yield part
         number += 1
 

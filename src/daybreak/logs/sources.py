@@ -23,6 +23,8 @@ _JOB_ONLY = re.compile(rb"(:job_id:.*\n?)*")
 _SERVE_ACTORS = ("ServeReplica:", "ServeController", "HAProxyManager", "ProxyActor")
 # worker-<worker's id>-<job's id>-<pid>.out
 _WORKER = re.compile(r"^worker-[0-9a-f]{20,}-[0-9a-f]+-(?P<pid>\d+)\.(out|err)$")
+# What Ray itself has rotated away, where RAY_ROTATION_MAX_BYTES tells it to: worker-<...>-<pid>.1.out
+_ROTATED = re.compile(r"^worker-[0-9a-f]{20,}-[0-9a-f]+-\d+\.\d+\.(out|err)$")
 _LONG_ID = re.compile(r"[-_]?[0-9a-f]{20,}")
 
 
@@ -74,6 +76,8 @@ class Sources:
         for path in _files(folder / SERVE):
             yield Source(SERVE, f"{SERVE}/{_serve_label(path)}", path)
         for path in _files(folder):
+            if _ROTATED.match(path.name):
+                continue
             if found := _WORKER.match(path.name):
                 yield from self._of_process(node, path, found["pid"])
             elif path.name.startswith("job-driver-"):

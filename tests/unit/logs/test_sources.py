@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.logs.history import older
 from daybreak.logs.sources import Sources
 from daybreak.paths import ClusterPaths
 
@@ -83,6 +84,18 @@ def test_a_process_belongs_to_serve_once_its_actor_is_known(paths: ClusterPaths)
     assert path not in [source.path for source in sources.find()]
     put(path, ":job_id:01000000\n:actor_name:ServeReplica:default:App\n")
     assert path in [source.path for source in sources.find()]
+
+
+def test_what_ray_has_rotated_away_is_no_log_of_its_own(paths: ClusterPaths) -> None:
+    """Where RAY_ROTATION_MAX_BYTES is set; its lines are the past of the file that is written."""
+    logs = paths.ray_temp("head") / NEW / "logs"
+    before = labels(paths)
+    put(logs / f"worker-{ID}-01000000-78.1.err")
+    put(logs / f"worker-{ID}-01000000-78.2.err")
+    assert labels(paths) == before
+    parts = [path.name[-6:] for path in older(logs / f"worker-{ID}-01000000-78.err")]
+    assert parts == [".1.err", ".2.err"]
+    assert list(older(logs / "raylet.out")) == []
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:
