@@ -46,7 +46,7 @@ class Memory:
         kept = {"stamp": self._stamp, "good": list(self.good), "refused": self.refused, "careful": self.careful}
         temporary = f"{self._path}.{os.getpid()}"
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
                 json.dump(kept, file, indent=1)
             os.rename(temporary, self._path)
         except OSError:
