@@ -27,6 +27,22 @@ def asks_of(application: Any, name: str, overrides: Optional[List[Dict[str, Any]
         return []
 
 
+def asks_told(name: str, deployments: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The same for an application that Serve has built itself, from its `deployments` as Serve's REST API has them."""
+    configs = {deployment: told.get("deployment_config") or {} for deployment, told in deployments.items()}
+    return [
+        {
+            "application": name,
+            "deployment": deployment,
+            "replicas": _replicas(None, {"num_replicas": 1, **config}),
+            "each": _amounts(config.get("ray_actor_options") or {}),
+            "bundles": config.get("placement_group_bundles"),
+            "together": config.get("placement_group_strategy") == "STRICT_PACK",
+        }
+        for deployment, config in configs.items()
+    ]
+
+
 def _deployments(application: Any, name: str) -> List[Any]:
     """As Ray builds them, which is no public function: nothing is started or sent anywhere."""
     from ray.serve.exceptions import RayServeException

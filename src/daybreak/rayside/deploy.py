@@ -255,8 +255,12 @@ def wait_until_running(job: Dict[str, Any], names: List[str], status: Status, de
     """Watch the applications' state until all are RUNNING."""
     from ray import serve
 
+    told = job["config"] is None  # what was imported here was looked at before it was submitted
     for nap in naps(deadline, "the applications are not RUNNING"):
         found = serve.status().applications
+        if not told and all(name in found and found[name].deployments for name in names):
+            refuse_shortage(job, asked_by_config(job, names))
+            told = True
         for name in names:
             if name in found and _value(found[name].status) in ("DEPLOY_FAILED", "UNHEALTHY"):
                 raise _failed(job, name, found[name])
@@ -323,6 +327,18 @@ def refuse_shortage(job: Dict[str, Any], asked: List[Dict[str, Any]]) -> None:
     short = shortage.shortage(asked, nodes)
     if short:
         raise loading.Refused(short.reason, (short.hint,))
+
+
+def asked_by_config(job: Dict[str, Any], names: List[str]) -> List[Dict[str, Any]]:
+    """What the applications of a Serve config ask for, which Serve has built; nothing where that cannot be known."""
+    if job["config"].get("target_capacity") is not None:
+        return []  # it scales the numbers of replicas
+    try:
+        told = json.loads(request(job["dashboard"] + "/api/serve/applications/", job["token_file"]))["applications"]
+        return [row for name in names for row in asks.asks_told(name, told[name]["deployments"])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"what the applications ask for is not known: {type(error).__name__}: {error}", flush=True)
+        return []
 
 
 def run(job: Dict[str, Any], status: Status) -> None:
