@@ -60,6 +60,8 @@ class Result:
 
 
 Preflight = Callable[[Plan], None]
+# Databases end after what uses them, and the template after its forks: a raylet waits long for agents that lose theirs.
+_UNDO_ORDER = (frozenset(Tier) - {Tier.DATA, Tier.WARM}, frozenset([Tier.DATA]), frozenset([Tier.WARM]))
 
 
 async def reconcile(
@@ -165,7 +167,9 @@ class _Execution:
             if name in self._failed and handle.tier != Tier.DATA  # a database may just take its time
         ]
         handles = [handle for handle in self.result.started if handle.instance not in but] + useless
-        await asyncio.gather(*(self._end(handle, why) for handle in handles), return_exceptions=True)
+        for tiers in _UNDO_ORDER:
+            ending = [handle for handle in handles if handle.tier in tiers]
+            await asyncio.gather(*(self._end(handle, why) for handle in ending), return_exceptions=True)
 
     def wanted_before(self) -> frozenset[str]:
         """The instances started by this run that are just what was wanted before it, and have not failed."""

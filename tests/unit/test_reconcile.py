@@ -339,3 +339,12 @@ def test_a_reason_and_the_lines_below_it_hold_no_secret(tmp_path: Path) -> None:
     told = [caught.value.to_json(), *(event.to_json() for event in recording.events)]
     assert password not in str(told)
     assert "tried ********" in str(told)
+
+
+def test_what_a_failed_run_has_started_ends_in_order(tmp_path: Path) -> None:
+    services = (service("warm", Tier.WARM), service("postgres", Tier.DATA), service("head"))
+    bad = service("bad", needs=(Need("head"), Need("postgres"), Need("warm")))
+    backend = FakeBackend({"bad": Script(refuses=True), "head": Script(stops_after_s=2.0)})
+    with pytest.raises(StepFailed):
+        tell(backend, Wanted((*services, bad)), tmp_path)
+    assert [line for line in backend.log if line.startswith("stop")] == ["stop head", "stop postgres", "stop warm"]
