@@ -50,7 +50,7 @@ class DockerBackend:
         self._connecting = threading.Lock()
         self._connected: EngineClient | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
-        self._steps = docker_steps.Steps(self._owner)
+        self._steps = docker_steps.Steps(self._owner, paths.runtime)
         self._watch = Watch(self._client, str(paths.root))
         self._logs = Logs(self._client, paths.logs, paths.output)
         # Ids by instance, and the newest instance of each service.

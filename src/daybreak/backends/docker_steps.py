@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from daybreak.backends.base import Handle
 from daybreak.backends.docker_archive import archive
@@ -19,6 +20,7 @@ from daybreak.backends.docker_config import (
     container_name,
     needs_image,
 )
+from daybreak.backends.docker_folders import hand_over
 from daybreak.backends.docker_shared import Shared
 from daybreak.engine.client import EngineClient, is_conflict, is_gone
 from daybreak.engine.refusals import RESTART
@@ -32,8 +34,9 @@ NAMES_TRIED = 5
 class Steps:
     """What has to be done with the engine, one container at a time."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, runtime: Path) -> None:
         self.shared = Shared(owner)
+        self._runtime = runtime
         self._owner = owner
         self._images: dict[str, ImageFacts] = {}
         self._asking = threading.Lock()
@@ -43,6 +46,7 @@ class Steps:
 
         Raises EngineError where the engine refuses, OSError where a secret cannot be read, ValueError.
         """
+        hand_over(container, self._runtime)
         copied = archive(service, container, handle.instance)
         facts = self._facts(client, container.image) if needs_image(service, container) else NO_FACTS
         interval = client.api_version >= HAS_START_INTERVAL

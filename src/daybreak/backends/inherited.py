@@ -13,7 +13,10 @@ from daybreak.backends import procfs
 
 OWN = "DAYBREAK_"
 HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
-CONNECTIONS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
+CONNECTIONS = (
+    *("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS"),
+    *("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"),
+)
 # What a cluster tells its services besides: its nodes' settings, and where its databases are.
 OF_RAY = "RAY_"
 OF_DATABASES = frozenset(

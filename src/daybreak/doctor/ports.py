@@ -54,6 +54,8 @@ def claims(spec: Spec, base: Path) -> list[PortClaim]:
         found.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
     if spec.serve.wanted:
         found.append(PortClaim(spec.listen, _serve_port(spec, base), "Serve"))
+    if spec.ray.client_server:
+        found.append(PortClaim("0.0.0.0", spec.port("client"), "Ray client"))
     if spec.page.enabled:
         found.append(PortClaim(spec.listen, spec.port("page"), "page"))
     return found

@@ -172,7 +172,7 @@ def _ports(spec: Spec, target: Target) -> list[dict[str, Any]]:
     if spec.dashboard:
         found.append(published(spec.listen, spec.port("dashboard"), spec.port("dashboard")))
     if spec.ray.client_server:
-        found.append(published("127.0.0.1", CLIENT_PORT + spec.ports.offset, CLIENT_PORT))
+        found.append(published("127.0.0.1", spec.port("client"), CLIENT_PORT))
     return found
 
 

@@ -6,9 +6,9 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from daybreak.errors import DaybreakError, UsageError
@@ -21,6 +21,8 @@ APPLICATION = "app"
 REQUIREMENTS = "requirements.txt"
 # A folder with a file of this name holds passwords: it stays out of every image, whatever .dockerignore says.
 SECRETS_MARK = ".daybreak-secrets"
+# A name below the application's folder, and where that is here.
+Named = tuple[str, Path]
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,45 @@ class Sent:
     bytes: int
 
 
-def application_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file and link of the application that belongs into the image: name below the folder, and path; sorted."""
+def application_files(folder: Path) -> Iterator[Named]:
+    """Every file and link of the application that belongs into the image: name below the folder, and path; sorted.
+
+    Links within the folder stay links. What a link leads to elsewhere is packed in its place: there is nothing
+    elsewhere in an image.
+    """
     own = folder / ".dockerignore"
     ignore = Ignore.of(own.read_text(encoding="utf-8") if own.is_file() else "")
-    for place, folders, names in os.walk(folder):
+    yield from _below(folder, PurePosixPath(), ignore, folder, ())
+
+
+def _below(top: Path, inside: PurePosixPath, ignore: Ignore, folder: Path, around: Sequence[Path]) -> Iterator[Named]:
+    """The files below `top`, which is `inside` of the image. `around` are the folders elsewhere that it is in."""
+    for place, folders, names in os.walk(top):
         if SECRETS_MARK in names:
             folders.clear()
             continue
-        inside = Path(place).relative_to(folder)
+        here = inside / Path(place).relative_to(top)
         links = [name for name in folders if Path(place, name).is_symlink()]
         for name in sorted([*names, *links]):
-            path = (inside / name).as_posix()
-            if not ignore.leaves_out(path):
-                yield path, Path(place, name)
-        folders[:] = sorted(
-            name for name in folders if name not in links and not ignore.skips_folder((inside / name).as_posix())
-        )
+            path, source = here / name, Path(place, name)
+            if ignore.leaves_out(str(path)):
+                continue
+            if not leads_out(source, folder):
+                yield str(path), source
+                continue
+            target = source.resolve()
+            if not target.is_dir():
+                yield str(path), target
+            elif not any(other.is_relative_to(target) for other in (folder.resolve(), *around)):
+                yield from _below(target, path, ignore, folder, (*around, target))
+        folders[:] = sorted(name for name in folders if name not in links and not ignore.skips_folder(str(here / name)))
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Is it a link that means nothing within a copy of the folder? One that leads nowhere here may stay."""
+    if not path.is_symlink() or not path.exists():
+        return False
+    return path.readlink().is_absolute() or not path.resolve().is_relative_to(folder.resolve())
 
 
 def write(context: Context, stream: IO[bytes]) -> Sent:

@@ -48,9 +48,9 @@ from daybreak.paths import ClusterPaths
 from daybreak.plan import Goal, Plan, plan
 from daybreak.reconcile import Wanted, reconcile
 from daybreak.services import ingress
-from daybreak.services.base import MountKind, Restart, Secret, Service, Tier
+from daybreak.services.base import Joined, MountKind, Restart, Secret, Service, Tier
 from daybreak.services.inside import inside
-from daybreak.services.ray import HEAD, SERVE, client_env, node_names, search_paths
+from daybreak.services.ray import HEAD, SERVE, TOKEN, TOKEN_FILE, client_env, node_names, search_paths
 from daybreak.services.serve import notes
 from daybreak.services.warm import waits_for_serve
 from daybreak.services.within import carried, command
@@ -588,6 +588,12 @@ class Keeper:
         return {
             "values": {name: value for name, value in env.items() if isinstance(value, str)},
             "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
+            "joined": {
+                name: [value.value, value.separator] for name, value in env.items() if isinstance(value, Joined)
+            },
+            # A token of the shell's own would come before the file.
+            "unset": [TOKEN] if TOKEN_FILE in env else [],
+            "autoscaler_monitor": self._desired.cluster.spec.ray.autoscaler_monitor,
             "base": self._desired.cluster.site.base,
             "python": self._desired.cluster.site.ray.python,
             **self._within(self._desired.cluster),

@@ -30,7 +30,7 @@ def user_container(spec: Spec, site: Site, name: str, wanted: UserService) -> Se
     engine, inner = engine_of(site), inside(site, name)
     plain = user_service(spec, inner, name, wanted)
     image = engine.images.get(name, engine.image)
-    env: dict[str, EnvValue] = {**client_env(spec, inner)}
+    env: dict[str, EnvValue] = resolved(client_env(spec, inner), image.env)
     if not wanted.image:
         env |= resolved(search_paths(inner), image.env)
     env |= wanted.env

@@ -98,6 +98,8 @@ def _claims(spec: Spec, site: Site) -> list[PortClaim]:
     claims = [PortClaim(spec.listen, spec.port("gcs"), "GCS")]
     if spec.dashboard:
         claims.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
+    if spec.ray.client_server:
+        claims.append(PortClaim(spec.listen, site.ports[f"{HEAD}.client"], "Ray client"))
     if spec.serve.wanted:
         claims += serve_claims(spec, site)
     for name, service in services_in_head(spec).items():

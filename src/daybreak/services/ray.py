@@ -51,6 +51,8 @@ HEAD_PORTS = (*NODE_PORTS, *ingress.PORTS, "client", "autoscaler_metrics", "dash
 FIRST_FIXED_PORT = 10100
 
 STOP = StopPolicy(grace_s=10.0, left_behind_grace_s=0.5)
+# Ray takes the token itself, where both are set.
+TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 AGENT_HEALTH = "/api/local_raylet_healthz"
 
 
@@ -142,23 +144,37 @@ def token(site: Site) -> Secret | None:
 def auth_env(site: Site) -> dict[str, str]:
     """Turns Ray's token authentication on; names the file, never the token."""
     secret = token(site)
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": secret.path} if secret else {}
+    return {"RAY_AUTH_MODE": "token", TOKEN_FILE: secret.path} if secret else {}
 
 
 def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
     """What a shell, a job or one of the user's own services needs to reach the cluster and its databases."""
     env: dict[str, EnvValue] = {"RAY_ADDRESS": _client_address(spec, site)}
     if spec.dashboard:
-        env["RAY_API_SERVER_ADDRESS"] = api_url(spec, site)
+        # What `ray job` reads, and what `serve` does.
+        env |= dict.fromkeys(("RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS"), api_url(spec, site))
+    if spec.ray.client_server:
+        env["DAYBREAK_RAY_CLIENT"] = client_server_url(site)
     env |= auth_env(site)
+    env |= no_proxy_env(site)
     env |= connection_env(spec, site)
     return env
+
+
+def client_server_url(site: Site) -> str:
+    """What a program that is no part of the cluster gives to `ray.init`."""
+    return f"ray://{site.head_ip}:{site.ports[f'{HEAD}.client']}"
+
+
+def client_port(spec: Spec) -> dict[str, int]:
+    """The client server's port where it runs: the one of the spec, since people write it into their scripts."""
+    return {f"{HEAD}.client": spec.port("client")} if spec.ray.client_server else {}
 
 
 def _client_address(spec: Spec, site: Site) -> str:
     """A program of this machine is not in the cluster where that is in containers: Ray's client server takes it in."""
     if site.engine and not site.node and spec.ray.client_server:
-        return f"ray://{site.head_ip}:{site.ports[f'{HEAD}.client']}"
+        return client_server_url(site)
     return address(spec, site)
 
 
@@ -237,6 +253,10 @@ def head(spec: Spec, site: Site) -> Service:
         urls["dashboard"] = dashboard_url(spec)
     # Last, since an agent of the node answers this, and agents wait for the dashboard.
     gates.append(Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success")))
+    if spec.ray.client_server:
+        # It is forked late, since what the first response needs comes first.
+        gates.append(Gate("client", TcpCheck(site.node_ip, ports["client"])))
+        claims.append(PortClaim("0.0.0.0", ports["client"], "Ray client"))
     return Service(
         name=HEAD,
         tier=Tier.APP,

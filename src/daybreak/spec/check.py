@@ -236,6 +236,7 @@ def _claims(spec: Spec, base: Path | None) -> Iterator[_Claim]:
         yield _Claim(("serve", "config"), number, key=f"{dotted(path)} of {spec.serve.config}")
     serve = spec.serve.wanted and serve_config.HTTP_PORT not in own
     public = {"serve": serve, "dashboard": spec.dashboard, "gcs": True, "page": spec.page.enabled}
+    public |= {"client": spec.ray.client_server}
     for name, wanted in public.items():
         if wanted:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)

@@ -297,6 +297,7 @@ class Ports(Model):
     serve: Port = Field(default=8000, description="Ray Serve's HTTP port.")
     dashboard: Port = Field(default=8265, description="Ray's dashboard and jobs API.")
     gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
+    client: Port = Field(default=10001, description="Ray's client server, with `ray.client_server`.")
     page: Port = Field(default=8080, description="The page and the metrics.")
     prometheus: Port = Field(default=9090, description="Prometheus.")
     grafana: Port = Field(default=3000, description="Grafana.")
@@ -335,7 +336,7 @@ class Spec(Model):
     def in_containers(self) -> bool:
         return self.backend == "docker"
 
-    def port(self, name: Literal["serve", "dashboard", "gcs", "page", "prometheus", "grafana"]) -> int:
+    def port(self, name: Literal["serve", "dashboard", "gcs", "client", "page", "prometheus", "grafana"]) -> int:
         """The port with the offset applied."""
         base: int = getattr(self.ports, name)
         return base + self.ports.offset

@@ -15,7 +15,7 @@ from daybreak.services.container_databases import NEO4J_AUTH, neo4j_auth
 from daybreak.services.ingress import REPLICAS
 from daybreak.services.inside import INSIDE_SECRETS, inside
 from daybreak.services.monitoring import GRAFANA, PAGE_TOKEN
-from daybreak.services.ray import HEAD, fixed_ports, port_names
+from daybreak.services.ray import HEAD, client_port, fixed_ports, port_names
 from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
 from daybreak.spec import serve_config
 from daybreak.spec.document import label_of, parse_document, read_text
@@ -79,7 +79,7 @@ def _with_engine(spec: Spec, base: Path, paths: ClusterPaths, client: Client, on
     found = survey_engine(spec, base, paths, client)
     apart = found.engine.network is not None
     people = {spec.port(name) for name in PUBLIC_PORTS} | {p for s in spec.services.values() for p in s.ports}
-    fixed = fixed_ports(spec, people) if apart else {}
+    fixed = fixed_ports(spec, people) | client_port(spec) if apart else {}
     names = [] if apart else port_names(spec)
     ports = _ports(spec, paths, names, found.own_ports, only_look=only_look) | fixed
     site = replace(_common(spec, base, paths, found.ray, only_look, found), ports=ports, engine=found.engine)
@@ -122,8 +122,8 @@ def _ports(
     spec: Spec, paths: ClusterPaths, names: list[str], own: Collection[int] = (), *, only_look: bool
 ) -> dict[str, int]:
     """The port of every name, and of every database. `own` are held by the cluster, whoever listens there."""
-    pinned: dict[str, int] = {}
-    free = list(names)
+    pinned = {name: port for name, port in client_port(spec).items() if name in names}
+    free = [name for name in names if name not in pinned]
     for name in wanted_databases(spec):
         port = getattr(spec.databases, name).port
         if port:

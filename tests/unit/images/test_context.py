@@ -66,6 +66,37 @@ def test_files_are_readable_whoever_owns_them_here(project: Path) -> None:
     assert {member.uid for member in members.values()} == {0}
 
 
+def test_what_a_link_leads_to_elsewhere_is_packed_in_its_place(project: Path) -> None:
+    elsewhere = project.parent / f"{project.name}-elsewhere"
+    (elsewhere / "pack").mkdir(parents=True)
+    (elsewhere / "main.py").write_text("main = 2\n")
+    (elsewhere / "pack" / "part.py").write_text("part = 3\n")
+    (elsewhere / "pack" / "__pycache__").mkdir()
+    (elsewhere / "pack" / "__pycache__" / "part.pyc").write_text("")
+    (elsewhere / "pack" / "around").symlink_to(elsewhere)
+    (project / "main.py").symlink_to(os.path.relpath(elsewhere / "main.py", project))
+    (project / "pack").symlink_to(elsewhere / "pack")
+    (project / "own.py").symlink_to(project / "app.py")  # absolute: that path is another one in the image
+    (project / "up").symlink_to(project.parent)
+    (project / "nowhere").symlink_to("/nothing/there")
+    _, members, tar = sent(Context.of(project))
+    for name, text in {"main.py": "main = 2\n", "pack/part.py": "part = 3\n", "own.py": "main = 1\n"}.items():
+        file = tar.extractfile(f"app/{name}")
+        assert members[f"app/{name}"].isfile()
+        assert file
+        assert file.read().decode() == text
+    assert members["app/nowhere"].issym()
+    below = {name for name in members if name.startswith(("app/pack/", "app/up"))}
+    assert below == {"app/pack/part.py"}  # what is always left out is, and no folder is packed into itself
+
+
+def test_the_example_is_whole_in_an_image() -> None:
+    example = Path(__file__).parents[3] / "examples" / "visits"
+    _, members, _ = sent(Context.of(example))
+    assert members["app/app.py"].isfile()
+    assert members["app/app.py"].size > 0
+
+
 def test_links_stay_links_and_sockets_are_left_out(project: Path) -> None:
     (project / "link.py").symlink_to("app.py")
     (project / "folder").symlink_to("shop")

@@ -1,0 +1,76 @@
+"""What a shell, or a program, is told of the cluster; and what of the shell's own goes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak import api
+from daybreak.cli import shell
+
+FOUND: dict[str, Any] = {
+    "values": {"RAY_ADDRESS": "127.0.0.2:6380", "RAY_AUTH_TOKEN_PATH": "/secrets/ray-token", "PLAIN": "it's"},
+    "files": {},
+    "joined": {"no_proxy": ["localhost,127.0.0.2", ","]},
+    "unset": ["RAY_AUTH_TOKEN"],
+    "autoscaler_monitor": False,
+    "base": "/project",
+    "python": "/env/bin/python",
+}
+THEIRS = {
+    "RAY_AUTH_TOKEN": "theirs",
+    "no_proxy": "localhost,company.example",
+    "PATH": "/usr/bin:/bin",
+    "PYTHONPATH": "/x",
+}
+
+
+@pytest.fixture(autouse=True)
+def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "environment", lambda _name: dict(FOUND))
+    monkeypatch.setattr(os, "environ", dict(THEIRS))
+
+
+def become(monkeypatch: pytest.MonkeyPatch, *command: str) -> dict[str, str]:
+    """The environment of the program that `run` becomes."""
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(os, "execvpe", lambda _file, _words, environment: seen.append(environment))
+    shell.run(None, ("--", *command))
+    return seen[0]
+
+
+def test_a_program_reaches_this_cluster_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = become(monkeypatch, "serve", "status")
+    assert "RAY_AUTH_TOKEN" not in environment  # Ray would prefer it to the file
+    assert "RAY_AUTH_TOKEN_PATH" in environment
+    assert environment["no_proxy"] == "localhost,127.0.0.2,company.example"
+    assert environment["PATH"] == "/env/bin:/usr/bin:/bin"
+    assert environment["PYTHONPATH"] == "/project:/x"
+
+
+def test_the_printed_code_does_the_same_in_a_shell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shell.env(None, as_json=False)
+    code = capsys.readouterr().out + "env"
+    done = subprocess.run(["/bin/sh", "-c", code], env=THEIRS, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert "PLAIN=it's" in lines
+    assert "no_proxy=localhost,127.0.0.2,company.example" in lines
+    assert not [line for line in lines if line.startswith("RAY_AUTH_TOKEN=")]
+    assert shlex.quote("it's") in code
+
+
+@pytest.mark.parametrize(("words", "told"), [(["ray", "status"], True), (["/env/bin/ray", "status", "-v"], True)])
+@pytest.mark.parametrize("monitor", [False, True])
+def test_ray_status_without_its_monitor_tells_the_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: bool, monitor: bool
+) -> None:
+    monkeypatch.setitem(FOUND, "autoscaler_monitor", monitor)
+    become(monkeypatch, *words)
+    assert ("autoscaler_monitor: true" in capsys.readouterr().err) == (told and not monitor)
+    become(monkeypatch, "ray", "list", "nodes")
+    assert capsys.readouterr().err == ""
