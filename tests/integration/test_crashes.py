@@ -169,6 +169,37 @@ def test_redis_is_back_after_kill(cluster: Sandbox) -> None:
     client.close()
 
 
+def test_a_replica_that_is_stopped_shows_at_once_and_passes(cluster: Sandbox) -> None:
+    before = cluster.column("instance")
+    until(lambda: cluster.status()["serving"]["applications"], what="Serve tells of its applications")
+    (application,) = cluster.status()["serving"]["applications"]
+    replica = application["deployments"][0]["replicas"][0]["pid"]
+    os.kill(replica, signal.SIGSTOP)
+    try:
+        until(lambda: cluster.services()["serve"]["health"] == "unhealthy", what="it shows")
+        assert f"pid {replica} is stopped by a signal" in cluster.services()["serve"]["reason"]
+        assert cluster.status()["state"] == "degraded"
+        waited = cluster.run("wait", "serve", "--timeout", "1s", code=3)
+        assert "serve is unhealthy: " in waited.stderr
+    finally:
+        os.kill(replica, signal.SIGCONT)
+    until(lambda: cluster.status()["state"] == "ready", what="it has passed")
+    assert cluster.column("instance") == before
+
+
+def test_a_gcs_that_hangs_shows_although_the_raylet_is_called_well(cluster: Sandbox) -> None:
+    before = cluster.column("instance")
+    gcs = cluster.pid_of("head", "gcs_server")
+    os.kill(gcs, signal.SIGSTOP)
+    try:
+        until(lambda: cluster.services()["head"]["health"] == "failing", what="it shows")
+        assert "the GCS hangs" in cluster.services()["head"]["reason"]
+    finally:
+        os.kill(gcs, signal.SIGCONT)
+    until(lambda: cluster.status()["state"] == "ready", what="it has passed")
+    assert cluster.column("instance") == before
+
+
 def test_the_app_tier_comes_back_after_the_gcs_was_killed(cluster: Sandbox) -> None:
     before, pids, count = cluster.column("instance"), cluster.column("pid"), visit(cluster)
     kill(cluster.pid_of("head", "gcs_server"))

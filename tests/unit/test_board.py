@@ -120,7 +120,7 @@ def test_the_worse_of_what_checks_and_serve_itself_tell_is_shown() -> None:
     tell(board, Kind.HEALTH, "serve", status="healthy", reason="")
     assert (row.health, row.reason) == ("degraded", "1 of 2 replicas run")
     tell(board, Kind.SERVING, "serve", status="unknown", reason="nobody tells")
-    assert (row.health, row.reason) == ("healthy", "nobody tells")
+    assert (row.health, row.reason) == ("healthy", "")
     tell(board, Kind.STARTING, "serve")
     tell(board, Kind.READY, "serve", after_s=1.0)
     tell(board, Kind.HEALTH, "serve", status="healthy", reason="")

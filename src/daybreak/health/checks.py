@@ -107,13 +107,13 @@ async def _greeting(check: GreetingCheck) -> Verdict:
     try:
         reader, writer = await asyncio.open_connection(check.host, check.port)
     except ConnectionRefusedError:
-        return NotYet(f"nothing listens on {check.host}:{check.port}")
+        return NotYet(f"{check.what} does not listen on {check.host}:{check.port}")
     try:
         writer.write(PREFACE + NO_SETTINGS)
         async with asyncio.timeout(GREETING_S):
             await reader.read(1)
     except TimeoutError:
-        return NotYet(f"{check.host}:{check.port} accepts connections, but does not answer")
+        return NotYet(f"{check.what} hangs: it accepts connections at {check.host}:{check.port}, but does not answer")
     except ConnectionError:
         pass
     finally:

@@ -18,7 +18,7 @@ from daybreak.health.applications import ENDED, HALTED, RUNNING, Deployment, Ser
 from daybreak.health.checks import Ready, attempt
 from daybreak.health.serving import History, Verdict, Word, judge, worst
 from daybreak.keeper.page import Cluster
-from daybreak.services.ray import HEAD, SERVE, dashboard_url, token
+from daybreak.services.ray import HEAD, SERVE, dashboard_health_url, dashboard_url, token
 from daybreak.services.serve import application_names, door
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
@@ -34,6 +34,9 @@ MOST_MISSED = 2
 MOST_BYTES = 8 * 1024 * 1024
 PATH = "/api/serve/applications/"
 UNKNOWN = "unknown"
+# What the dashboard answers where Serve's controller fails it.
+CONTROLLER_SILENT = 503
+NO_CONTROLLER = "Serve's controller does not answer: nothing is scaled, or started anew"
 NO_DASHBOARD = "only Ray's dashboard tells, and `dashboard: false` leaves it out"
 ENDS = (Kind.STOPPING, Kind.STOPPED, Kind.STARTING, Kind.FAILED, Kind.EXITED)
 log = logging.getLogger(__name__)
@@ -106,7 +109,7 @@ class Applications:
                 async with asyncio.timeout(TIMEOUT_S):
                     answer = await self._ask(cluster)
             except TimeoutError:
-                answer = f"no answer within {TIMEOUT_S:g} s"
+                answer = await self._whose_silence(cluster)
             except OSError as error:
                 answer = error.strerror or str(error)
             except Exception as error:  # an answer of another shape: the next Ray's
@@ -122,6 +125,8 @@ class Applications:
         secret = token(cluster.site)
         given = Path(secret.path).read_text().strip() if secret else None
         answer = await http.get(dashboard_url(cluster.spec) + PATH, token=given, most_bytes=MOST_BYTES)
+        if answer.status == CONTROLLER_SILENT:
+            return NO_CONTROLLER
         if answer.status != http.OK:
             return f"it answers {answer.status}"
         serving = read(json.loads(answer.text), cluster.site.base)
@@ -136,6 +141,16 @@ class Applications:
         self._seen.add(pid)
         return HALTED if found.state == "T" else RUNNING
 
+    async def _whose_silence(self, cluster: Cluster) -> str:
+        """The dashboard's, or that of Serve's controller, whom it asks: then it answers other questions."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                if (await http.get(dashboard_health_url(cluster.spec))).status == http.OK:
+                    return NO_CONTROLLER
+        except (TimeoutError, OSError):
+            pass
+        return f"no answer within {TIMEOUT_S:g} s"
+
     def _heard(self, answer: Serving | str) -> None:
         if isinstance(answer, Serving):
             self._serving, self._missed, self._unknown = answer, 0, ""
@@ -143,7 +158,8 @@ class Applications:
             return
         self._missed += 1
         if self._missed >= MOST_MISSED:
-            self._serving, self._unknown = None, f"Ray's dashboard does not tell: {answer}"
+            self._serving = None
+            self._unknown = answer if answer == NO_CONTROLLER else f"Ray's dashboard does not tell: {answer}"
 
     # --- its door -----------------------------------------------------------------------------------------------------
 
@@ -180,6 +196,8 @@ class Applications:
     def _verdict(self, cluster: Cluster) -> tuple[str, str]:
         """The word and the reason: what Serve tells comes before what the door shows, where both are as bad."""
         closed = Verdict(Word.UNHEALTHY, self._closed) if self._closed else Verdict()
+        if self._serving is None and self._unknown == NO_CONTROLLER:
+            return worst((closed.word, closed.reason), (Word.DEGRADED, NO_CONTROLLER))
         if self._serving is None:
             return (closed.word, closed.reason) if self._closed else (UNKNOWN, self._unknown)
         now = asyncio.get_running_loop().time()

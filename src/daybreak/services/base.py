@@ -115,11 +115,12 @@ class EngineHealthCheck:
 class GreetingCheck:
     """Ready when a server of HTTP/2, as every gRPC server is, greets back, or hangs up (it may want TLS).
 
-    Accepting connections is not enough: the system does that for a process that hangs.
+    Accepting connections is not enough: the system does that for a process that hangs. `what` names the server.
     """
 
     host: str
     port: int
+    what: str
 
 
 @dataclass(frozen=True)

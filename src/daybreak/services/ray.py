@@ -270,7 +270,7 @@ def head(spec: Spec, site: Site) -> Service:
         },
         needs=warm.needs(spec),
         gates=tuple(gates),
-        health=health(spec, _head_check(spec, site)),
+        health=health(spec, _node_check(spec, site, HEAD)),
         start_timeout_s=spec.start_timeout,
         stop=replace(STOP, afterwards=helpers(site)),
         vital=("gcs_server", "raylet"),
@@ -284,10 +284,15 @@ def head(spec: Spec, site: Site) -> Service:
     )
 
 
-def _head_check(spec: Spec, site: Site) -> EveryCheck:
-    """The raylet's health, and that the GCS answers: the agent calls a raylet well whose GCS is silent."""
-    raylet = HttpCheck(raylet_health_url(site, HEAD), contains="success")
-    return EveryCheck((raylet, GreetingCheck(site.node_ip, spec.port("gcs"))))
+def _node_check(spec: Spec, site: Site, node: str) -> EveryCheck:
+    """The raylet's health as its agent tells it, and that the raylet and the head's GCS themselves answer.
+
+    The agent calls a raylet well whose GCS is silent, and the GCS one that hangs, until it has missed many questions.
+    """
+    told = HttpCheck(raylet_health_url(site, node), contains="success")
+    raylet = GreetingCheck(node_address(site, node), site.ports[f"{node}.node_manager"], "the raylet")
+    gcs = (GreetingCheck(site.node_ip, spec.port("gcs"), "the GCS"),) if node == HEAD else ()
+    return EveryCheck((told, raylet, *gcs))
 
 
 def worker(spec: Spec, site: Site, number: int) -> Service:
@@ -309,7 +314,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
         needs=tuple(needs),
         lane=Lane("workers", max(LEAST_AT_ONCE, site.cpus)),
         gates=(Gate("raylet", check),),
-        health=health(spec, check),
+        health=health(spec, _node_check(spec, site, name)),
         start_timeout_s=spec.start_timeout,
         stop=replace(STOP, afterwards=helpers(site)),
         vital=("raylet",),

@@ -145,9 +145,9 @@ class Board:
                 row.tail = []
 
     def _show_health(self, row: Row) -> None:
-        """The worse of what the checks and Serve itself tell; what Serve does not tell makes nothing worse."""
+        """The worse of what the checks and Serve itself tell. That Serve does not tell is no fault of the service."""
         told = [self._checked.get(row.name, ("healthy", "")), self._served.get(row.name, ("healthy", ""))]
-        row.health, row.reason = worst(*(("healthy", why) if word == "unknown" else (word, why) for word, why in told))
+        row.health, row.reason = worst(*(one if one[0] != "unknown" else ("healthy", "") for one in told))
 
     def _leave_out(self, wall: float) -> None:
         """What still waits when a run ends is not going to start."""

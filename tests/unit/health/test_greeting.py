@@ -34,7 +34,7 @@ async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def asked(
-    answer: Answer, make: Callable[[int], Check] = lambda port: GreetingCheck("127.0.0.1", port)
+    answer: Answer, make: Callable[[int], Check] = lambda port: GreetingCheck("127.0.0.1", port, "the GCS")
 ) -> Verdict:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
@@ -51,14 +51,14 @@ def test_a_server_that_accepts_and_is_silent_is_not(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(checks, "GREETING_S", 0.05)
     verdict = asyncio.run(asked(hangs))
     assert isinstance(verdict, NotYet)
-    assert "does not answer" in verdict.reason
+    assert verdict.reason.startswith("the GCS hangs: ")
 
 
 def test_of_several_checks_the_first_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "GREETING_S", 0.05)
 
     def both(port: int) -> EveryCheck:
-        return EveryCheck((TcpCheck("127.0.0.1", port), GreetingCheck("127.0.0.1", port)))
+        return EveryCheck((TcpCheck("127.0.0.1", port), GreetingCheck("127.0.0.1", port, "the GCS")))
 
     assert asyncio.run(asked(greets, both)) == Ready()
     assert isinstance(asyncio.run(asked(hangs, both)), NotYet)

@@ -15,7 +15,7 @@ from daybreak.health import http
 from daybreak.health.checks import NotYet, Ready, Verdict
 from daybreak.health.http import Answer
 from daybreak.keeper import applications
-from daybreak.keeper.applications import INTERVAL_S, LONGEST_S, NO_DASHBOARD, Applications
+from daybreak.keeper.applications import INTERVAL_S, LONGEST_S, NO_CONTROLLER, NO_DASHBOARD, Applications
 from daybreak.keeper.page import Cluster
 from daybreak.services.base import Secret, TcpCheck
 from daybreak.spec.model import Spec
@@ -47,6 +47,7 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **spec: Any) -> None:
         self.dashboard: dict[str, Any] | int | Exception = WELL
         self.door: Verdict = Ready()
+        self.gcs = 200
         self.asked: list[float] = []
         self.events: list[Event] = []
         self.board = Board()
@@ -60,7 +61,9 @@ class Story:
         self.followed = Applications(Recorder([self.events.append, self.board.apply]), FakeBackend())
         self.followed.want(cluster)
 
-    async def _get(self, url: str, *, token: str | None, most_bytes: int) -> Answer:
+    async def _get(self, url: str, *, token: str | None = None, most_bytes: int = 0) -> Answer:
+        if url.endswith("/api/gcs_healthz"):
+            return Answer(self.gcs, "")
         assert url.endswith("/api/serve/applications/")
         assert token == "secret"  # noqa: S105 - as the file of the test has it
         self.asked.append(asyncio.get_running_loop().time())
@@ -128,8 +131,9 @@ def test_a_dashboard_that_does_not_answer_is_asked_less_often_and_makes_nothing_
         before = len(told.asked)
         await asyncio.sleep(60.0)
         assert len(told.asked) - before <= 60.0 / LONGEST_S + 3
-        assert told.health == ("healthy", "Ray's dashboard does not tell: Connection refused")
-        assert told.followed.to_json()["applications"] == []
+        assert told.health == ("healthy", "")
+        unknown = {"unknown": "Ray's dashboard does not tell: Connection refused", "applications": []}
+        assert told.followed.to_json() == unknown
         told.dashboard = WELL
         await asyncio.sleep(LONGEST_S + 1.0)
         assert told.health == ("healthy", "")
@@ -137,6 +141,25 @@ def test_a_dashboard_that_does_not_answer_is_asked_less_often_and_makes_nothing_
         return told
 
     assert [status for status, _ in run(story()).told] == ["healthy", "unknown", "healthy"]
+
+
+@pytest.mark.parametrize("silence", [503, TimeoutError()])
+def test_a_controller_that_is_silent_behind_a_dashboard_that_is_not_is_told(make: Make, silence: Any) -> None:
+    async def story() -> Story:
+        told = make()
+        told.begin()
+        await asyncio.sleep(2.5)
+        told.dashboard = silence
+        await asyncio.sleep(LONGEST_S)
+        assert told.health == ("degraded", NO_CONTROLLER)
+        told.gcs = 503
+        await asyncio.sleep(2 * LONGEST_S)
+        told.followed.close()
+        return told
+
+    told = run(story())
+    assert told.told[:2] == [("healthy", ""), ("degraded", NO_CONTROLLER)]
+    assert [status for status, _ in told.told[2:]] == ([] if silence == 503 else ["unknown"])
 
 
 @pytest.mark.parametrize("strange", [404, {"applications": {"default": {"deployments": {"App": {"replicas": [7]}}}}}])
@@ -158,14 +181,14 @@ def test_without_a_dashboard_nobody_is_asked_and_the_door_is_still_tried(make: M
         told = make(dashboard=False)
         told.begin()
         await asyncio.sleep(3.0)
-        assert told.health == ("healthy", NO_DASHBOARD)
+        assert told.health == ("healthy", "")
         assert told.followed.to_json()["unknown"] == NO_DASHBOARD
         told.door = NotYet("nothing listens")
         await asyncio.sleep(2 * INTERVAL_S)
         assert told.health == ("unhealthy", "nothing listens")
         told.door = Ready()
         await asyncio.sleep(2 * INTERVAL_S)
-        assert told.health == ("healthy", NO_DASHBOARD)
+        assert told.health == ("healthy", "")
         told.followed.close()
         return told
 
