@@ -101,6 +101,49 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
         assert "pid" in sandbox.get("/")
 
 
+BESIDE = """
+from ray import serve
+
+@serve.deployment(ray_actor_options={"num_cpus": 0})
+def beside(_):
+    return "beside"
+
+serve.run(beside.bind(), name="mine", route_prefix="/mine")
+"""
+REACHES_FOR_RAY = """
+import ray
+
+if not ray.is_initialized():
+    ray.init(num_cpus=1)
+assert ray.get(ray.remote(num_cpus=0)(lambda: 42).remote()) == 42
+"""
+
+
+def test_applications_that_somebody_deploys_beside_the_specs_stay(sandbox: Sandbox) -> None:
+    # An application may reach for Ray while it is imported, as with `serve run`.
+    sandbox.write(WITH_APP, app_py=REACHES_FOR_RAY + APP)
+    sandbox.run("up")
+    (sandbox.folder / "beside.py").write_text(BESIDE)
+    sandbox.run("run", "--", "python", "beside.py")
+    assert sandbox.get("/mine") == "beside"
+    (sandbox.folder / "app.py").write_text(APP)
+    sandbox.write(WITH_APP.replace('"app:main"', '"app:main", name: renamed'))
+    sandbox.run("up")
+    assert sandbox.get("/mine") == "beside"
+    assert "pid" in sandbox.get("/")
+    # A Serve config that Ray does not take leaves all as it is; one that it takes replaces the spec's own alone.
+    config = "applications: [{name: by-config, import_path: 'app:main', route_prefix: /}]\n"
+    with_config = HEAD_ONLY + "serve: {config: serve.yaml, start_timeout: 60s}\n"
+    (sandbox.folder / "serve.yaml").write_text(config + "logging_config: {encoding: MORSE}\n")
+    sandbox.write(with_config)
+    assert "logging_config" in sandbox.run("up", code=1).stderr.splitlines()[0]
+    assert "pid" in sandbox.get("/")
+    (sandbox.folder / "serve.yaml").write_text(config)
+    sandbox.run("up")
+    assert sandbox.get("/mine") == "beside"
+    assert "pid" in sandbox.get("/")
+
+
 def test_a_replica_that_cannot_be_constructed_is_told_with_its_reason(sandbox: Sandbox) -> None:
     broken = APP.replace(
         "class App:", "class App:\n    def __init__(self):\n        raise RuntimeError('no weights')\n"

@@ -28,6 +28,8 @@ from daybreak.services.warm import WARM
 
 PROGRAM = "rayside/vet.py"
 MOST_OUTPUT_LINES = 12
+# The program knows where it hangs: its own deadline ends first.
+SPARE_S = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +59,7 @@ async def vet(steps: Plan, target: Target, place: Place) -> None:
     cold = any(step.handle.service == WARM for step in steps.stop)
     python = site.ray.python if cold else service.argv[0]
     argv = (python, program(site, PROGRAM), str(request), str(report))
-    result = await place.run(_as_it_will_be(service, target), argv, timeout_s=service.start_timeout_s)
+    result = await place.run(_as_it_will_be(service, target), argv, timeout_s=service.start_timeout_s + SPARE_S)
     found = _read(report)
     serves = any(step.handle.service == SERVE for step in steps.stop)
     if found is None:

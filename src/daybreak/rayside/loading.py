@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
 
 if TYPE_CHECKING:
     from daybreak.rayside import frames, packing
@@ -165,5 +165,11 @@ def step_aside() -> None:
 
 def users_line() -> str:
     """Where the application's own code is now, for the beginning of a message."""
-    stack = [frame for frame in traceback.extract_stack() if not frames.owner(frame.filename, os.getcwd())]
-    return f"{frames.shown(stack[-1].filename, os.getcwd())}:{stack[-1].lineno}: " if stack else ""
+    place = place_of(traceback.extract_stack())
+    return f"{place}: " if place else ""
+
+
+def place_of(stack: Sequence[traceback.FrameSummary]) -> str:
+    """The innermost line of a stack that is the application's own; empty where none is."""
+    own = [frame for frame in stack if not frames.owner(frame.filename, os.getcwd())]
+    return f"{frames.shown(own[-1].filename, os.getcwd())}:{own[-1].lineno}" if own else ""

@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import sys
+import threading
+import traceback
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def _entries(job: Dict[str, Any], problems: List[Dict[str, Any]]) -> Iterator[Di
 
 
 def _no_cluster(*_: Any, **__: Any) -> Any:
-    place = loading.users_line().rstrip(": ")
+    place = loading.place_of(traceback.extract_stack())
     raise NeedsCluster(f" ({place})" if place else "")
 
 
@@ -97,18 +99,39 @@ def _environment(variables: Dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+def give_up(report: str, after_s: float) -> None:
+    """Tell where an import hangs that takes longer than that, and end: whoever waits would only know that it does."""
+
+    def end() -> None:
+        stack = traceback.extract_stack(sys._current_frames()[threading.main_thread().ident or 0])
+        place = loading.place_of(stack)
+        reason = f"the applications are not imported within {after_s:g} s{f': they wait in {place}' if place else ''}"
+        write(report, {"problems": [{"reason": reason, "lines": []}], "unknown": [], "asks": []})
+        os._exit(0)
+
+    timer = threading.Timer(after_s, end)
+    timer.daemon = True
+    timer.start()
+
+
+def write(path: str, report: Dict[str, Any]) -> None:
+    """The report as a whole: a reader never sees half of it."""
+    temporary = f"{path}.{os.getpid()}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(report, file)
+    os.replace(temporary, path)
+
+
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
     loading.step_aside()
+    give_up(sys.argv[2], float(job["timeout_s"]))
     try:
         report = vet(job)
     except Exception as error:  # our own fault, or a Ray that is another one: no reason to refuse anything
         report = {"problems": [], "unknown": [f"everything: {type(error).__name__}: {error}"], "asks": []}
-    temporary = f"{sys.argv[2]}.{os.getpid()}"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(report, file)
-    os.replace(temporary, sys.argv[2])
+    write(sys.argv[2], report)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -96,3 +98,15 @@ def test_code_that_comes_from_elsewhere_is_unknown() -> None:
 
 def test_a_config_that_ray_does_not_take() -> None:
     assert "no config that Ray takes: applications: " in looked(config={})["problems"][0]["reason"]
+
+
+def test_an_import_that_hangs_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from daybreak.rayside import vet
+
+    ended = threading.Event()
+    monkeypatch.setattr("os._exit", lambda _: ended.set())
+    vet.give_up(str(tmp_path / "report.json"), 0.01)
+    assert ended.wait(30)
+    (problem,) = json.loads((tmp_path / "report.json").read_text())["problems"]
+    assert problem["reason"].startswith("the applications are not imported within 0.01 s: they wait in ")
+    assert "test_vet.py:" in problem["reason"]
