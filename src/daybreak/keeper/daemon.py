@@ -35,7 +35,7 @@ from daybreak.keeper.orphans import Orphans
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
-from daybreak.keeper.room import room_for_objects
+from daybreak.keeper.room import room_for_objects, room_for_replicas
 from daybreak.keeper.rotate import INTERVAL_S, rotate, rotate_printed
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.sessions import Sessions
@@ -387,6 +387,7 @@ class Keeper:
             steps = plan(wanted.services, observed, goal)
             preflight(steps, self._paths.root, self._page.claims(cluster), before.cluster.services if before else None)
             told = room_for_objects(steps, observed, cluster.spec)
+            told += room_for_replicas(steps, cluster.spec, self._paths.runtime)
             await self._vet(kind, steps, target, request.get("pid"))
             told += notes(cluster.spec, cluster.site) if steps.starts(SERVE) else ()
             for text in told:

@@ -1,16 +1,24 @@
-"""Room for the object stores of Ray's nodes, looked at before any of them starts."""
+"""Room on Ray's nodes, looked at before any of them starts or ends: for objects, and for replicas."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from daybreak.backends.base import Handle
 from daybreak.doctor import shm
 from daybreak.doctor.finding import Severity
 from daybreak.errors import PreflightError
 from daybreak.plan import Plan
-from daybreak.services.ray import node_names
+from daybreak.rayside.shortage import shortage
+from daybreak.services.offers import offers
+from daybreak.services.ray import SERVE, node_names
 from daybreak.spec.model import Spec
+
+# Beside the deployment's status file: what its replicas ask for.
+ASKS_FILE = "serve-asks.json"
+WORKER = "worker-"
 
 
 def room_for_objects(steps: Plan, observed: Sequence[Handle], spec: Spec) -> list[str]:
@@ -27,3 +35,16 @@ def room_for_objects(steps: Plan, observed: Sequence[Handle], spec: Spec) -> lis
     if refused:
         raise PreflightError(refused, hint="less `object_store` in the spec, or " + found[0].mend[0])
     return [f"{row.found}: {row.why}; less `object_store` in the spec, or {row.mend[0]}" for row in found]
+
+
+def room_for_replicas(steps: Plan, spec: Spec, runtime: Path) -> list[str]:
+    """What to tell where nodes are taken away from applications that stay: they ask for more than will be left."""
+    ending = [step.handle.service for step in steps.stop]
+    stay = spec.serve.wanted and SERVE not in ending and not spec.in_containers
+    if not stay or not any(name.startswith(WORKER) for name in ending):
+        return []
+    try:
+        short = shortage(json.loads((runtime / ASKS_FILE).read_text()), offers(spec))
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [f"{short.reason}: replicas that lose their node do not come back; {short.hint}"] if short else []

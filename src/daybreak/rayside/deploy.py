@@ -38,6 +38,7 @@ SHORTEST_NAP_S = 0.01
 LONGEST_NAP_S = 0.25
 PROBE_TIMEOUT_S = 5.0
 DEPLOY_TIMEOUT_S = 60.0
+ASKS_FILE = "serve-asks.json"
 CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 HEAD_RESOURCE = "node:__internal_head__"
 ALIVE = 0  # GcsNodeInfo.GcsNodeState
@@ -319,9 +320,15 @@ def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
 
 
 def refuse_shortage(job: Dict[str, Any], asked: List[Dict[str, Any]]) -> None:
-    """Replicas that no node will ever have room for are not waited for. Raises Refused."""
+    """Replicas that no node will ever have room for are not waited for. Raises Refused.
+
+    What they ask for is kept for whoever takes nodes away later.
+    """
     if not job.get("nodes_file"):
         return
+    kept = os.path.join(os.path.dirname(job["status_file"]), ASKS_FILE)
+    with open(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(asked, file)
     with open(job["nodes_file"], encoding="utf-8") as file:
         nodes = asks.with_what_ray_finds(json.load(file))
     short = shortage.shortage(asked, nodes)

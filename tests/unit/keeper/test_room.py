@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from daybreak.backends.base import Handle
 from daybreak.doctor import shm
 from daybreak.errors import PreflightError
-from daybreak.keeper.room import room_for_objects
-from daybreak.plan import plan
-from daybreak.spec.model import Spec
+from daybreak.keeper.room import ASKS_FILE, room_for_objects, room_for_replicas
+from daybreak.plan import Goal, plan
+from daybreak.services.base import Tier
+from daybreak.spec.model import Node, Spec
 from tests.unit.helpers import service
 
 GIB = 2**30
@@ -52,3 +55,22 @@ def test_where_no_node_starts_or_all_are_containers_nothing_is_said() -> None:
 def test_what_a_running_cluster_has_filled_is_its_own() -> None:
     head = Handle("head", "app", "i", "", 1, 1, "b", 1.0)
     assert room_for_objects(STEPS, [head], spec("1500MiB")) == []
+
+
+def test_nodes_that_are_taken_away_from_replicas_are_told(tmp_path: Path) -> None:
+    serve = service("serve", one_shot=True)
+    handles = [Handle(name, "app", name, service(name).fingerprint(), 1, 1, "b", 1.0) for name in ("head", "worker-1")]
+    handles.append(Handle("serve", "app", "s", serve.fingerprint(), 1, 1, "b", 1.0, one_shot=True))
+    scaled = plan([service("head"), serve], handles)
+    wanted = Spec.model_validate(
+        {"name": "a", "workers": {"count": 0}, "serve": {"applications": [{"import": "app:main"}]}}
+    )
+    assert room_for_replicas(scaled, wanted, tmp_path) == []  # nobody has told what they ask for
+    ask = {"application": "default", "deployment": "App", "replicas": 2, "each": {"CPU": 1}}
+    (tmp_path / ASKS_FILE).write_text(json.dumps([ask]))
+    (note,) = room_for_replicas(scaled, wanted, tmp_path)
+    assert note.startswith("the applications ask for 2 CPUs (App), and the nodes offer 1 CPU (head 1, no workers): ")
+    assert "write head: {cpus: 2}" in note
+    assert room_for_replicas(scaled, wanted.model_copy(update={"head": Node(cpus=2)}), tmp_path) == []
+    restarted = plan([service("head"), serve], handles, Goal(replace_tiers=frozenset({Tier.APP})))
+    assert room_for_replicas(restarted, wanted, tmp_path) == []

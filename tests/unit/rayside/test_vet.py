@@ -110,3 +110,16 @@ def test_an_import_that_hangs_is_told_with_its_line(tmp_path: Path, monkeypatch:
     (problem,) = json.loads((tmp_path / "report.json").read_text())["problems"]
     assert problem["reason"].startswith("the applications are not imported within 0.01 s: they wait in ")
     assert "test_vet.py:" in problem["reason"]
+
+
+def test_the_deployment_keeps_what_its_replicas_ask_for_and_refuses_what_never_fits(tmp_path: Path) -> None:
+    from daybreak.rayside import deploy
+
+    job = {"status_file": str(tmp_path / "status.json"), "nodes_file": str(tmp_path / "nodes.json")}
+    (tmp_path / "nodes.json").write_text(json.dumps(NODES))
+    asked = [{"application": "a", "deployment": "Model", "replicas": 2, "each": {"CPU": 1}}]
+    deploy.refuse_shortage(job, asked)
+    assert json.loads((tmp_path / "serve-asks.json").read_text()) == asked
+    with pytest.raises(Exception, match="the applications ask for 4 CPUs"):
+        deploy.refuse_shortage(job, [{**asked[0], "replicas": 4}])
+    deploy.refuse_shortage({**job, "nodes_file": None}, [{**asked[0], "replicas": 4}])
