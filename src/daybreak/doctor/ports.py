@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from daybreak.doctor.case import Case
 from daybreak.doctor.finding import Finding, error, note, ok, warning
 from daybreak.services.base import PortClaim
+from daybreak.services.serve import claims as serve_claims
+from daybreak.services.site import RayInstall, Site
 from daybreak.spec.check import DATABASES
 from daybreak.spec.model import Spec
 from daybreak.survey.holders import Holder, whose
 from daybreak.survey.listeners import Listener, is_held_by, sees_every_port, strangers
 from daybreak.survey.monitoring import NO_PORT, find_monitoring
 from daybreak.survey.ports import is_free
+from daybreak.survey.site import read_serve_config
 
 OFFSETS = range(100, 5001, 100)
 
@@ -48,12 +49,12 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def claims(spec: Spec, base: Path) -> list[PortClaim]:
-    """The ports that move with the offset, as the services will claim them."""
+    """The ports that move with the offset, and Serve's, as the services will claim them."""
     found = [PortClaim("0.0.0.0", spec.port("gcs"), "GCS")]
     if spec.dashboard:
         found.append(PortClaim(spec.listen, spec.port("dashboard"), "dashboard"))
     if spec.serve.wanted:
-        found.append(PortClaim(spec.listen, _serve_port(spec, base), "Serve"))
+        found += _of_serve(spec, base)
     if spec.ray.client_server:
         found.append(PortClaim("0.0.0.0", spec.port("client"), "Ray client"))
     if spec.page.enabled:
@@ -61,12 +62,20 @@ def claims(spec: Spec, base: Path) -> list[PortClaim]:
     return found
 
 
-def _serve_port(spec: Spec, base: Path) -> int:
-    """A Serve config file may set its own."""
-    if spec.serve.config:
-        options = (yaml.safe_load((base / spec.serve.config).read_text()) or {}).get("http_options") or {}
-        return int(options.get("port", spec.port("serve")))
-    return spec.port("serve")
+def _of_serve(spec: Spec, base: Path) -> tuple[PortClaim, ...]:
+    """A Serve config file may set its own, and others. Which Ray there is changes no port."""
+    site = Site(
+        base=str(base),
+        root="",
+        runtime="",
+        logs="",
+        data="",
+        secrets_folder="",
+        ray=RayInstall("", "", ""),
+        node_ip="",
+        serve_config=read_serve_config(spec, base),
+    )
+    return serve_claims(spec, site)
 
 
 def _fixed(spec: Spec) -> list[PortClaim]:
@@ -91,6 +100,8 @@ def _mend(case: Case, claim: PortClaim, holder: Holder) -> list[str]:
     stop = f"kill {process.pid}" if process.pid else f"ss -ltnp 'sport = :{claim.port}'"
     if holder.cluster:
         stop = f"daybreak down -n {holder.cluster}"
+    if claim.setting:
+        return [stop, f"# or write another port as {claim.setting}"]
     if claim in _fixed(case.spec):
         return [stop, f"# or give {claim.purpose} another port in the spec"]
     offset = _free_offset(case)
@@ -101,7 +112,8 @@ def _free_offset(case: Case) -> int | None:
     """The first round offset at which every port is free."""
     moved = case.spec.ports.offset
     for offset in OFFSETS:
-        rows = [(claim.host, claim.port - moved + offset) for claim in claims(case.spec, case.base)]
+        moving = [claim for claim in claims(case.spec, case.base) if not claim.setting]
+        rows = [(claim.host, claim.port - moved + offset) for claim in moving]
         if all(port < 65536 and is_free(port, host) for host, port in rows):
             return offset
     return None

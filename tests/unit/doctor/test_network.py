@@ -63,9 +63,12 @@ def test_a_taken_port_that_does_not_move_with_the_offset(make_case: MakeCase) ->
 
 def test_the_port_of_a_serve_config_file_counts(make_case: MakeCase, tmp_path: Path) -> None:
     with listening() as port:
-        (tmp_path / "serve.yaml").write_text(f"http_options: {{port: {port}}}\napplications: []\n")
+        apps = "applications: [{import_path: app:main}]"
+        (tmp_path / "serve.yaml").write_text(f"http_options: {{port: {port}}}\n{apps}\n")
         case = make_case({"serve": {"config": "serve.yaml"}, "ports": {"gcs": free_port(), "dashboard": free_port()}})
-        assert f"port {port} (Serve)" in of(ports.look(case), Severity.ERROR).found
+        found = of(ports.look(case), Severity.ERROR)
+        assert f"port {port} (Serve)" in found.found
+        assert found.mend[-1] == "# or write another port as http_options.port of serve.yaml"
 
 
 def test_what_the_cluster_itself_holds_is_no_obstacle_and_another_cluster_is_named(

@@ -211,6 +211,36 @@ def test_a_serve_config_keeps_its_port_and_gets_an_address_that_can_be_reached()
     assert head["environment"]["DAYBREAK_HEALTH_URLS"].startswith("127.0.0.1:8123/")
 
 
+def test_what_haproxy_would_spoil_is_served_without_it_and_tls_is_asked_as_it_speaks() -> None:
+    app = {"name": "shop", "import_path": "app:main"}
+    options = {"ssl_keyfile": "key.pem", "ssl_certfile": "cert.pem", "host": "0.0.0.0"}
+    spec = {"serve": {"config": "serve.yaml", "health": "/health"}}
+    with_tls = replace(TARGET, serve_config={"applications": [app], "http_options": options})
+    environment = services(spec, with_tls)["head"]["environment"]
+    assert environment["DAYBREAK_HEALTH_URLS"] == "https://127.0.0.1:8000/health"
+    assert "RAY_SERVE_ENABLE_HA_PROXY" not in environment
+    # What reaches the machine is the spec's to say.
+    assert [port["host_ip"] for port in services(spec, with_tls)["head"]["ports"] if port["target"] == 8000] == [
+        "127.0.0.1"
+    ]
+    affine = replace(TARGET, affinity="app.py:3 (serve.multiplexed)")
+    by_import: dict[str, Any] = {"serve": {"applications": [{"import": "app:main"}]}}
+    assert "RAY_SERVE_ENABLE_HA_PROXY" not in services(by_import, affine)["head"]["environment"]
+    assert services(by_import)["head"]["environment"]["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+
+
+def test_grpc_is_published_and_a_cluster_without_a_proxy_asks_ray_itself() -> None:
+    app = {"name": "shop", "import_path": "app:main"}
+    grpc = {"port": 9123, "grpc_servicer_functions": ["a:b"]}
+    spec = {"serve": {"config": "serve.yaml"}}
+    head = services(spec, replace(TARGET, serve_config={"applications": [app], "grpc_options": grpc}))["head"]
+    assert {port["target"] for port in head["ports"]} >= {8000, 9123}
+    closed = replace(TARGET, serve_config={"applications": [app], "proxy_location": "Disabled"})
+    head = services(spec, closed)["head"]
+    assert 8000 not in {port["target"] for port in head["ports"]}
+    assert head["environment"]["DAYBREAK_HEALTH_URLS"].endswith("/api/local_raylet_healthz")
+
+
 def test_settings_of_the_databases() -> None:
     words = services(EVERYTHING)["postgres"]["command"]
     assert "max_connections=200" in words
