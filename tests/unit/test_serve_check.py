@@ -74,3 +74,21 @@ def test_a_url_is_trusted_by_its_certificate_unless_any_will_do(
     assert isinstance(verdict, Ready) is ready
     if isinstance(verdict, NotYet):
         assert "certificate" in verdict.reason.lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "ready"), [('{"registeredAgents": 1}', True), ('{"registeredAgents": 0}', False), ("404: Not Found", True)]
+)
+def test_a_body_may_be_one_that_lacks_something(body: str, ready: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    async def story() -> Verdict:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            check = HttpCheck(url, lacks='"registeredAgents": 0')
+            return await attempt(check, SERVICE, FakeBackend(), instance="i1", timeout_s=5.0)
+
+    assert isinstance(asyncio.run(story()), Ready) is ready

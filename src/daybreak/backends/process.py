@@ -14,6 +14,7 @@ from pathlib import Path
 
 from daybreak.backends import procfs
 from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
+from daybreak.backends.blame import first_to_end
 from daybreak.backends.claim import claim, require_free
 from daybreak.backends.inherited import inherited, places
 from daybreak.backends.pidfd import PidFd, wait_all
@@ -25,6 +26,8 @@ from daybreak.services.helpers import TRACKER, is_helper
 
 KILL_DEADLINE_S = 15.0
 TIMED_OUT_CODE = 124
+# What watches a node's processes ends this long, at most, after it has killed what was left of them.
+FOLLOWS_S = 0.5
 # The pid, and the session, of no process.
 NOBODY = -1
 
@@ -183,12 +186,19 @@ class ProcessBackend:
             ended = await wait_all(list(watched), any_one=True)
         role = watched[ended]
         if ended != handle.pid:
-            return Exit(None, f"lost its {role} process (pid {ended})")
+            # Whose end is noticed is chance: who had the others killed says who went first, and ends a moment later.
+            await wait_all([handle.pid], timeout_s=FOLLOWS_S)
+            return Exit(None, f"lost its {self._first_of(handle) or f'{role} process (pid {ended})'}")
         code = self._reap(handle.pid)
         left = handle.ended(clean=code == 0)
         if left.state is State.COMPLETED:
             self._records.save(left)
-        return Exit(code, _exit_reason(code))
+        first = self._first_of(handle) if code else ""
+        return Exit(code, f"lost its {first}" if first else _exit_reason(code))
+
+    def _first_of(self, handle: Handle) -> str:
+        """The process of a node that ended before all others, where its log names it."""
+        return first_to_end(log_path(self._paths.logs, handle.service)) if handle.vital else ""
 
     async def observe(self) -> Sequence[Handle]:
         """Every recorded instance that is still there, and those a crash left without a record."""

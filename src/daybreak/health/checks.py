@@ -129,7 +129,8 @@ async def _http(check: HttpCheck) -> Verdict:
         return NotYet(f"nothing listens at {check.url}")
     if not check.accept[0] <= answer.status <= check.accept[1]:
         return NotYet(f"{check.url} answers {answer.status}")
-    if check.contains is not None and check.contains not in answer.text:
+    lacking = check.contains is not None and check.contains not in answer.text
+    if lacking or (check.lacks is not None and check.lacks in answer.text):
         return NotYet(f"{check.url} answers: {answer.text.strip()[:120] or 'nothing'}")
     return Ready()
 

@@ -53,7 +53,8 @@ class TcpCheck:
 
 @dataclass(frozen=True)
 class HttpCheck:
-    """Ready when a GET answers with a status in `accept` (inclusive) and, where given, a body holding `contains`.
+    """Ready when a GET answers with a status in `accept` (inclusive) and, where given, a body holding `contains`,
+    and without `lacks`.
 
     With TLS the certificate is verified, unless `any_certificate`: one of a public name, or that nobody has signed, is
     no reason to call what answers on this machine unwell.
@@ -64,6 +65,7 @@ class HttpCheck:
     contains: str | None = None
     bearer: Secret | None = None
     any_certificate: bool = False
+    lacks: str | None = None
 
 
 @dataclass(frozen=True)

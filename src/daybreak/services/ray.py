@@ -54,6 +54,10 @@ STOP = StopPolicy(grace_s=10.0, left_behind_grace_s=0.5)
 # Ray takes the token itself, where both are set.
 TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 AGENT_HEALTH = "/api/local_raylet_healthz"
+# Before this release a dashboard hands a job to any agent that it knows, and looks for agents every 5 s: a job that
+# comes earlier waits, and is refused after 10 s. It tells how many it knows; without such a page nobody waits.
+HEAD_RUNS_JOBS = (2, 41)
+AGENTS, NO_AGENT = "/internal/node_module", '"registeredAgents": 0'
 
 
 def worker_name(number: int) -> str:
@@ -257,6 +261,8 @@ def head(spec: Spec, site: Site) -> Service:
         # It is forked late, since what the first response needs comes first.
         gates.append(Gate("client", TcpCheck(site.node_ip, ports["client"])))
         claims.append(PortClaim("0.0.0.0", ports["client"], "Ray client"))
+    if spec.dashboard and site.ray.release < HEAD_RUNS_JOBS:
+        gates.append(Gate("jobs", HttpCheck(dashboard_url(spec) + AGENTS, accept=(200, 499), lacks=NO_AGENT)))
     return Service(
         name=HEAD,
         tier=Tier.APP,
