@@ -55,7 +55,8 @@ def print_error(error: DaybreakError, more: str = "") -> None:
 
 def _hint(error: DaybreakError) -> str:
     """What to do next, and where the rest is that is not shown."""
-    folded = not error.verbose and error.unfolded() != error.details()
+    more = [line for line in error.unfolded() if not line.startswith("log: ")] != error.details()
+    folded = not error.verbose and more
     return "; ".join(part for part in (error.hint, "-v shows all lines" if folded else "") if part)
 
 

@@ -167,7 +167,8 @@ def _deploy(check: DeployCheck, instance: str) -> Verdict:
         return Failed(str(state["reason"]), lines, whole)
     if STAGES.index(stage) >= STAGES.index(check.stage):
         return Ready()
-    return NotYet(f"{stage} {state.get('reason', '')}".strip())
+    reason = str(state.get("reason", ""))
+    return NotYet(reason if stage == "submitted" and reason else f"{stage} {reason}".strip())
 
 
 async def _engine(backend: Backend, instance: str) -> Verdict:

@@ -20,6 +20,7 @@ _START = re.compile(r"^\S+ \S+ daybreak: starting \S+ \(instance \w+\)$")
 _REASON = re.compile(
     r"\b(FATAL|PANIC|panic|Fatal|ERROR|[A-Za-z]*Error|Usage|usage|cannot|can't|could not|[Nn]ot found)\b"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STAMP = re.compile(r"^\[?\d{4}-\d\d-\d\d[T ][\d:.,]+( [A-Z]{3,4})?( \[\d+\])?[\s:]*")
 
 
@@ -45,7 +46,7 @@ def tail(path: Path, lines: int = 20, *, since_start: bool = False, offset: int 
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    found = [line[:MOST_LINE] for line in text.splitlines() if line.strip()]
+    found = [line[:MOST_LINE] for line in _COLOUR.sub("", text).splitlines() if line.strip()]
     if since_start:
         starts = [number for number, line in enumerate(found) if _START.match(line)]
         found = found[starts[-1] + 1 :] if starts else found

@@ -16,6 +16,7 @@ LONGEST_POLL_S = 0.25
 GROWTH = 1.5
 # After a one-shot has ended well, what it has written may become visible a moment later.
 AFTER_EXIT_S = 5.0
+FEW_LINES = 4
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Subject:
     given_s: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.service} ({self.gate})" if self.gate else self.service
+        return f"{self.service} ({self.gate})" if self.gate not in ("", "ready") else self.service
 
 
 async def wait_until(
@@ -144,7 +145,8 @@ def _timed_out(subject: Subject, after_s: float, reason: str, *, ended: bool) ->
         reason=reason,
         service=subject.service,
         log=subject.log,
-        tail=words.lines,
+        # Nothing has gone wrong as far as the log tells: its last lines show how far it is.
+        tail=words.lines if words.reason else words.lines[-FEW_LINES:],
         whole=words.whole,
         hint=f"daybreak logs {subject.service}",
     )

@@ -279,11 +279,12 @@ def _failed(job: Dict[str, Any], name: str, state: Any) -> DeployFailed:
     runtime = os.path.dirname(job["status_file"])
     folders = [runtime + "/session_latest/logs", runtime + "/*/session_latest/logs"]
 
-    def words_of(deployment: str) -> List[str]:
-        actors = [f"ServeReplica:{name}:{deployment}", f"ServeReplica:{deployment}"]
-        return next((found for found in (reasons.last_words(folders, actor) for actor in actors) if found), [])
+    def end_of(deployment: str) -> "Optional[reasons.End]":
+        actors = (f"ServeReplica:{name}:{deployment}", f"ServeReplica:{deployment}")
+        found = (reasons.end_of_actor(folders, runtime + "/warm/ends", actor) for actor in actors)
+        return next((end for end in found if end), None)
 
-    told = reasons.why_failed(app, os.getcwd(), packages(job), words_of)
+    told = reasons.why_failed(app, os.getcwd(), packages(job), end_of)
     whole = [f"application {name}: {app.status}: {app.message}", *(f"{d.name}: {d.message}" for d in app.deployments)]
     return DeployFailed(told.reason, told.lines, "\n".join(whole))
 

@@ -1,12 +1,13 @@
 """Why Serve's applications do not run, in the words of the person who wrote them.
 
-Pure text, but for `last_words`, which reads log files.
+Pure text, but for `end_of_actor`, which reads log files.
 """
 
 import ast
 import glob
 import os
 import re
+import signal
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
@@ -67,12 +68,11 @@ def why_failed(
     app: Application,
     base: str = "",
     own: Sequence[str] = (),
-    words_of: Callable[[str], Sequence[str]] = lambda _: (),
+    end_of: Callable[[str], "Optional[End]"] = lambda _: None,
 ) -> "Told":
     """The reason why an application does not come up, and what to read about it.
 
-    `words_of` gives the last lines that a deployment's replica has written, for one that ended without a word of its
-    own.
+    `end_of` tells of the last process of a deployment's replica, for one that ended without a word of its own.
     """
     among = "" if app.name == "default" else " of " + app.name
     # One that has fallen tells more than those that wait for it.
@@ -81,13 +81,20 @@ def why_failed(
             continue
         told = _of_message(deployment.message, base, own)
         if told.reason.startswith(DIED):
-            told = Told(told.reason, list(words_of(deployment.name)) or told.lines)
+            told = _with_end(told, end_of(deployment.name))
         return told._replace(reason=f"deployment {deployment.name}{among}: {told.reason}")
     told = _of_message(app.message, base, own)
     return told._replace(reason=f"application {app.name}: {told.reason or app.status}")
 
 
 DIED = "the process of its replica ended without a Python error"
+
+
+def _with_end(told: "Told", end: "Optional[End]") -> "Told":
+    if end is None:
+        return told
+    lines = [f"process {end.pid} wrote last:", *("  " + line for line in end.lines)] if end.lines else told.lines
+    return Told(f"{DIED}: {end.how}" if end.how else told.reason, lines)
 
 
 def _of_message(message: str, base: str, own: Sequence[str]) -> "Told":
@@ -130,32 +137,40 @@ def _first_line(message: str) -> str:
 
 
 def _no_place(place: "re.Match[str]") -> str:
-    needs, free = _amounts(place["needs"]), _amounts(place["free"] or "")
-    have = f"; free are {free or 'none'}" if place["free"] else ""
-    return f"no node has room for {_replicas(int(place['count']))}: each asks for {needs or 'nothing'}{have}"
+    """Serve says the same of a replica that fits nowhere and of one whose runtime environment is still being made."""
+    needed, free = _amounts(place["needs"]), _amounts(place["free"] or "")
+    asks = f"asks for {_listed(needed) or 'nothing'}"
+    who = _replicas(int(place["count"]))
+    if place["free"] and all(free.get(name, 0) >= amount for name, amount in needed.items()):
+        return f"{who} waiting for a place ({asks}, which is free), or for a runtime environment to be installed"
+    have = f"; free are {_listed(free) or 'none'}" if place["free"] else ""
+    return f"no node has room for {who}: each {asks}{have}"
 
 
 def _replicas(count: int) -> str:
     return "1 replica" if count == 1 else f"{count} replicas"
 
 
-def _amounts(text: str) -> str:
-    """`{"CPU": 2.0, "GPU": 1}` as `2 CPU, 1 GPU`; what only marks nodes is left out."""
+def _amounts(text: str) -> Dict[str, float]:
+    """`{"CPU": 2.0, "GPU": 1}`, or the sum of a list of such; what only marks nodes is left out."""
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text
+        return {}
     wanted: Dict[str, float] = {}
     for bundle in found if isinstance(found, list) else [found]:
-        if isinstance(bundle, dict):
-            for name, amount in bundle.items():
+        for name, amount in bundle.items() if isinstance(bundle, dict) else ():
+            if not name.startswith("node:") and name != "object_store_memory":
                 wanted[name] = wanted.get(name, 0) + amount
-    parts = []
-    for name, amount in wanted.items():
-        if name.startswith("node:") or name in ("object_store_memory",):
-            continue
-        parts.append(f"{amount / 2**30:.1f} GiB memory" if name == "memory" else f"{amount:g} {name}")
-    return ", ".join(parts)
+    return wanted
+
+
+def _listed(amounts: Dict[str, float]) -> str:
+    """`2 CPU, 1.5 GiB memory`."""
+    return ", ".join(
+        f"{amount / 2**30:.1f} GiB memory" if name == "memory" else f"{amount:g} {name}"
+        for name, amount in amounts.items()
+    )
 
 
 def why_not_yet(app: Application) -> str:
@@ -175,20 +190,42 @@ def why_not_yet(app: Application) -> str:
     return "; ".join(said) if app.name == "default" else "{}: {}".format(app.name, "; ".join(said))
 
 
-def last_words(folders: Sequence[str], actor: str) -> List[str]:
-    """The last lines that the youngest process of an actor has written, found by the name that Ray writes first.
+class End(NamedTuple):
+    """The end of a process: how, where that is known, and the last lines that it has written."""
 
-    `folders` are Ray's log folders, as patterns of `glob`.
+    pid: str
+    how: str
+    lines: List[str]
+
+
+def end_of_actor(folders: Sequence[str], ends: str, actor: str) -> Optional[End]:
+    """The end of the youngest process of an actor, which is found by the name that Ray writes first.
+
+    `folders` are Ray's log folders, as patterns of `glob`; `ends` is where the template notes how its forks ended.
     """
     files = [name for folder in folders for name in glob.glob(folder + "/worker-*")]
     for path in sorted(files, key=_changed, reverse=True):
-        if ":actor_name:" + actor not in _read(path):
+        if ":actor_name:" + actor not in _read(path).splitlines():
             continue
         stem, _ = os.path.splitext(path)
+        pid = stem.rpartition("-")[2]
         written = [line for end in (".out", ".err") for line in _read(stem + end).splitlines()]
-        plain = ["  " + line[: frames.WIDEST] for line in written if line.strip() and not line.startswith(_OWN_NOTES)]
-        return ["its process {} wrote last:".format(stem.rpartition("-")[2]), *plain[-LAST_LINES:]] if plain else []
-    return []
+        plain = [line[: frames.WIDEST] for line in written if line.strip() and not line.startswith(_OWN_NOTES)]
+        return End(pid, _how(ends, pid), plain[-LAST_LINES:])
+    return None
+
+
+def _how(ends: str, pid: str) -> str:
+    codes = [line.split()[1] for line in _read(ends).splitlines() if line.startswith(pid + " ")]
+    if not codes:
+        return ""
+    code = int(codes[-1])
+    if code >= 0:
+        return f"it exited with code {code}"
+    try:
+        return f"it was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"it was killed by signal {-code}"
 
 
 def _changed(path: str) -> float:

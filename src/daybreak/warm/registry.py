@@ -2,6 +2,9 @@
 
 `forks/PID` holds, one a line: the fork's start time, its launcher's pid and start time (clock ticks since boot), and
 the daybreak instance it belongs to.
+
+`ends` holds how forks have ended that did not end well, one a line: the pid, and the exit code or the negative number
+of a signal. Ray itself does not keep it.
 """
 
 import os
@@ -9,6 +12,7 @@ import signal
 from typing import Dict, List, Tuple
 
 MARKER = b"DAYBREAK_INSTANCE"
+MOST_BYTES_OF_ENDS = 65536
 
 
 def started_ticks(pid: int) -> int:
@@ -24,6 +28,7 @@ class Registry:
     """The files of one template's folder."""
 
     def __init__(self, folder: str) -> None:
+        self._ends = f"{folder}/ends"
         self._folder = f"{folder}/forks"
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
 
@@ -39,6 +44,22 @@ class Registry:
             os.unlink(f"{self._folder}/{pid}")
         except FileNotFoundError:
             pass
+
+    def ended(self, pid: int, status: int) -> None:
+        """Note an end that is neither good nor an ordinary stop; `status` is what wait tells."""
+        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        if code in (0, -signal.SIGTERM):
+            return
+        try:
+            fd = os.open(self._ends, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(fd).st_size > MOST_BYTES_OF_ENDS:
+                    os.ftruncate(fd, 0)
+                os.write(fd, b"%d %d\n" % (pid, code))
+            finally:
+                os.close(fd)
+        except OSError:
+            pass  # on a full disk this is not known
 
     def left_behind(self) -> List[Tuple[int, int]]:
         """Forks of an earlier template that run, each with a pidfd of its launcher; the rest is cleared away."""

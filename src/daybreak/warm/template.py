@@ -491,6 +491,7 @@ class Template:
                     launcher.follow(signal.SIGSTOP if os.WIFSTOPPED(status) else signal.SIGCONT)
                 continue
             self.records.remove(pid)
+            self.records.ended(pid, status)
             if launcher is not None:
                 del self.by_pid[pid]
                 launcher.answer(b"%d\n" % status)

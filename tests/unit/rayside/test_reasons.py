@@ -9,7 +9,7 @@ import pytest
 from tests.unit.rayside.test_frames import REPLICA, SITE, trace
 
 from daybreak.rayside import frames
-from daybreak.rayside.reasons import Application, Deployment, last_words, why_failed, why_not_yet
+from daybreak.rayside.reasons import Application, Deployment, End, end_of_actor, why_failed, why_not_yet
 
 PROSE = (
     "The deployment failed to start 3 times in a row. This may be due to a problem with its constructor or initial "
@@ -85,27 +85,38 @@ def test_a_config_whose_application_does_not_import() -> None:
     assert told.reason == expected
 
 
-def test_a_replica_that_leaves_without_a_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("noted", "how"),
+    [
+        ("76 1\n77 3\n77 7\n", "it exited with code 7"),
+        ("77 -11\n", "it was killed by SIGSEGV"),
+        ("770 5\n", "a crash in native code, os._exit, or it was killed"),
+    ],
+)
+def test_a_replica_that_leaves_without_a_word(tmp_path: Path, noted: str, how: str) -> None:
     logs = tmp_path / "head" / "session_latest" / "logs"
     logs.mkdir(parents=True)
     (logs / "worker-ab-01000000-77.out").write_text(":job_id:01\n:actor_name:ServeReplica:default:A\nloading\n")
     (logs / "worker-ab-01000000-77.err").write_text(":actor_name:ServeReplica:default:A\nFatal Python error\n")
-    (logs / "worker-cd-01000000-78.out").write_text(":actor_name:ServeReplica:default:Other\nnot mine\n")
+    (logs / "worker-cd-01000000-78.out").write_text(":actor_name:ServeReplica:default:Another\nnot mine\n")
+    (tmp_path / "ends").write_text(noted)
 
-    def words_of(deployment: str) -> list[str]:
-        return last_words([f"{tmp_path}/*/session_latest/logs"], f"ServeReplica:default:{deployment}")
+    def end_of(deployment: str) -> End | None:
+        folders = [f"{tmp_path}/*/session_latest/logs"]
+        return end_of_actor(folders, str(tmp_path / "ends"), f"ServeReplica:default:{deployment}")
 
-    told = why_failed(failed(PROSE + "Error:\nActorDiedError()"), words_of=words_of)
-    assert told.reason.startswith("deployment A: the process of its replica ended without a Python error")
-    assert told.lines == ["its process 77 wrote last:", "  loading", "  Fatal Python error"]
+    told = why_failed(failed(PROSE + "Error:\nActorDiedError()"), end_of=end_of)
+    assert told.reason == f"deployment A: the process of its replica ended without a Python error: {how}"
+    assert told.lines == ["process 77 wrote last:", "  loading", "  Fatal Python error"]
 
 
-def test_last_words_are_the_youngest_process_s(tmp_path: Path) -> None:
+def test_the_youngest_process_of_a_replica_counts(tmp_path: Path) -> None:
     for pid, changed in ((7, 2000), (8, 1000)):
         file = tmp_path / f"worker-ab-01-{pid}.out"
         file.write_text(f":actor_name:ServeReplica:default:A\nfrom {pid}\n")
         os.utime(file, (changed, changed))
-    assert last_words([str(tmp_path)], "ServeReplica:default:A") == ["its process 7 wrote last:", "  from 7"]
+    found = end_of_actor([str(tmp_path)], str(tmp_path / "none"), "ServeReplica:default:A")
+    assert found == End("7", "", ["from 7"])
 
 
 NO_PLACE = (
@@ -121,6 +132,12 @@ def test_what_is_waited_for_is_one_short_line() -> None:
     assert why_not_yet(waiting) == (
         "A: no node has room for 2 replicas: each asks for 4 CPU, 2.0 GiB memory; free are 1 CPU"
     )
+    fits = NO_PLACE.replace('"CPU": 1.0', '"CPU": 8.0, "memory": 4e9')
+    waiting = Application("default", "DEPLOYING", "", [Deployment("A", "UPDATING", fits)])
+    waits = (
+        "2 replicas waiting for a place (asks for 4 CPU, 2.0 GiB memory, which is free), or for a runtime environment"
+    )
+    assert why_not_yet(waiting) == f"A: {waits} to be installed"
     slow = "Deployment 'A' in application 'x' has 1 replicas that have taken more than 30s to initialize.\nThis may be"
     waiting = Application("shop", "DEPLOYING", "", [Deployment("A", "UPDATING", slow)])
     assert why_not_yet(waiting) == "shop: A: 1 replica still in the constructor after 30s"
