@@ -34,7 +34,8 @@ class DaybreakError(Exception):
     """Base of all errors that are meant to be read by a person.
 
     `message` says what failed and why; `hint` is the next command or change to try. `aftermath` says what runs now,
-    where a run has failed. `verbose` shows it unfolded.
+    where a run has failed. `verbose` shows it unfolded, False where the user
+    could have asked for that.
     """
 
     exit_code = EXIT_FAILED
@@ -44,7 +45,7 @@ class DaybreakError(Exception):
         self.message = message
         self.hint = hint
         self.aftermath = ""
-        self.verbose = False
+        self.verbose: bool | None = None
 
     def reword(self, change: Callable[[str], str]) -> None:
         """Put every text of it through a function, such as one that leaves secrets out."""

@@ -43,7 +43,8 @@ def print_error(error: DaybreakError, more: str = "") -> None:
     lines = error.unfolded() if error.verbose else error.details()
     lines = [line for line in lines if line not in error.message]
     if not error.verbose and len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} lines more: -v shows all"]
+        rest = ": -v shows all" if error.verbose is False else ""
+        lines = [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} lines more{rest}"]
     for line in lines:
         print(f"  {line}", file=sys.stderr)
     if error.aftermath:
@@ -56,7 +57,7 @@ def print_error(error: DaybreakError, more: str = "") -> None:
 def _hint(error: DaybreakError) -> str:
     """What to do next, and where the rest is that is not shown."""
     more = [line for line in error.unfolded() if not line.startswith("log: ")] != error.details()
-    folded = not error.verbose and more
+    folded = error.verbose is False and more
     return "; ".join(part for part in (error.hint, "-v shows all lines" if folded else "") if part)
 
 

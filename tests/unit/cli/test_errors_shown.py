@@ -36,7 +36,15 @@ def failed(lines: int = 3) -> RemoteError:
     )
     error = StepFailed([died])
     error.aftermath = "still running: postgres; not running: head, serve"
-    return RemoteError(json.loads(json.dumps(error.to_json())))
+    received = RemoteError(json.loads(json.dumps(error.to_json())))
+    received.verbose = False
+    return received
+
+
+def test_a_command_without_that_option_does_not_name_it(capsys: pytest.CaptureFixture[str]) -> None:
+    error = failed()
+    error.verbose = None
+    assert shown(error, capsys)[-1] == "hint: daybreak logs serve"
 
 
 def shown(error: DaybreakError, capsys: pytest.CaptureFixture[str]) -> list[str]:
