@@ -68,6 +68,8 @@ class History:
             self._ended[key] += [now] * _ended(self._last.get(key), one)
             if one.running:
                 self._ran.add(key)
+            elif not one.wanted:
+                self._ran.discard(key)  # scaled to nothing: what comes next is a start
         self._last = seen
         for gone in (self._short_since.keys() | self._ended.keys() | self._ran) - seen.keys():
             self._short_since.pop(gone, None)
@@ -129,7 +131,7 @@ def _of_deployment(app: Application, one: Deployment, history: History, now: flo
     if lost:
         word = Word.DEGRADED if one.running else Word.UNHEALTHY
         yield Verdict(word, _words(app, f"{one.name}: {count} run, pid {lost.pid} {LOST[lost.state]}", ""))
-    elif one.wanted and not one.running and history.ran(key):
+    elif one.wanted and not one.running and history.ran(key) and one.status not in SCALING:
         yield Verdict(Word.UNHEALTHY, _words(app, f"{one.name}: no replica runs", one.message))
     elif one.status == "UPDATING" and history.ran(key):
         yield Verdict(Word.DEGRADED, _words(app, f"{one.name} is UPDATING, {count} run", one.message))

@@ -47,6 +47,19 @@ def test_scaling_is_healthy_and_lack_is_told_when_it_lasts(status: str) -> None:
     assert looks.take(scaling, PATIENCE_S + 1) == Verdict(Word.DEGRADED, "App: 2 of 3 replicas run")
 
 
+def test_an_application_that_is_scaled_to_nothing_and_back_is_healthy() -> None:
+    looks = Looks()
+    for told in (
+        deployment("a", wanted=1),
+        deployment("a STOPPING", wanted=0, status="DOWNSCALING"),
+        deployment(wanted=0),
+        deployment(wanted=1, status="UPSCALING"),
+        deployment("b STARTING", wanted=1),
+        deployment("b", wanted=1),
+    ):
+        assert looks.take(serving(told)).word is Word.HEALTHY
+
+
 def test_a_new_application_is_not_degraded_while_it_is_deployed() -> None:
     looks = Looks()
     deploying = serving(deployment("a STARTING", "b STARTING", status="UPDATING"), "DEPLOYING")
