@@ -216,9 +216,6 @@ def _stream(fd: int, name: str, mode: str, unbuffered: bool) -> Any:
 
 def fresh_randomness() -> None:
     """What was seeded in the template would be the same in all forks. `random` itself reseeds when it is forked."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
     uuid: Any = sys.modules.get("uuid")
     if uuid is not None:
         uuid._last_timestamp = None

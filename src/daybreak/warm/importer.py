@@ -57,13 +57,23 @@ class Importer:
     """Imports modules one by one, and keeps what went wrong by module name.
 
     `own` are the user's folders: what lies there may have effects when it is imported, so it is only if it is asked
-    for. `turn` handles what happens meanwhile; `poll` is what it waits with.
+    for. `shelved` modules need not be imported again. `check` says what is wrong with libraries that have been loaded.
+    `turn` handles what happens meanwhile; `poll` is what it waits with.
     """
 
     def __init__(
-        self, say: Callable[[str], None], memory: Memory, own: Sequence[str], turn: Callable[[int], Any], poll: Any
+        self,
+        say: Callable[[str], None],
+        memory: Memory,
+        own: Sequence[str],
+        shelved: Mapping[str, Any],
+        check: Callable[[], str],
+        turn: Callable[[int], Any],
+        poll: Any,
     ) -> None:
         self.memory = memory
+        self._shelved = shelved
+        self._check = check
         self._failed: Dict[str, str] = {}
         self._say = say
         self._own = tuple(os.path.join(folder, "") for folder in own)
@@ -92,7 +102,7 @@ class Importer:
         return [name for name in names if name in self.memory.good]
 
     def _may(self, name: str, asked_for: bool) -> bool:
-        if name in sys.modules or name in self._failed or not modules.allowed(name):
+        if name in sys.modules or name in self._shelved or name in self._failed or not modules.allowed(name):
             return False
         if proving.below(name, self.memory.refused) is not None:
             return False
@@ -106,7 +116,7 @@ class Importer:
             unknown = [name for name in names if name not in self.memory.good and self._may(name, asked_for)]
             if not unknown:
                 return
-            verdict = proving.attempt(unknown, self.memory.refused, self._turn, self._poll)
+            verdict = proving.attempt(unknown, self.memory.refused, self._shelved, self._check, self._turn, self._poll)
             self._note(verdict, asked_for)
             for name in verdict.good:
                 self._import(name, asked_for)
@@ -128,7 +138,7 @@ class Importer:
             self._say(f"{name} cannot be imported ahead: {why}")
 
     def _import(self, name: str, asked_for: bool) -> None:
-        if name in sys.modules:
+        if name in sys.modules or name in self._shelved:
             return
         before = effects.look()
         try:
@@ -137,7 +147,7 @@ class Importer:
                 importlib.import_module(name)
         except BaseException as error:
             self._fails(name, f"{type(error).__name__}: {error}", asked_for)
-        harm = effects.harm(before, effects.look())
+        harm = effects.harm(before, effects.look()) or self._check()
         if harm:
             raise Unsafe(name, harm)
         self._turn(0)

@@ -52,13 +52,24 @@ class Verdict:
             self.failed[name] = why
 
 
-def attempt(names: Sequence[str], refused: Mapping[str, str], turn: Callable[[int], Any], poll: Any) -> Verdict:
-    """Try these names in a fork; meanwhile whatever else happens is handled by `turn`, which `poll` wakes up."""
+def attempt(
+    names: Sequence[str],
+    refused: Mapping[str, str],
+    shelved: Mapping[str, Any],
+    check: Callable[[], str],
+    turn: Callable[[int], Any],
+    poll: Any,
+) -> Verdict:
+    """Try these names in a fork; meanwhile whatever else happens is handled by `turn`, which `poll` wakes up.
+
+    `shelved` modules are there, too. `check` says in the fork what else is wrong after an import.
+    """
     verdict = Verdict(names)
     ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     pid = os.fork()
     if pid == 0:
-        _become(names, refused, theirs)
+        sys.modules.update(shelved)
+        _become(Attempt(refused, check, theirs), names, theirs)
     os.close(theirs)
     process = os.pidfd_open(pid)
     poll.register(ours, select.POLLIN)
@@ -72,7 +83,7 @@ def attempt(names: Sequence[str], refused: Mapping[str, str], turn: Callable[[in
         os.close(ours)
         os.close(process)
     if verdict.left and not verdict.failed and below(verdict.left[0], verdict.refused) is None:
-        verdict.refused[_outermost_new(verdict.left[0], sys.modules)] = why
+        verdict.refused[_outermost_new(verdict.left[0], {*sys.modules, *shelved})] = why
     return verdict
 
 
@@ -108,7 +119,7 @@ def _outermost_new(name: str, loaded: Any) -> str:
 # --- in the fork ------------------------------------------------------------------------------------------------------
 
 
-def _become(names: Sequence[str], refused: Mapping[str, str], out: int) -> None:
+def _become(attempted: "Attempt", names: Sequence[str], out: int) -> None:
     """Never returns."""
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -117,7 +128,7 @@ def _become(names: Sequence[str], refused: Mapping[str, str], out: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         os.set_blocking(out, True)
         _leave_files_alone(out)
-        Attempt(refused, out).run(names)
+        attempted.run(names)
     finally:
         os._exit(0)
 
@@ -136,8 +147,9 @@ def _leave_files_alone(out: int) -> None:
 class Attempt:
     """The imports, and who is importing whom."""
 
-    def __init__(self, refused: Mapping[str, str], out: int) -> None:
+    def __init__(self, refused: Mapping[str, str], check: Callable[[], str], out: int) -> None:
         self._refused = refused
+        self._check = check
         self._out = out
         self._loading: List[str] = []
 
@@ -159,7 +171,7 @@ class Attempt:
                     importlib.import_module(name)
             except BaseException as raised:
                 error = f"{type(raised).__name__}: {raised}"
-            harm = effects.harm(before, effects.look(closely=True))
+            harm = effects.harm(before, effects.look(closely=True)) or self._check()
             if error is not None:
                 self._tell("failed", name, error)
                 return  # half of it may be here now
@@ -179,7 +191,7 @@ class Attempt:
             try:
                 return load(spec)
             finally:
-                harm = effects.harm(before, effects.look())
+                harm = effects.harm(before, effects.look()) or self._check()
                 if harm:
                     self._refuse(self._loading, harm)
                 self._loading.pop()

@@ -11,6 +11,7 @@ forks live on, their launchers watch them, and the next template kills what has 
 """
 
 import errno
+import functools
 import gc
 import itertools
 import json
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
         importer,
         memory,
         modules,
+        randomness,
         registry,
+        shelf,
         shortcut,
         threadpools,
         title,
@@ -51,7 +54,9 @@ else:  # run as a file: its folder is where modules are looked for
     import importer
     import memory
     import modules
+    import randomness
     import registry
+    import shelf
     import shortcut
     import threadpools
     import title
@@ -168,12 +173,19 @@ class Template:
         self.forks = 0
         users = [entry for entry in own if not codes.package([entry])]  # not where Ray itself is found
         self.threads = threadpools.Pools()
+        self.seeds = randomness.Seeds()
+        self.shelf = shelf.Shelf(never=OWN_MODULES)
+        self.shelf.when_imported("numpy", self.seeds.renew_numpys)
+        self.shelf.when_imported("numexpr", functools.partial(threadpools.fresh_numexpr, self.shelf.modules))
+        self.shelf.stand_first()
         self.memory = memory.Memory()
         self.tidy = True
         self.records = registry.Registry(self.folder)
         self.poll = select.poll()
         known = importer.Memory(f"{os.path.dirname(settings['learned'])}/tried.json", importer.stamp(settings))
-        self.importer = importer.Importer(say, known, users, self.turn, self.poll)
+        self.importer = importer.Importer(
+            say, known, users, self.shelf.modules, self.threads.check, self.turn, self.poll
+        )
         self.listening = self._listen()
         self.child_ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -227,24 +239,33 @@ class Template:
         self.warm = True
         self._serve_waiting()
         self.load(learned)
-        say(f"warm after {time.monotonic() - began:.2f} s: {len(sys.modules)} modules, {read} files of Ray read")
+        say(f"warm after {time.monotonic() - began:.2f} s: {len(self.loaded)} modules, {read} files of Ray read")
         self.stage = "running"
         self._tell_state()
 
     def load(self, names: Sequence[str], asked_for: bool = False, trusted: bool = False) -> None:
         """Import more modules; with one that makes this template unsafe it begins anew without it."""
-        with self.threads.held_back(), self.variables.watched():
+        self.shelf.open()
+        with self.threads.held_back(), self.variables.watched(), self.seeds.watched():
             try:
                 self.importer.load(names, asked_for, trusted)
             except importer.Unsafe as unsafe:
                 self._begin_anew(*unsafe.args)
-        if len(sys.modules) != len(self.loaded) or not self.warm:
-            self.threads.find()
-            self.loaded = frozenset(sys.modules)
+        self._shelve()
+        if len(self.loaded) != len(sys.modules) + len(self.shelf.modules) or not self.warm:
             self._settle()
+
+    def _shelve(self) -> None:
+        """What has effects when it is imported has them in each fork that imports it."""
+        self.threads.find()
+        self.seeds.find()
+        for owner, pools in self.threads.take():
+            self.shelf.when_imported(self.shelf.unit(owner), functools.partial(threadpools.set_numbers, pools))
+        self.shelf.put()
 
     def _settle(self) -> None:
         """What is here from now on is shared by all forks: the collector would touch, and so copy, every page."""
+        self.loaded = frozenset((*sys.modules, *self.shelf.modules))
         gc.collect()
         self.memory.fill_gaps()
         gc.freeze()
@@ -428,7 +449,8 @@ class Template:
             request = launcher.request
             assert request is not None
             signal.set_wakeup_fd(-1)
-            self.variables.leave()
+            for watching in (self.variables, self.threads, self.seeds):
+                watching.leave()
             if launcher.door is not None:
                 doors.hand_over(launcher.door, request, launcher.fds)
             request["env"].update(self.variables.made(request["env"]))
@@ -437,15 +459,18 @@ class Template:
             if "door" in request:
                 doors.take(request["door"])
             child.fresh_randomness()
+            self.seeds.renew()
             child.fresh_beginnings()
             child.take_executable(request)
             child.take_path(self.site_path, program)
             sys.meta_path.insert(0, self.codes)
             trim.prepare(program)
             title.show(sys.orig_argv, self.title_area)
-            self.threads.restore()
             if program["what"].endswith(modules.WORKER):
                 modules.watch(f"{self.folder}/seen")
+            if not self.shelf.complete:
+                self._shelve()
+            self.shelf.arm()
             for name in OWN_MODULES:
                 sys.modules.pop(name, None)
             code = child.run_program(program, compiled, self.loaded)
@@ -566,7 +591,7 @@ class Template:
                 self._failed(launcher, error)
 
     def _obeyed(self, launcher: Launcher) -> None:
-        launcher.answer(b"J", text=json.dumps({**self._state(), "loaded": list(sys.modules)}))
+        launcher.answer(b"J", text=json.dumps({**self._state(), "loaded": [*sys.modules, *self.shelf.modules]}))
         self._forget(launcher)
 
     def _failed(self, launcher: Launcher, error: Exception) -> None:
@@ -577,7 +602,7 @@ class Template:
         return {
             "pid": self.pid,
             "warm": self.warm,
-            "modules": len(sys.modules),
+            "modules": len(sys.modules) + len(self.shelf.modules),
             "threads": modules.threads(),
             "forks": self.forks,
             "running": len(self.by_pid),
@@ -602,7 +627,7 @@ class Template:
 
 OWN_MODULES = (
     *("child", "codes", "doors", "effects", "held", "importer", "launcher", "memory", "modules", "proving"),
-    *("registry", "shortcut", "template", "threadpools", "title", "trim", "variables"),
+    *("randomness", "registry", "shelf", "shortcut", "template", "threadpools", "title", "trim", "variables"),
 )
 
 

@@ -16,7 +16,7 @@ def test_what_was_tried_at_a_guess_and_lacks_something_is_no_news(
     (tmp_path / "lacks_something.py").write_text("raise RuntimeError('this module requires httpx2')\n")
     monkeypatch.syspath_prepend(tmp_path)
     said: list[str] = []
-    importer = Importer(said.append, Memory(str(tmp_path / "proven"), "stamp"), (), lambda _: None, None)
+    importer = Importer(said.append, Memory(str(tmp_path / "proven"), "stamp"), (), {}, str, lambda _: None, None)
     importer.load(["lacks_something"], asked_for, trusted=True)
     assert importer.failed == {"lacks_something": "RuntimeError: this module requires httpx2"}
     assert bool(said) is asked_for
