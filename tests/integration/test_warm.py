@@ -33,7 +33,7 @@ serve:
 # Neither Ray nor the template imports this one.
 LEARNING_APP = APP.replace(
     'return {"pid"',
-    'import wave\n        return {"wave": wave.__name__, "env": dict(os.environ), "pid"',
+    'import sys, wave\n        return {"wave": wave.__name__, "path": sys.path, "env": dict(os.environ), "pid"',
 )
 
 # One task on each node prints a line; the driver ends when Ray has shown both, or a minute later.
@@ -170,10 +170,13 @@ def test_it_learns_what_the_application_imports(warm: Sandbox) -> None:
 
 
 def test_nothing_of_daybreaks_own_is_on_a_replicas_search_path(warm: Sandbox) -> None:
-    """Libraries that lie beside daybreak would come before Ray's."""
-    given = warm.get("/")["env"]["PYTHONPATH"].split(":")
+    """Libraries that lie beside daybreak would come before Ray's, and its programs before the user's modules."""
+    package = Path(daybreak.__file__).parent
+    found = warm.get("/")
+    given = found["env"]["PYTHONPATH"].split(":")
     assert given[0] == str(warm.folder)
-    assert str(Path(daybreak.__file__).parents[1]) not in given
+    assert str(package.parent) not in given
+    assert not [entry for entry in found["path"] if Path(entry).is_relative_to(package)]
 
 
 def test_what_tasks_print_reaches_the_driver_from_every_node(warm: Sandbox) -> None:

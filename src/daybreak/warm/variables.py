@@ -21,23 +21,11 @@ else:  # in the template: its folder is where modules are looked for
 # Read by an interpreter when it starts.
 INTERPRETER = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 # Read by C libraries when they are loaded: nobody sees them do it.
-LIBRARIES = (
-    *(
-        "ARROW_",
-        "BLIS_",
-        "DNNL_",
-        "GLOG_",
-        "GOMP_",
-        "GOTO_",
-        "GRPC_",
-        "JE_",
-        "KMP_",
-        "MIMALLOC_",
-        "MKL_",
-        "NPY_",
-        "OMP_",
-    ),
-    *("OMP_", "ONEDNN_", "OPENBLAS_", "OPENCV_", "OPENSSL_", "PYTORCH_", "SSL_CERT", "TF_", "TORCH_", "XLA_", "_RJEM_"),
+LIBRARIES = tuple(
+    """
+ARROW_ BLIS_ DNNL_ GLOG_ GOMP_ GOTO_ GRPC_ JE_ KMP_ MIMALLOC_ MKL_ NPY_ OMP_ ONEDNN_ OPENBLAS_ OPENCV_ OPENSSL_ PYTORCH_
+SSL_CERT TF_ TORCH_ XLA_ _RJEM_
+""".split()  # noqa: SIM905
 )
 NAMES = ("LANG", "LANGUAGE")
 # Those of the above that a fork does take over.
