@@ -425,8 +425,12 @@ def submit(
 ) -> None:
     """Tell Serve what to run. What an earlier deployment has left goes when the new one has been accepted, and before
     only where it holds a route. What somebody else has deployed stays."""
+    from ray import serve
+
     by_config = job["config"] is not None
-    delete(deployed.in_the_way(wanted, by_config=by_config))
+    # A Ray without `run_many` waits for each application, which may need the CPUs of what nobody wants any more.
+    waits = not by_config and not hasattr(serve, "run_many")
+    delete(deployed.names - set(wanted) if waits else deployed.in_the_way(wanted, by_config=by_config))
     deployed.add(wanted, by_config=by_config)
     if by_config:
         deploy_config(job, deployed.names, deadline)

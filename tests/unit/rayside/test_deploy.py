@@ -81,3 +81,23 @@ def test_the_head_is_known_also_where_the_driver_is_on_a_worker_of_the_same_addr
     ]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     assert deploy.head_id() == "h"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_nobody_wants_goes_first_where_ray_waits_for_each_application(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waits: bool
+) -> None:
+    serve = pytest.importorskip("ray.serve")
+    done: list[str] = []
+    if waits:
+        monkeypatch.delattr(serve, "run_many", raising=False)
+    else:
+        monkeypatch.setattr(serve, "run_many", None, raising=False)
+    monkeypatch.setattr(deploy, "delete", lambda names: done.extend(f"delete {name}" for name in sorted(names)))
+    monkeypatch.setattr(deploy, "deploy_imported", lambda *_: done.append("deploy"))
+    known = remembered.Deployed(str(tmp_path / "deployed.json"), "n1")
+    known.add({"old": "/old"}, by_config=True)
+    status = deploy.Status(str(tmp_path / "status.json"), "i1")
+    deploy.submit({"config": None}, [], {"default": "/"}, known, status, time.monotonic() + 60)
+    assert done[:2] == (["delete old", "deploy"] if waits else ["deploy", "delete old"])
+    assert known.names == {"default"}
