@@ -90,25 +90,12 @@ def _common(
     spec: Spec, base: Path, paths: ClusterPaths, ray: RayInstall, only_look: bool, found: Found | None = None
 ) -> Site:
     """What does not depend on where services run."""
-    config = read_serve_config(spec, base)
-    if found:
-        watching = find_monitoring(
-            spec, paths.root, serve_config=config, images=found.engine.images, running=found.running
-        )
-    else:
-        watching = find_monitoring(spec, paths.root, serve_config=config)
-    return Site(
-        base=str(base),
-        root=str(paths.root),
-        runtime=str(paths.runtime),
-        logs=str(paths.logs),
-        data=str(paths.data),
-        secrets_folder=str(paths.secrets),
-        ray=ray,
-        node_ip=LOOPBACK_NODE_IP,
+    site = serving_site(spec, base, paths, ray)
+    containers = {"images": found.engine.images, "running": found.running} if found else {}
+    watching = find_monitoring(spec, paths.root, serve_config=site.serve_config, **containers)
+    return replace(
+        site,
         secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec)), keep=not only_look),
-        serve_config=config,
-        affinity=find_affinity(spec, base, config) if ray.haproxy else "",
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         prometheus=watching.prometheus,
