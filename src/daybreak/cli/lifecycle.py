@@ -51,7 +51,8 @@ def restart(
     """Replace the app tier; the spec file is read again where there is one. Another folder's cluster, named with -n, is
     restarted as it is wanted there, whatever spec is here."""
     if file is None:
-        api.require_something(name or api.resolve_name(None))
+        folder = Path.cwd()
+        api.require_something(name or cluster_name(folder, find_spec(folder)))
     elsewhere = name is not None and file is None and not take_over and api.belongs_elsewhere(name, Path.cwd())
     if elsewhere:
         spec = None if port_offset is None else api.load(name=name, port_offset=port_offset, as_stored=True)
