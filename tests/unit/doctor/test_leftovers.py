@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,9 @@ def test_children_and_sessions_of_ours_are_ours(make_case: MakeCase, paths: Clus
         try:
             assert child.stdout
             wiped = int(child.stdout.readline())
+            deadline = time.monotonic() + 30
+            while not procfs.command_line(wiped).startswith(str(fake)) and time.monotonic() < deadline:
+                time.sleep(0.005)  # its pid is told before it has become what it is to be
             rows = orphans._rows(0.0)
             assert rows[wiped].root == ""
             assert {child.pid, wiped} <= orphans.owned(rows)
