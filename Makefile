@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/ray-2.60.0.txt
 OLD_VENV := .venv-ray-2.20.0
 BENCH_VENV := .venv-bench
+LIBRARIES_VENV := .venv-libraries
+# xgboost comes without what it needs on GPUs.
+LIBRARIES := boto3 faker jax lightgbm numba numexpr onnxruntime opencv-python-headless pandas polars pyarrow scikit-learn \
+	sqlalchemy threadpoolctl torch
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
 # What depends on the version of Ray, and not on ours alone.
 OLD_MARKS := not slow and not one_ray
 OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor prometheus stock_ray)
 
-.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old bench pictures check format clean
+.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old libraries bench pictures check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +65,16 @@ test-unit: setup ## Run the tests that start no real Ray
 test-old: setup-old ## Run the integration tests with Ray 2.20.0
 	$(OLD_VENV)/bin/python -m pytest -m '$(OLD_MARKS)' $(OLD_TESTS)
 
+$(LIBRARIES_VENV)/.ready: pyproject.toml constraints/libraries.txt
+	$(PYTHON) -m venv $(LIBRARIES_VENV)
+	$(LIBRARIES_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(LIBRARIES_VENV)/bin/python -m pip install --quiet --constraint constraints/libraries.txt --editable '.[ray,dev]' $(LIBRARIES)
+	$(LIBRARIES_VENV)/bin/python -m pip install --quiet --constraint constraints/libraries.txt --no-deps xgboost
+	@touch $@
+
+libraries: $(LIBRARIES_VENV)/.ready ## Compare real libraries, warm and cold, in an environment of their own (minutes)
+	$(LIBRARIES_VENV)/bin/python -m pytest tests/libraries
+
 bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (an hour; nothing else may run)
 	$(BIN)/python -m bench startup scale
 	$(BENCH_VENV)/bin/python -m bench work
@@ -82,4 +96,4 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(OLD_VENV) $(BENCH_VENV) build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OLD_VENV) $(BENCH_VENV) $(LIBRARIES_VENV) build .mypy_cache .ruff_cache .pytest_cache

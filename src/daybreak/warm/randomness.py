@@ -7,10 +7,12 @@ import gc
 import random
 import sys
 import weakref
-from typing import Any, Dict, Iterator, List, Set
+from typing import Any, Dict, Iterator, List, Mapping, Set
 
 # The bytes that numpy takes from the system for a generator.
 ENTROPY = 16
+# What torch's generator begins with where the system does not seed it.
+TORCHS_SEED = 67280421310721
 
 
 class Seeds:
@@ -89,3 +91,10 @@ class Seeds:
         """In a fork, when it imports numpy. Its global generator is one of them."""
         for generator in self._numpy:
             generator.__init__()
+
+
+def fresh_torch(modules: Mapping[str, Any]) -> None:
+    """In a fork that imports it. Where its generator begins with the same number in every process, it does so here."""
+    generator = modules["torch"].default_generator
+    if generator.initial_seed() != TORCHS_SEED:
+        generator.seed()

@@ -176,6 +176,7 @@ class Template:
         self.seeds = randomness.Seeds()
         self.shelf = shelf.Shelf(never=OWN_MODULES)
         self.shelf.when_imported("numpy", self.seeds.renew_numpys)
+        self.shelf.when_imported("torch", functools.partial(randomness.fresh_torch, self.shelf.modules))
         self.shelf.when_imported("numexpr", functools.partial(threadpools.fresh_numexpr, self.shelf.modules))
         self.shelf.stand_first()
         self.memory = memory.Memory()
@@ -260,7 +261,9 @@ class Template:
         self.threads.find()
         self.seeds.find()
         for owner, pools in self.threads.take():
-            self.shelf.when_imported(self.shelf.unit(owner), functools.partial(threadpools.set_numbers, pools))
+            # Others may need the same library, and would have loaded it themselves.
+            for unit in ("", "numpy", self.shelf.unit(owner)):
+                self.shelf.when_imported(unit, functools.partial(threadpools.set_numbers, pools))
         self.shelf.put()
 
     def _settle(self) -> None:

@@ -75,7 +75,9 @@ class OpenMp:
     ASKED = ("OMP_NUM_THREADS",)
 
     def __init__(self, path: str) -> None:
-        most = ctypes.CDLL(path).omp_get_max_threads
+        library = ctypes.CDLL(path)
+        most = self._most = library.omp_get_max_threads
+        self._set_own = library.omp_set_num_threads
         now = most()
         for start, end in _writable(path):
             for place in range(start, end - WORD + 1, WORD):
@@ -90,7 +92,10 @@ class OpenMp:
         raise LookupError
 
     def set(self, asked: Optional[int]) -> None:
-        self._number.value = asked or len(os.sched_getaffinity(0))
+        wanted = asked or len(os.sched_getaffinity(0))
+        self._number.value = wanted
+        if self._most() != wanted:
+            self._set_own(wanted)  # somebody has set it for this thread when he was imported: torch
 
 
 KINDS = (("openblas", OpenBlas), ("libgomp", OpenMp))
