@@ -86,3 +86,12 @@ def test_generators_that_a_module_made_differ_in_every_fork_unless_it_seeded_the
     real = run([REAL, "-c", code], env=_env(libraries)).value
     assert len({each[0] for each in found}) == len({each[1] for each in found}) == 3
     assert all(each[2:] == real[2:] for each in found)
+
+
+@pytest.mark.parametrize("number", ["1", "2", "7"])
+def test_a_library_that_somebody_else_has_loaded_has_its_threads_too(libraries: Template, number: str) -> None:
+    if "with_openmp" not in libraries.modules:
+        pytest.skip("this system has no OpenMP")
+    code = "import ctypes, json; print(json.dumps(ctypes.CDLL('libgomp.so.1').omp_get_max_threads()))"
+    forked, real = libraries.both("-c", code, env=_env(libraries, OMP_NUM_THREADS=number))
+    assert forked.value == real.value == int(number)
