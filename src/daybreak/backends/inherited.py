@@ -7,11 +7,13 @@ cluster: what that cluster has told its own programs must not steer this one's, 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from daybreak.backends import procfs
 
 OWN = "DAYBREAK_"
+# Set by `daybreak run` and `daybreak env`: the names by which they have told a shell of a cluster's databases.
+TOLD = "DAYBREAK_TOLD"
 HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
 CONNECTIONS = (
     *("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS"),
@@ -30,13 +32,20 @@ OF_DATABASES = frozenset(
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """What a cluster's processes take over; of a service's environment less than of a person's shell."""
     in_a_service = procfs.MARKER in environment
+    told = environment.get(TOLD, "").split(",")
 
     def is_anothers(name: str) -> bool:
-        if name in CONNECTIONS or name.startswith(OWN):
+        if name in CONNECTIONS or name.startswith(OWN) or name in told:
             return True
         return in_a_service and (name.startswith(OF_RAY) or name in OF_DATABASES)
 
     return {name: value for name, value in environment.items() if not is_anothers(name)}
+
+
+def told(names: Iterable[str]) -> dict[str, str]:
+    """The variable by which a shell remembers which of these are a cluster's databases; none where none is."""
+    found = sorted(OF_DATABASES.intersection(names))
+    return {TOLD: ",".join(found)} if found else {}
 
 
 def places(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from daybreak.health.applications import ENDED, HALTED, RUNNING, Deployment, Ser
 from daybreak.health.checks import Ready, attempt
 from daybreak.health.serving import History, Verdict, Word, judge, worst
 from daybreak.keeper.page import Cluster
+from daybreak.redact import Redaction
 from daybreak.services.ray import HEAD, SERVE, dashboard_health_url, dashboard_url, token
 from daybreak.services.serve import application_names, door
 from daybreak.timeline.event import Event, Kind
@@ -49,6 +51,7 @@ class Applications:
         self._record = record
         self._backend = backend
         self._cluster: Cluster | None = None
+        self._redact: Callable[[str], str] = str
         self._task: asyncio.Task[None] | None = None
         self._forget()
 
@@ -88,6 +91,7 @@ class Applications:
         self.close()
         if self._cluster is None:
             return
+        self._redact = Redaction(Path(self._cluster.site.secrets_folder))
         self._task = asyncio.create_task(self._watch(self._cluster), name="applications")
         self._task.add_done_callback(_log_failure)
 
@@ -129,7 +133,7 @@ class Applications:
             return NO_CONTROLLER
         if answer.status != http.OK:
             return f"it answers {answer.status}"
-        serving = read(json.loads(answer.text), cluster.site.base)
+        serving = read(json.loads(self._redact(answer.text)), cluster.site.base)
         # A container's process numbers are not this machine's.
         return serving if cluster.site.engine else as_seen(serving, self._state_of)
 

@@ -39,6 +39,7 @@ class FakeSite:
     base = "/nowhere"
     engine = None
     serve_config = None
+    secrets_folder = "/nowhere"
 
 
 class Story:
@@ -232,3 +233,22 @@ def test_nothing_is_asked_while_the_head_or_the_applications_are_replaced(make: 
         return told
 
     assert run(story()).told == [("healthy", ""), ("healthy", "")]
+
+
+def test_a_secret_in_what_serve_says_is_not_told(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    password = "0123456789abcdef0123456789abcdef"  # noqa: S105 - as one that is generated
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "redis").write_text(f"{password}\n")
+    monkeypatch.setattr(FakeSite, "secrets_folder", str(secrets))
+
+    async def story() -> str:
+        told = make()
+        told.dashboard = json.loads(json.dumps(WELL).replace('"message": ""', f'"message": "redis://:{password}@h"'))
+        told.begin()
+        await asyncio.sleep(2.5 * INTERVAL_S)
+        return json.dumps(told.followed.to_json())
+
+    shown = run(story())
+    assert "redis://:********@h" in shown
+    assert password not in shown
