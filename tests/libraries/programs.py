@@ -209,3 +209,13 @@ PROGRAMS = (
 )
 # Ray sets the number of threads.
 NUMBERS: tuple[dict[str, str], ...] = ({}, {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"})
+# Variables that a library reads when it is imported; FOLDER is an empty one.
+READ_AT_IMPORT: dict[str, dict[str, str]] = {
+    "jax": {"JAX_ENABLE_X64": "1"},
+    "numba": {"NUMBA_NUM_THREADS": "1"},
+    "numexpr": {"NUMEXPR_MAX_THREADS": "1"},
+    "polars": {"POLARS_MAX_THREADS": "1"},
+    "prometheus-client": {"PROMETHEUS_MULTIPROC_DIR": "FOLDER"},
+    "protobuf": {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"},
+    "pyarrow": {"ARROW_IO_THREADS": "3"},
+}

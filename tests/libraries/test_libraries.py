@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.faithful.template import CLEAN, REAL, Template, run, template, until
-from tests.libraries.programs import HEAD, NUMBERS, PROGRAMS, TAIL, Program
+from tests.libraries.programs import HEAD, NUMBERS, PROGRAMS, READ_AT_IMPORT, TAIL, Program
 
 pytest.importorskip("threadpoolctl", reason="the libraries are in an environment of their own: make libraries")
 
@@ -64,6 +64,28 @@ def test_a_fork_has_what_a_process_of_its_own_has(warm: Template, program: Progr
             assert pools | expected == pools
         assert each["environment"] | real["environment"] == each["environment"]
     assert all(one != other for one, other in zip(forked[0]["draws"], forked[1]["draws"], strict=True))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [program for program in INSTALLED if program.distribution in READ_AT_IMPORT],
+    ids=lambda program: program.distribution,
+)
+def test_a_variable_that_a_library_reads_when_it_is_imported_counts(
+    warm: Template, program: Program, tmp_path: Path
+) -> None:
+    given = READ_AT_IMPORT[program.distribution]
+    text = HEAD + program.code + TAIL
+    said = []
+    for place, way in enumerate((warm.launcher, REAL)):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        env = CLEAN | {name: value.replace("FOLDER", str(folder)) for name, value in given.items()}
+        found = run([way, "-c", text], env=env, timeout=PROGRAM_S).value
+        said.append((found["value"], found["threads"][0]))
+    without = run([REAL, "-c", text], timeout=PROGRAM_S).value
+    assert said[0] == said[1]
+    assert said[1] != (without["value"], without["threads"][0])
 
 
 def test_the_table_in_the_docs_is_what_the_template_says(warm: Template) -> None:
