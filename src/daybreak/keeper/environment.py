@@ -51,7 +51,7 @@ def of_template(state: Path, inherited: Mapping[str, str], but: Container[str]) 
     """
     try:
         told = json.loads(state.read_text())
-        if still_fits(told["variables"], inherited, but):
+        if still_fits(told["variables"], inherited, but, told.get("prefixes", ())):
             return str(told["environment"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass

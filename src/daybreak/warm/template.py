@@ -618,6 +618,7 @@ class Template:
             "instance": self.settings["instance"],
             "environment": self.settings.get("environment", ""),
             "variables": self.variables.marks(),
+            "prefixes": self.variables.prefixes(),
         }
 
     def _tell_state(self) -> None:

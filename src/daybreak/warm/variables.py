@@ -9,7 +9,8 @@ import collections
 import contextlib
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any, Container, Deque, Dict, Iterator, List, Mapping, Optional, Set
+import sys
+from typing import TYPE_CHECKING, Any, Container, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 if TYPE_CHECKING or __package__:
     from daybreak.warm.threadpools import QUIET
@@ -31,6 +32,8 @@ NAMES = ("LANG", "LANGUAGE")
 # Those of the above that a fork does take over.
 TAKEN_OVER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONASYNCIODEBUG", *THREADS)
 RAYS_ALLOCATOR = "/ray/core/libjemalloc.so"
+# Through these a module goes through all variables.
+MAPPINGS = frozenset(("os", "collections_abc", "collections", "copy", "variables", "daybreak"))
 # Read or not, a difference is no reason. Ray's and daybreak's own say something else to every process. Of the search
 # paths, the folder for temporary files and the numbers of threads a fork makes its own. The rest a shell tells its
 # children about itself.
@@ -64,10 +67,31 @@ def mark(value: Optional[str]) -> Optional[str]:
     return None if value is None else hashlib.sha256(os.fsencode(value)).hexdigest()[:16]
 
 
-def still_fits(marks: Mapping[str, Optional[str]], env: Mapping[str, str], but: Container[str]) -> bool:
-    """Whether a template with these `marks` fits programs with this environment, `but` for names that do not count."""
-    names = {*marks, *frozen(env)}
+def still_fits(
+    marks: Mapping[str, Optional[str]], env: Mapping[str, str], but: Container[str], prefixes: Sequence[str] = ()
+) -> bool:
+    """Whether a template with these `marks` and `prefixes` fits programs with this environment, `but` for names that do
+    not count."""
+    names = {*marks, *frozen(env), *beginning(env, prefixes)}
     return all(name in but or mark(env.get(name)) == marks.get(name) for name in names)
+
+
+def beginning(env: Mapping[str, str], prefixes: Sequence[str]) -> Iterator[str]:
+    """The names that begin with one of these, and count."""
+    given = tuple(prefixes)
+    return (name for name in env if name.startswith(given) and counts(name)) if given else iter(())
+
+
+def prefix_of(frame: Any) -> Optional[str]:
+    """What the variables begin with that are meant for the package that runs here: `NUMBA_` for numba.core.config."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0].strip("_")
+        if package in ("main", ""):
+            return None
+        if package not in MAPPINGS:
+            return "".join(char if char.isalnum() else "_" for char in package.upper()) + "_"
+        frame = frame.f_back
+    return None
 
 
 class Variables:
@@ -77,6 +101,7 @@ class Variables:
         self.given = dict(os.environ)
         self._frozen = frozen(self.given)
         self._read: Set[str] = set()
+        self._prefixes: Set[str] = set()
         self._kind: Any = type(os.environ)
         self._methods = (self._kind.__getitem__, self._kind.__iter__)
 
@@ -85,7 +110,7 @@ class Variables:
         """Meanwhile every variable that is asked for is written down, also one that is not set.
 
         All ways to ask end in these two methods. Who goes through all of them, and then takes each in turn, asks for
-        none in particular.
+        none in particular: a package that does so looks for those that begin with its own name.
         """
         get, each = self._methods
         in_turn: Deque[Any] = collections.deque()
@@ -99,6 +124,9 @@ class Variables:
 
         def all_of(environ: Any) -> Iterator[Any]:
             in_turn.clear()
+            prefix = prefix_of(sys._getframe(1))
+            if prefix:
+                self._prefixes.add(prefix)
             for name in each(environ):
                 in_turn.append(name)
                 yield name
@@ -117,11 +145,19 @@ class Variables:
         """The names that keep a program with this environment from being forked."""
         theirs, ours = frozen(env), self._frozen
         unseen = {name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name)}
-        return sorted(unseen | {name for name in self._read if counts(name) and env.get(name) != self.given.get(name)})
+        read = {*filter(counts, self._read), *self._meant({**self.given, **env})}
+        return sorted(unseen | {name for name in read if env.get(name) != self.given.get(name)})
+
+    def _meant(self, env: Mapping[str, str]) -> Iterator[str]:
+        return beginning(env, self.prefixes())
+
+    def prefixes(self) -> List[str]:
+        """What the variables begin with that packages have looked for among all."""
+        return sorted(self._prefixes)
 
     def marks(self) -> Dict[str, Optional[str]]:
         """What matters of the template's environment; the values are not told. Another one needs another template."""
-        names = {*filter(counts, self._read), *self._frozen}
+        names = {*filter(counts, self._read), *self._meant(self.given), *self._frozen}
         return {name: mark(self.given.get(name)) for name in sorted(names)}
 
     def made(self, env: Mapping[bytes, bytes]) -> Dict[bytes, bytes]:

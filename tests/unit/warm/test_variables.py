@@ -59,6 +59,22 @@ def test_who_goes_through_all_asks_for_none(read: Callable[[], object]) -> None:
     assert differing(read, {"SET": "2", "OTHER": "3"}) == []
 
 
+def test_a_package_that_goes_through_all_looks_for_those_with_its_name() -> None:
+    space = {"__name__": "numba.core.config", "os": os}
+    code = "found = {name: value for name, value in os.environ.items() if name.startswith('NUMBA_')}"
+
+    def read() -> None:
+        exec(code, space)  # noqa: S102 - as a module of that name would
+
+    assert differing(read, {"NUMBA_NUM_THREADS": "1", "SET": "2"}) == ["NUMBA_NUM_THREADS"]
+    variables = Variables()
+    with variables.watched():
+        read()
+    assert variables.prefixes() == ["NUMBA_"]
+    assert not still_fits(variables.marks(), {**GIVEN, "FIRST": "0", "NUMBA_X": "1"}, (), variables.prefixes())
+    assert still_fits(variables.marks(), {**GIVEN, "FIRST": "0", "SOMBA_X": "1"}, (), variables.prefixes())
+
+
 def test_what_c_libraries_and_interpreters_read_counts_unseen() -> None:
     changes: dict[str, str | None] = {"MKL_CBWR": "AVX2", "PYTHONHASHSEED": "1", "LANG": None, "GRPC_TRACE": "all"}
     assert differing(lambda: None, changes) == sorted(changes)
