@@ -99,7 +99,7 @@ def load(
     if backend is not None:
         overrides["backend"] = backend
     if found is None:
-        stored = _stored_for(place, name, app)
+        stored = _stored_for(place, name, of_this_folder=app is not None or folder is not None)
         if stored is None:
             return without_file(place, name=name, app=app, workers=workers, overrides=overrides)
         given = {} if app is None else {"serve": {**stored.spec.get("serve", {}), **_only(app)}}
@@ -120,14 +120,14 @@ def _only(app: str) -> dict[str, Any]:
     return {"applications": [{"import": app}], "config": None}
 
 
-def _stored_for(place: Path, name: str | None, app: str | None) -> WantedState | None:
-    """What options are laid over: what the folder's cluster was last started with, or one that is named. An application
-    is of this folder, so it is never laid over what another folder has started."""
+def _stored_for(place: Path, name: str | None, *, of_this_folder: bool) -> WantedState | None:
+    """What options are laid over: what the folder's cluster was last started with, or one that is named. What is
+    `of_this_folder`, such as an application, is never laid over what another folder has started."""
     wanted = name or cluster_name(place, None)
     if not belongs_elsewhere(wanted, place):
         stored = _stored(wanted)
         return stored.with_changes(base=str(place)) if stored else None
-    return _stored(wanted) if name and app is None else None
+    return _stored(wanted) if name and not of_this_folder else None
 
 
 def _stored(name: str) -> WantedState | None:

@@ -31,12 +31,14 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an application; the interface works in the module's state folder."""
+def folder(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cluster's folder, with an application; the interface works in the module's state folder."""
     monkeypatch.setenv("DAYBREAK_HOME", str(state / "home"))
     monkeypatch.setenv("DAYBREAK_RUNTIME", str(state / "run"))
-    (tmp_path / "app.py").write_text(APP)
-    return tmp_path
+    made = state / "project"
+    made.mkdir(exist_ok=True)
+    (made / "app.py").write_text(APP)
+    return made
 
 
 def get(url: str) -> object:
@@ -83,6 +85,15 @@ def test_the_block_ends_the_cluster_after_an_error_too_but_not_one_that_ran_befo
 
 
 @pytest.mark.one_ray
+def test_another_folder_does_not_get_the_cluster(folder: Path, tmp_path: Path) -> None:
+    assert folder != tmp_path
+    for app in (None, "app:main"):
+        spec = daybreak.load(folder=tmp_path, name=NAME, app=app, workers=0)
+        with pytest.raises(daybreak.DaybreakError, match=str(folder)):
+            daybreak.up(spec)
+
+
+@pytest.mark.one_ray
 def test_up_scale_restart_down(folder: Path) -> None:
     spec = daybreak.load(folder=folder, name=NAME, app="app:main", workers=0, port_offset=free_offset())
     assert isinstance(spec, daybreak.LoadedSpec)
@@ -109,10 +120,10 @@ def test_up_scale_restart_down(folder: Path) -> None:
 
 
 @pytest.mark.one_ray
-def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path) -> None:
-    (folder / "daybreak.yaml").write_text("workers: {count: many}\nservce: {}\nports: {serve: 99999}\n")
+def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "daybreak.yaml").write_text("workers: {count: many}\nservce: {}\nports: {serve: 99999}\n")
     with pytest.raises(SpecError) as caught:
-        daybreak.load(folder=folder)
+        daybreak.load(folder=tmp_path)
     assert {problem.key for problem in caught.value.problems} >= {"workers.count", "servce", "ports.serve"}
     assert all(problem.line for problem in caught.value.problems)
     assert isinstance(caught.value, daybreak.DaybreakError)

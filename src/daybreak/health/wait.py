@@ -124,7 +124,8 @@ def died(subject: Subject, end: Exit, when: str = "") -> ServiceDied:
 
 
 def _failed(subject: Subject, verdict: Failed) -> ServiceDied:
-    words = Words("", verdict.lines, verdict.whole) if verdict.lines or verdict.whole else subject.words()
+    told = verdict.lines or verdict.whole or subject.result  # who writes its own result has said all that it knows
+    words = Words("", verdict.lines, verdict.whole) if told else subject.words()
     return ServiceDied(
         f"{subject.service} failed: {verdict.reason}",
         service=subject.service,

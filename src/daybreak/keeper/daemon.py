@@ -648,8 +648,8 @@ class Keeper:
         states = {row["state"] for row in rows}
         if self._current:
             return "stopping" if self._current.kind is RunKind.STOP else "starting"
-        if not states or states == {"stopped"}:
-            return "stopped"
+        if not any(row["state"] != "stopped" and (row["state"] != "failed" or row["instance"]) for row in rows):
+            return "stopped"  # what has failed keeps its row, with the reason
         if states <= set(FINE):
             healthy = all(row["health"] in ("", "healthy") for row in rows)
             return "ready" if healthy else "degraded"
