@@ -45,8 +45,9 @@ $(BENCH_VENV)/.ready: pyproject.toml $(CONSTRAINTS)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[ray,databases,bench]'
 	@touch $@
 
+# Whichever clone it was started from before, the example's cluster is this one's from now on.
 demo: setup ## Bring the example cluster up with three workers
-	cd examples/visits && ../../$(BIN)/daybreak up 3
+	cd examples/visits && ../../$(BIN)/daybreak up 3 --take-over
 	@echo
 	@echo "try:  curl http://127.0.0.1:8000/health"
 	@echo "      curl -X POST http://127.0.0.1:8000/visits; curl http://127.0.0.1:8000/visits"
