@@ -67,7 +67,21 @@ def resolve_name(name: str | None) -> str:
 def belongs_elsewhere(name: str, folder: Path) -> bool:
     """Is there a cluster of this name that is another folder's?"""
     found = owner.Owner.load(ClusterPaths.of(name))
-    return found is not None and not found.is_at(folder)
+    return found is not None and found.is_elsewhere(folder)
+
+
+def goes_on_without_a_file(name: str | None, folder: Path) -> bool:
+    """Does `up` without any option mean what the cluster was last started with? One that is named, or the folder's."""
+    if find_spec(folder) is not None:
+        return False
+    stored = _stored(resolve_name(name))
+    return stored is not None and (name is not None or _is_of(stored, resolve_name(None), folder))
+
+
+def _is_of(stored: WantedState, name: str, folder: Path) -> bool:
+    """Was it started from this folder, whatever the folder's path was then? Nobody's has only its path."""
+    found = owner.Owner.load(ClusterPaths.of(name))
+    return (found is not None and found.is_at(folder)) or Path(stored.base).resolve() == folder.resolve()
 
 
 def load(
@@ -126,7 +140,7 @@ def _stored_for(place: Path, name: str | None, *, of_this_folder: bool) -> Wante
     wanted = name or cluster_name(place, None)
     if not belongs_elsewhere(wanted, place):
         stored = _stored(wanted)
-        return stored.with_changes(base=str(place)) if stored else None
+        return stored.with_changes(base=str(place)) if stored and _is_of(stored, wanted, place) else None
     return _stored(wanted) if name and not of_this_folder else None
 
 

@@ -163,7 +163,7 @@ def _spec_or_stored(
 ) -> LoadedSpec | None:
     """The spec of the folder or the options; None where a cluster without a file is to go on as it was."""
     nothing_given = app is None and file is None and port_offset is None
-    if nothing_given and find_spec(Path.cwd()) is None and ClusterPaths.of(api.resolve_name(name)).wanted.exists():
+    if nothing_given and api.goes_on_without_a_file(name, Path.cwd()):
         return None
     return api.load(file, name=name, app=app, workers=workers, port_offset=port_offset, backend=backend)
 

@@ -15,7 +15,7 @@ from daybreak.report.text import ago, size
 def about_to_delete(paths: ClusterPaths, now: float | None = None) -> list[str]:
     """Lines that name the cluster's folder, and each database's data in the state folder."""
     owner = Owner.load(paths)
-    lines = [f"cluster {paths.name} of {owner.folder}"] if owner else []
+    lines = [f"cluster {paths.name} of {owner.folder}"] if owner and owner.folder else []
     for folder in sorted(path for path in paths.data.glob("*") if path.is_dir()):
         files = list(_files(folder))
         if files:

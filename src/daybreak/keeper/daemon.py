@@ -33,6 +33,7 @@ from daybreak.keeper.applications import Applications
 from daybreak.keeper.control import Client, ControlServer, Nobody
 from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.orphans import Orphans
+from daybreak.keeper.owner import NOBODY
 from daybreak.keeper.page import Cluster, KeeperPage
 from daybreak.keeper.place import DOCKER
 from daybreak.keeper.preflight import preflight
@@ -522,7 +523,7 @@ class Keeper:
                 names += [name for name in self._stored_in_volumes() if name not in names]
                 await self._backend.purge(names)
                 done["deleted"] = names
-                self._paths.owner.unlink(missing_ok=True)  # nothing of it is left that could be another folder's
+                NOBODY.save(self._paths)
             self._page.end()
             self._desired.end()
             self._board = Board()

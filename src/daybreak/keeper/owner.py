@@ -23,7 +23,10 @@ STAT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Owner:
-    """The folder a cluster belongs to (absolute, links resolved), and its identity; empty where that is unknown."""
+    """The folder a cluster belongs to (absolute, links resolved), and its identity; empty where that is unknown.
+
+    Without a folder it is nobody's: its data was deleted, and the next one that starts it has it.
+    """
 
     folder: str
     identity: str = ""
@@ -45,6 +48,10 @@ class Owner:
     def save(self, paths: ClusterPaths) -> None:
         write_private(paths.owner, json.dumps(asdict(self), indent=1))
 
+    def is_elsewhere(self, folder: Path) -> bool:
+        """Is it another folder's than this one?"""
+        return bool(self.folder) and not self.is_at(folder)
+
     def is_at(self, folder: Path) -> bool:
         """Is it this folder, whatever its path is by now?"""
         if str(folder.resolve()) == self.folder:
@@ -54,6 +61,9 @@ class Owner:
     @property
     def there(self) -> bool:
         return os.path.isdir(self.folder)
+
+
+NOBODY = Owner("")
 
 
 def identity(folder: Path) -> str:
@@ -71,7 +81,7 @@ def identity(folder: Path) -> str:
 def require(paths: ClusterPaths, folder: Path, hint: str) -> None:
     """Raise UsageError where the cluster belongs to another folder than this one."""
     owner = Owner.load(paths)
-    if owner is None or owner.is_at(folder):
+    if owner is None or not owner.is_elsewhere(folder):
         return
     gone = "" if owner.there else ", which is not there any more"
     raise UsageError(

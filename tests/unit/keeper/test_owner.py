@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import UsageError
-from daybreak.keeper.owner import Owner, require
+from daybreak.keeper.owner import NOBODY, Owner, require
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 
@@ -38,6 +38,15 @@ def test_another_folder_is_refused_with_both_paths(paths: ClusterPaths, folder: 
     assert str(folder) in refused.value.message
     assert str(other) in refused.value.message
     assert refused.value.hint == "the way out"
+
+
+def test_one_whose_data_was_deleted_is_nobodys(paths: ClusterPaths, folder: Path, tmp_path: Path) -> None:
+    WantedState({}, str(folder)).save(paths.wanted)
+    NOBODY.save(paths)
+    other = tmp_path / "other"
+    other.mkdir()
+    require(paths, other, "")
+    require(paths, folder, "")
 
 
 def test_a_new_cluster_belongs_to_nobody(paths: ClusterPaths, tmp_path: Path) -> None:
