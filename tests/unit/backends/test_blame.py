@@ -50,8 +50,9 @@ def test_without_a_log_nobody_is_blamed(tmp_path: Path) -> None:
 # A node whose raylet has ended already: the other vital process is killed, and that is what a backend sees.
 NODE = """
 sleep 60 & other=$!
+exec 3<> "$1"
 echo ready
-read -t 30 line < "$1"
+read -t 30 -u 3 line
 echo "Some Ray subprocesses exited unexpectedly: raylet (pid 7) by signal 9. The others are killed."
 kill -9 $other
 sleep 0.1
