@@ -42,7 +42,7 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not is_anothers(name)}
 
 
-def told(names: Iterable[str]) -> dict[str, str]:
+def told_of(names: Iterable[str]) -> dict[str, str]:
     """The variable by which a shell remembers which of these are a cluster's databases; none where none is."""
     found = sorted(OF_DATABASES.intersection(names))
     return {TOLD: ",".join(found)} if found else {}

@@ -112,22 +112,19 @@ def died(subject: Subject, end: Exit, when: str = "") -> ServiceDied:
     """How a service has ended, and why, as far as its logs tell."""
     words = subject.words()
     why = f": {words.reason}" if words.reason else ""
-    return ServiceDied(
-        f"{subject.service} {end.reason}{when}{why}",
-        exit_code_of_service=end.code,
-        service=subject.service,
-        log=subject.log,
-        tail=words.lines,
-        whole=words.whole,
-        hint=f"daybreak logs {subject.service}",
-    )
+    return _death(subject, f"{subject.service} {end.reason}{when}{why}", words, end.code)
 
 
 def _failed(subject: Subject, verdict: Failed) -> ServiceDied:
     told = verdict.lines or verdict.whole or subject.result  # who writes its own result has said all that it knows
     words = Words("", verdict.lines, verdict.whole) if told else subject.words()
+    return _death(subject, f"{subject.service} failed: {verdict.reason}", words)
+
+
+def _death(subject: Subject, message: str, words: Words, code: int | None = None) -> ServiceDied:
     return ServiceDied(
-        f"{subject.service} failed: {verdict.reason}",
+        message,
+        exit_code_of_service=code,
         service=subject.service,
         log=subject.log,
         tail=words.lines,

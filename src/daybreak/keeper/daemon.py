@@ -18,7 +18,7 @@ from typing import Any
 
 from daybreak import __version__
 from daybreak.backends.base import Handle, State
-from daybreak.backends.inherited import told
+from daybreak.backends.inherited import told_of
 from daybreak.errors import (
     DaybreakError,
     EngineError,
@@ -589,7 +589,7 @@ class Keeper:
             raise NotRunning(self._paths.name)
         env = client_env(self._desired.cluster.spec, self._desired.cluster.site)
         return {
-            "values": {name: value for name, value in env.items() if isinstance(value, str)} | told(env),
+            "values": {name: value for name, value in env.items() if isinstance(value, str)} | told_of(env),
             "files": {name: value.path for name, value in env.items() if isinstance(value, Secret)},
             "joined": {
                 name: [value.value, value.separator] for name, value in env.items() if isinstance(value, Joined)

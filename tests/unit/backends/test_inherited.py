@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends.inherited import inherited, places, told
+from daybreak.backends.inherited import inherited, places, told_of
 from daybreak.backends.process import ProcessBackend
 from daybreak.keeper.client import _keepers_environment
 from daybreak.paths import ClusterPaths
@@ -27,10 +27,10 @@ def test_a_shell_s_variables_are_taken_over_but_for_the_way_to_a_cluster() -> No
 
 def test_the_databases_that_a_shell_was_told_of_are_those_of_the_cluster_that_told_it() -> None:
     shell = {"DATABASE_URL": "postgresql://a", "PGPORT": "1", "REDIS_URL": "redis://mine", "PATH": "/bin"}
-    remembered = told(["DATABASE_URL", "PGPORT", "RAY_ADDRESS"])
+    remembered = told_of(["DATABASE_URL", "PGPORT", "RAY_ADDRESS"])
     assert remembered == {"DAYBREAK_TOLD": "DATABASE_URL,PGPORT"}
     assert inherited(shell | remembered) == {"REDIS_URL": "redis://mine", "PATH": "/bin"}
-    assert told(["RAY_ADDRESS"]) == {}
+    assert told_of(["RAY_ADDRESS"]) == {}
 
 
 def test_a_service_s_variables_are_taken_over_without_what_its_cluster_has_told_it() -> None:
