@@ -15,7 +15,10 @@ OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
 OLD_MARKS := not slow and not one_ray
 OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor prometheus stock_ray)
 
-.PHONY: help setup setup-old setup-bench demo demo-down test test-unit test-old libraries bench pictures check format clean
+# Tests mostly wait: as many at a time as there are processors. What takes longest comes first.
+SIDE_BY_SIDE := -n $(shell nproc) --no-loadscope-reorder
+
+.PHONY: help setup setup-old setup-bench demo demo-down test test-new test-unit test-docker test-ray test-old libraries bench pictures check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,15 +59,22 @@ demo: setup ## Bring the example cluster up with three workers
 demo-down: ## Stop the example cluster
 	cd examples/visits && ../../$(BIN)/daybreak down
 
-test: setup setup-old ## Run all tests, with Ray 2.60.0 and then the integration tests with Ray 2.20.0
-	$(BIN)/python -m pytest tests
-	$(OLD_VENV)/bin/python -m pytest -m '$(OLD_MARKS)' $(OLD_TESTS)
+test: test-new test-old ## Run all tests, with Ray 2.60.0 and Ray 2.20.0
+
+test-new: setup ## Run all tests with Ray 2.60.0: the three parts below at once
+	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/docker tests/integration tests/browser tests/contract tests/unit
 
 test-unit: setup ## Run the tests that start no real Ray
-	$(BIN)/python -m pytest tests/unit tests/contract
+	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/browser tests/contract tests/unit
+
+test-docker: setup ## Run the tests in containers
+	$(BIN)/python -E -m pytest tests/docker
+
+test-ray: setup ## Run the integration tests with Ray 2.60.0
+	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/integration
 
 test-old: setup-old ## Run the integration tests with Ray 2.20.0
-	$(OLD_VENV)/bin/python -m pytest -m '$(OLD_MARKS)' $(OLD_TESTS)
+	$(OLD_VENV)/bin/python -E -m pytest $(SIDE_BY_SIDE) -m '$(OLD_MARKS)' $(OLD_TESTS)
 
 $(LIBRARIES_VENV)/.ready: pyproject.toml constraints/libraries.txt
 	$(PYTHON) -m venv $(LIBRARIES_VENV)
@@ -76,8 +86,8 @@ $(LIBRARIES_VENV)/.ready: pyproject.toml constraints/libraries.txt
 libraries: $(LIBRARIES_VENV)/.ready ## Compare real libraries, warm and cold, in an environment of their own (minutes)
 	$(LIBRARIES_VENV)/bin/python -m pytest tests/libraries
 
-bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (an hour; nothing else may run)
-	$(BIN)/python -m bench startup scale
+bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (hours; nothing else may run)
+	$(BIN)/python -m bench startup scale restart endurance
 	$(BENCH_VENV)/bin/python -m bench work
 	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import containers, scale, startup, suite, work
+from bench import containers, endurance, restart, scale, startup, suite, work
 
-SUITES = {each.name: each for each in (startup.SUITE, work.SUITE, scale.SUITE, containers.SUITE)}
+SUITES = {
+    each.name: each
+    for each in (startup.SUITE, work.SUITE, scale.SUITE, restart.SUITE, endurance.SUITE, containers.SUITE)
+}
 
 
 def main(arguments: Sequence[str]) -> int:

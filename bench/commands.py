@@ -27,7 +27,9 @@ class RunFailed(Exception):
 class Command:
     """One started command; a thread waits for its end, so that the end is noticed at once."""
 
-    def __init__(self, argv: tuple[str, ...], env: dict[str, str], log: Path, group: Group | None = None) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], env: dict[str, str], log: Path, group: Group | None = None, cwd: Path = APP_FOLDER
+    ) -> None:
         self.label = " ".join(argv)
         # A program of this environment by its name, any other by its path.
         program = [str(BIN / argv[0]), *argv[1:]]
@@ -37,7 +39,7 @@ class Command:
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 group.entering(program) if group else program,
-                cwd=APP_FOLDER,
+                cwd=cwd,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -89,11 +91,18 @@ class Commands:
         self.folder = folder
         self.group = group
         self.daybreak_home = folder / "home"
+        self.runtime = folder / "r"
         self._env = environment(folder)
+        self._cwd = APP_FOLDER
         self._background: list[Command] = []
         self._timed: list[Command] = []
         self._deadline = self.began_s = time.monotonic()
         self._count = 0
+
+    def work_in(self, folder: Path) -> None:
+        """From now on commands run in another folder than bench/app, and import from it."""
+        self._cwd = folder
+        self._env = environment(self.folder, folder)
 
     def allow(self, seconds: float) -> None:
         """From now on (`began_s`), everything has this long; what was timed before is forgotten."""
@@ -108,21 +117,25 @@ class Commands:
     def start(self, *argv: str) -> Command:
         """Start a command and go on; it is expected to stay, or to be passed to `finish`."""
         self._count += 1
-        command = Command(argv, self._env, self.folder / f"{self._count:02}.log", self.group)
+        command = Command(argv, self._env, self.folder / f"{self._count:02}.log", self.group, self._cwd)
         self._background.append(command)
         self._timed.append(command)
         return command
 
     def finish(self, command: Command) -> None:
         """Wait until it has returned; raises RunFailed where it fails or takes too long."""
+        if code := self.ended(command):
+            raise RunFailed(f"`{command.label}` ended with code {code}\n{command.tail()}")
+
+    def ended(self, command: Command) -> int:
+        """The exit code of a command that may fail; raises RunFailed where it takes too long."""
         code = command.wait(self.left_s)
         if code is None:
             command.interrupt()
         self._background.remove(command)
         if code is None:
             raise RunFailed(f"`{command.label}` did not return before the deadline\n{command.tail()}")
-        if code != 0:
-            raise RunFailed(f"`{command.label}` ended with code {code}\n{command.tail()}")
+        return code
 
     def run(self, *argv: str) -> Command:
         """Start a command and wait until it has returned."""
@@ -156,12 +169,15 @@ class Commands:
         ]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The same for every command: nothing of Ray's or daybreak's that happens to be set in this shell."""
+def environment(folder: Path, code: Path = APP_FOLDER) -> dict[str, str]:
+    """The same for every command: nothing of Ray's or daybreak's that happens to be set in this shell.
+
+    State lies below `folder`, the application in `code`.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "DAYBREAK_"))}
     return kept | {
         "PATH": f"{BIN}:{kept.get('PATH', os.defpath)}",
-        "PYTHONPATH": str(APP_FOLDER),
+        "PYTHONPATH": str(code),
         "RAY_USAGE_STATS_ENABLED": "0",
         "DAYBREAK_HOME": str(folder / "home"),
         "DAYBREAK_RUNTIME": str(folder / "r"),

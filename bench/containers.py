@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 from bench.commands import APP_FOLDER, Commands
+from bench.compose import APP_IMAGE, absent, compose
 from bench.measure import first_response
 from bench.records import Goal
 from bench.scenarios import DEADLINE_S, Measured, Scenario, Suite
@@ -18,7 +16,7 @@ from bench.suite import main
 from bench.systems import DAYBREAK, Application, System
 from bench.timing import time_restart, time_start
 
-IMAGES = ("daybreak/app:latest", "postgres:15", "redis:7")
+IMAGES = (APP_IMAGE, "postgres:15", "redis:7")
 FILE = str(APP_FOLDER / "compose" / "compose.yaml")
 # What a restart replaces; databases stay.
 NODES = ("head", "worker")
@@ -26,35 +24,13 @@ PROCESSES = Application("app:main", ("--file", "databases.yaml"))
 CONTAINERS = Application("app:main", ("--file", "containers.yaml"))
 
 
-@cache
-def compose() -> tuple[str, ...]:
-    """Compose 2, as the plugin of `docker`; empty where there is none."""
-    docker = shutil.which("docker")
-    if docker and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0:
-        return (docker, "compose", "--file", FILE)
-    return ()
-
-
-def absent() -> list[str]:
-    """What is not there of what the suite needs."""
-    docker = shutil.which("docker", path=f"/usr/bin:{os.environ.get('PATH', '')}") or "docker"
-
-    def there(image: str) -> bool:
-        try:
-            return subprocess.run([docker, "image", "inspect", image], capture_output=True, check=False).returncode == 0
-        except OSError:
-            return False
-
-    return ["docker compose"] * (not compose()) + [f"image {image}" for image in IMAGES if not there(image)]
-
-
 def compose_start(commands: Commands, workers: int, _application: Application | None) -> None:
-    commands.run(*compose(), "up", "--detach", "--scale", f"worker={workers}")
+    commands.run(*compose(FILE), "up", "--detach", "--scale", f"worker={workers}")
 
 
 def compose_restart(commands: Commands, workers: int, application: Application | None) -> None:
     """The databases stay; the application is deployed again when the nodes are healthy."""
-    commands.run(*compose(), "restart", *NODES)
+    commands.run(*compose(FILE), "restart", *NODES)
     compose_start(commands, workers, application)
 
 
@@ -63,7 +39,7 @@ def time_compose_restart(commands: Commands, workers: int) -> Measured:
     start(COMPOSE, CONTAINERS, commands, workers)
     commands.allow(DEADLINE_S)
     began = time.monotonic()
-    commands.run(*compose(), "restart", *NODES)
+    commands.run(*compose(FILE), "restart", *NODES)
     with first_response() as answered:
         compose_start(commands, workers, None)
         first_200_s = answered.wait(commands) - began
@@ -71,7 +47,7 @@ def time_compose_restart(commands: Commands, workers: int) -> Measured:
 
 
 def compose_stop(commands: Commands) -> None:
-    commands.run(*compose(), "down", "--volumes")
+    commands.run(*compose(FILE), "down", "--volumes")
 
 
 def remove(commands: Commands) -> None:
@@ -127,7 +103,7 @@ GOALS = (
     ),
 )
 
-SUITE = Suite("containers", SCENARIOS, GOALS, rounds=3, programs=("ray", "daybreak"), absent=absent)
+SUITE = Suite("containers", SCENARIOS, GOALS, rounds=3, programs=("ray", "daybreak"), absent=partial(absent, *IMAGES))
 
 if __name__ == "__main__":
     sys.exit(main(SUITE))

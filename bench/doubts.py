@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bench.measures import MEASURES, written
+from bench.openloop.report import LATE_S
 from bench.records import Summary
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ WIDE = 1.5
 
 def warnings(report: Report) -> list[str]:
     """Every doubt, in words."""
-    return [*_busy(report), *_left(report), *_doubtful(report)]
+    return [*_busy(report), *_left(report), *_late(report), *_doubtful(report)]
 
 
 def _busy(report: Report) -> Iterable[str]:
@@ -49,7 +50,7 @@ def _doubtful(report: Report) -> Iterable[str]:
         found = [report.summary(line, measure) for measure in report.measures]
         runs = sum(sample.scenario == line.name for sample in report.samples)
         failed = sum(sample.scenario == line.name and not sample.ok for sample in report.samples)
-        enough = ENOUGH if line.workers is None else 1
+        enough = ENOUGH if line.workers is None and not line.once else 1
         if failed:
             yield (
                 f"{failed} of {runs} runs of {line.name} failed and are in no median. "
@@ -63,7 +64,19 @@ def _doubtful(report: Report) -> Iterable[str]:
         yield from (_scattered(summary) for summary in found if _is_wide(summary))
 
 
+def _late(report: Report) -> Iterable[str]:
+    for sample in report.samples:
+        late_s = sample.details.get("latest_start_s", 0.0)
+        if late_s > LATE_S:
+            yield (
+                f"in {sample.scenario} in round {sample.round} requests began up to {late_s:.2f} s late, for want of a "
+                "processor: what is told of latency then is an upper bound."
+            )
+
+
 def _is_wide(summary: Summary) -> bool:
+    if MEASURES[summary.measure].scatters:
+        return False
     return bool(summary.min and summary.max and summary.max > WIDE * summary.min)
 
 

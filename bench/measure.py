@@ -88,6 +88,16 @@ def first_response(other_than_pid: int | None = None, meter: Meter | None = None
     return Watch("no answer from the application", ask, RESPONSE_EVERY_S, meter)
 
 
+def route_answers(path: str) -> Watch:
+    """Until a route of the application answers with 200."""
+
+    def ask() -> int | None:
+        status, _ = _ask(SERVE_PORT, "GET", path)
+        return status if status == http.client.OK else None
+
+    return Watch(f"no answer at {path}", ask, RESPONSE_EVERY_S)
+
+
 def all_nodes(wanted: int, daybreak_home: Path, meter: Meter | None = None, *, page: bool = False) -> Watch:
     """Until Ray's dashboard counts at least that many living nodes and, where there is one, daybreak's page answers."""
     return _nodes(wanted, daybreak_home, lambda alive: alive >= wanted and (not page or _page_answers()), meter)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.enduring.growth import HELD
+
 
 @dataclass(frozen=True)
 class Measure:
-    """One quantity; `title` is what the tables call it."""
+    """One quantity; `title` is what the tables call it.
+
+    What `scatters` may differ from run to run as it likes: what failed, and the worst of many.
+    """
 
     name: str
     title: str
     more_is_better: bool = False
+    scatters: bool = False
 
 
 ALL = (
@@ -27,6 +33,29 @@ ALL = (
     Measure("p99_ms", "99th percentile of latency"),
     Measure("per_worker_s", "time per further worker, until alive"),
     Measure("per_worker_returned_s", "time per further worker, until the command returned"),
+    Measure("requests_count", "requests", more_is_better=True),
+    Measure("failed_count", "failed or cut", scatters=True),
+    Measure("refused_count", "refused", scatters=True),
+    Measure("cut_count", "cut", scatters=True),
+    Measure("server_error_count", "status 500 and above", scatters=True),
+    Measure("not_found_count", "status 404", scatters=True),
+    Measure("other_status_count", "other status", scatters=True),
+    Measure("timed_out_count", "timed out", scatters=True),
+    Measure("closed_count", "messages under way when their WebSocket was closed in order", scatters=True),
+    Measure("new_code_s", "first answer of the new code"),
+    Measure("silence_s", "longest stretch of requests without an answer", scatters=True),
+    Measure("slowest_s", "slowest answer", scatters=True),
+    Measure("p50_before_ms", "median latency before"),
+    Measure("p50_during_ms", "median latency during it", scatters=True),
+    Measure("p99_before_ms", "99th percentile before", scatters=True),
+    Measure("p99_during_ms", "99th percentile during it", scatters=True),
+    Measure("p99_ratio", "99th percentile during it beside before", scatters=True),
+    Measure("command_s", "until the command returned"),
+    Measure("held_ratio", "slowest answer beside the command's time", scatters=True),
+    Measure("warm_up_s", "a warm `daybreak up`, until it returned"),
+    Measure("warm_up_ratio", "first answer of the new code beside a warm `daybreak up`"),
+    Measure("restarts_count", "restarts", more_is_better=True),
+    *(Measure(held.measure, f"growth, {held.title}", scatters=True) for held in HELD),
 )
 MEASURES = {measure.name: measure for measure in ALL}
 
@@ -34,12 +63,16 @@ MEASURES = {measure.name: measure for measure in ALL}
 def written(name: str, value: float, *, unit: bool = True) -> str:
     """A value as people read it, such as `10.3 s` or `1,151 MB`; without its unit where a range follows."""
     number, word = _number(name, value)
-    return f"{number} {word}" if unit else number
+    return f"{number} {word}".rstrip() if unit else number
 
 
 def _number(name: str, value: float) -> tuple[str, str]:
     if name.endswith("_bytes"):
         return f"{value / 1e6:,.0f}", "MB"
+    if name.endswith("_count"):
+        return f"{value:,.0f}", ""
+    if name.endswith("_ratio"):
+        return f"{value:.2f}", "times"
     if name == "requests_per_s":
         return f"{value:,.0f}", "/s"
     if name.endswith("_ms"):

@@ -15,7 +15,7 @@ from bench.straight import straight
 from bench.table import RESULTS, SUITES
 
 try:
-    from daybreak.report.plots.style import BLUE, GREY, INK, VERMILLION, new_figure, save, style
+    from daybreak.show.plots.style import BLUE, GREY, INK, VERMILLION, new_figure, save, style
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing}: pip install '.[bench]'")
 
@@ -38,7 +38,7 @@ def factors(verdicts: Sequence[Verdict]) -> list[tuple[str, float, float, bool]]
             bool(verdict.met),
         )
         for verdict in verdicts
-        if verdict.measured
+        if verdict.measured and not verdict.goal.limit
     ]
 
 

@@ -36,10 +36,10 @@ ENDED = "what has ended by then: the command, Serve's deployment"
 # The first that is found in a process's command line; its title may be set later than it burns.
 KINDS = (
     ("launchers", r"/warm/stand |^\S*python\S* -IS \S*/warm/bin/python "),
-    ("`ray start`, and what watches the nodes", r"rayside/(start|watch)\.py"),
+    ("`ray start`, and what watches the nodes", r"programs/node/(start|watch)\.py"),
     ("the keeper", r"daybreak\.keeper"),
     ("the template", r"warm/template\.py"),
-    ("Serve's deployment", r"rayside/deploy\.py"),
+    ("Serve's deployment", r"programs/deploy/deploy\.py"),
     ("GCS", r"gcs/gcs_server"),
     ("raylets", r"raylet/raylet "),
     ("agents", r"^ray::DashboardAgent|dashboard/agent\.py"),

@@ -11,6 +11,14 @@ from bench.results import Report
 from bench.straight import Straight
 
 ABSENT = "-"
+FAILURES = (
+    "refused_count",
+    "cut_count",
+    "server_error_count",
+    "not_found_count",
+    "other_status_count",
+    "timed_out_count",
+)
 TEXT_HEAD = ("scenario", "measure", "median", "min", "max", "x baseline", "runs")
 
 
@@ -55,7 +63,7 @@ def startup(report: Report) -> str:
         [line.title, *(cell for column in columns for cell in _cells(report, line, column)), _runs(report, line)]
         for line in report.ran
     ]
-    return _page([f"head, {workers} workers and one application", *heads, "runs"], rows, report)
+    return page([f"head, {workers} workers and one application", *heads, "runs"], rows, report)
 
 
 def work(report: Report) -> str:
@@ -74,10 +82,37 @@ def scale(report: Report) -> str:
     return _with_notes("\n\n".join(part for part in parts if part), report)
 
 
+def restart(report: Report) -> str:
+    """What becomes of requests: a row per event, failures over all its runs, the median of everything else."""
+    heads = ["event", "failed or cut", "of these", "first answer of the new code", "slowest answer"]
+    heads += ["longest stretch unanswered", "median latency before, during", "99th percentile before, during", "runs"]
+    rows = [_event(report, line) for line in report.lines if line in report.ran or line.skipped]
+    return page(heads, rows, report)
+
+
 def goals(reports: Sequence[Report]) -> str:
     """What is required beside what was measured, over all suites."""
     verdicts = [verdict for report in reports for verdict in report.verdicts()]
     return _table(["", "required", "measured", ""], [_verdict(verdict) for verdict in verdicts])
+
+
+def _event(report: Report, line: Line) -> list[str]:
+    if line.skipped:
+        return [line.title, f"skipped: {line.skipped}", *[""] * 7]
+
+    def middle(*measures: str) -> str:
+        found = [report.summary(line, measure).median for measure in measures]
+        return ", ".join(
+            ABSENT if value is None else written(name, value) for name, value in zip(measures, found, strict=True)
+        )
+
+    counted = {name: report.total(line, name) for name in FAILURES}
+    kinds = [f"{MEASURES[name].title} {number:,}" for name, number in counted.items() if number]
+    failed = f"{report.total(line, 'failed_count'):,} of {report.total(line, 'requests_count'):,}"
+    columns = (("new_code_s",), ("slowest_s",), ("silence_s",))
+    quantiles = (("p50_before_ms", "p50_during_ms"), ("p99_before_ms", "p99_during_ms"))
+    cells = [middle(*measures) for measures in (*columns, *quantiles)]
+    return [line.title, failed, ", ".join(kinds) or ABSENT, *cells, _runs(report, line)]
 
 
 def _comparisons(report: Report) -> str:
@@ -104,11 +139,13 @@ def _straight(measure: str, line: Straight) -> str:
 def _verdict(verdict: Verdict) -> list[str]:
     met = {True: "met", False: "not met", None: "not measured"}[verdict.met]
     measured = ABSENT if verdict.measured is None else _compared(verdict.goal, verdict.measured)
-    bound = "at most" if verdict.goal.share else "at least"
+    bound = "at most" if verdict.goal.share or verdict.goal.limit else "at least"
     return [verdict.goal.title, f"{bound} {_compared(verdict.goal, verdict.goal.required)}", measured, met]
 
 
 def _compared(goal: Goal, value: float) -> str:
+    if goal.limit:
+        return written(goal.measure, value)
     return f"{value:.2f} of {goal.whose}" if goal.share else f"{value:.1f} times"
 
 
@@ -146,7 +183,7 @@ def _counted(runs: int, failed: int) -> str:
     return f"{runs - failed} of {runs}" if failed else str(runs)
 
 
-def _page(heads: Sequence[str], rows: Iterable[Sequence[str]], report: Report) -> str:
+def page(heads: Sequence[str], rows: Iterable[Sequence[str]], report: Report) -> str:
     return _with_notes(_table(heads, rows), report)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import doubts
 from bench.measures import ALL, MEASURES
-from bench.records import Goal, Line, Sample, Summary, Verdict
+from bench.records import Goal, Limit, Line, Sample, Summary, Verdict
 from bench.straight import Straight, straight
 
 
@@ -58,6 +58,10 @@ class Report:
             factor=_factor(measure, median(compared), middle) if middle and compared else None,
         )
 
+    def total(self, line: Line, measure: str) -> int:
+        """The sum over the successful runs of something that is counted."""
+        return round(sum(self._values(line.name, measure)))
+
     def verdicts(self) -> list[Verdict]:
         """Every goal with what was measured."""
         return [self._verdict(goal) for goal in self.goals]
@@ -99,7 +103,7 @@ class Report:
             settings=raw["settings"],
             lines=tuple(Line(**line) for line in raw["lines"]),
             samples=tuple(Sample(**sample) for sample in samples),
-            goals=tuple(Goal(**goal) for goal in raw["goals"]),
+            goals=tuple(_goal(goal) for goal in raw["goals"]),
         )
 
     def _values(self, scenario: str, measure: str) -> list[float]:
@@ -108,12 +112,24 @@ class Report:
 
     def _verdict(self, goal: Goal) -> Verdict:
         line = next(line for line in self.lines if line.name == goal.scenario)
+        if goal.limit:
+            return self._limited(goal, goal.limit, line)
         line = replace(line, baseline=goal.against or line.baseline)
         factor = self.summary(line, goal.measure).factor
         if factor is None:
             return Verdict(goal, None, None)
         measured = round(1 / factor, 3) if goal.share else factor
         return Verdict(goal, measured, measured <= goal.required if goal.share else measured >= goal.required)
+
+    def _limited(self, goal: Goal, limit: Limit, line: Line) -> Verdict:
+        found = self.summary(line, goal.measure)
+        measured = found.max if limit == Limit.WORST else found.median
+        return Verdict(goal, measured, None if measured is None else measured <= goal.required)
+
+
+def _goal(raw: dict[str, Any]) -> Goal:
+    limit = raw.get("limit")
+    return Goal(**{**raw, "limit": Limit(limit) if limit else None})
 
 
 def _factor(measure: str, baseline: float, own: float) -> float | None:

@@ -47,6 +47,7 @@ def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
         points=measured.points,
         commands=measured.commands,
         left=left,
+        details=measured.details,
     )
 
 

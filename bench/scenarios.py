@@ -22,6 +22,7 @@ class Measured:
     values: dict[str, float]
     points: list[list[float]] = field(default_factory=list)
     commands: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Scenario:
 
     `measure` brings up what it needs with a number of workers and returns what it measured; the system's `stop` takes
     everything down afterwards. `baseline` is the scenario that this one is compared with. `workers` and `rounds` where
-    they are not the suite's.
+    they are not the suite's; `once` where one run is long enough to be trusted. `skipped` says why it cannot be
+    measured here, if so; it is asked once.
     """
 
     name: str
@@ -40,10 +42,12 @@ class Scenario:
     measure: Callable[[Commands, int], Measured]
     workers: int | None = None
     rounds: int | None = None
+    skipped: Callable[[], str | None] = lambda: None
+    once: bool = False
 
     @property
     def line(self) -> Line:
-        return Line(self.name, self.title, self.baseline, self.workers)
+        return Line(self.name, self.title, self.baseline, self.workers, once=self.once)
 
 
 @dataclass(frozen=True)

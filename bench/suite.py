@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,7 @@ RESULTS = ROOT / "bench" / "results"
 
 
 def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
-    """Measure as the command line says; exit code 0 when every scenario had a good run."""
+    """Measure as the command line says; exit code 0 when every scenario had a good run, or was skipped."""
     options = _parser(suite).parse_args(arguments)
     chosen = [name for name in suite.names if name in (options.only or suite.names)]
     if missing := _missing(suite):
@@ -42,11 +42,13 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
     part = RESULTS / f"partial-{suite.name}.json"
     whole = chosen == list(suite.names) and options.rounds >= suite.rounds and options.workers == suite.workers
     path: Path = options.out or part
-    report = _empty(suite, options.rounds, options.workers)
+    skipped = {name: reason for name in chosen if (reason := suite.scenario(name).skipped())}
+    measured = [name for name in chosen if name not in skipped]
+    report = _empty(suite, options.rounds, options.workers, skipped)
     try:
         require_quiet(suite.ports)
         for index in range(options.rounds):
-            for name in rotated(_due(suite, chosen, index), index):
+            for name in rotated(_due(suite, measured, index), index):
                 wait_until_quiet(suite.ports)
                 sample = run_once(suite.scenario(name), options.workers, index + 1)
                 report = replace(report, samples=(*report.samples, sample))
@@ -63,9 +65,11 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
         print("interrupted; what was measured so far is kept", file=sys.stderr)
         return INTERRUPTED
     finally:
+        for name, reason in skipped.items():
+            print(f"skipped {name}: {reason}", file=sys.stderr)
         if report.samples:
             _show(report, path)
-    return 0 if all(any(sample.ok for sample in report.samples if sample.scenario == name) for name in chosen) else 1
+    return 0 if all(any(sample.ok for sample in report.samples if sample.scenario == name) for name in measured) else 1
 
 
 def _missing(suite: Suite) -> list[str]:
@@ -74,11 +78,11 @@ def _missing(suite: Suite) -> list[str]:
     return programs + [module for module in suite.modules if find_spec(module) is None] + suite.absent()
 
 
-def _empty(suite: Suite, rounds: int, workers: int) -> Report:
+def _empty(suite: Suite, rounds: int, workers: int, skipped: Mapping[str, str]) -> Report:
     return Report(
         machine=machine(),
         settings={"rounds": rounds, "workers": workers, "deadline_s": DEADLINE_S, "control_group": _has_groups()},
-        lines=tuple(scenario.line for scenario in suite.scenarios),
+        lines=tuple(replace(each.line, skipped=skipped.get(each.name)) for each in suite.scenarios),
         goals=suite.goals,
     )
 

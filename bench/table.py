@@ -1,7 +1,7 @@
 """The tables of README.md and docs/performance.md, made from the results: no number in them is typed by hand.
 
 A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale,
-containers, profile or goals.
+containers, restart, endurance, profile or goals, or promise for a sentence of restart's results.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import profile, render
+from bench.enduring.table import endurance
 from bench.machine import ROOT
+from bench.restarts.promise import promise
 from bench.results import Report, load
 
 RESULTS = ROOT / "bench" / "results"
@@ -26,8 +28,12 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "work": render.work,
     "scale": render.scale,
     "containers": render.startup,
+    "restart": render.restart,
+    "endurance": endurance,
 }
-GOALS = "goals"
+GOALS, PROMISE = "goals", "promise"
+# They take hours on a machine of their own: their places are there before their results are.
+LATE = {"restart": "Not measured yet.", "endurance": "Not measured yet.", PROMISE: ""}
 PROFILE = "profile.json"
 
 
@@ -46,7 +52,9 @@ def tables(results: Path) -> dict[str, str]:
     made = {name: SUITES[name](report) for name, report in reports.items()}
     if (results / PROFILE).is_file():
         made["profile"] = profile.table(json.loads((results / PROFILE).read_text()))
-    return made | ({GOALS: render.goals(list(reports.values()))} if reports else {})
+    if "restart" in reports:
+        made[PROMISE] = promise(reports["restart"])
+    return LATE | made | ({GOALS: render.goals(list(reports.values()))} if reports else {})
 
 
 def placed(page: str, made: Mapping[str, str]) -> str:

@@ -49,13 +49,13 @@ def up(system: System, application: Application | None, commands: Commands, work
             answered.wait(commands)
 
 
-def settle(system: System, commands: Commands) -> None:
+def settle(system: System, commands: Commands, for_s: float = SETTLE_S) -> None:
     """Leave the cluster alone for a while, the same on both sides; one with a keeper must call itself ready then."""
-    time.sleep(SETTLE_S)
+    time.sleep(for_s)
     if system.keeper:
         status = json.loads(commands.run("daybreak", "status", "--json").output())
         if status["state"] != "ready":
-            raise RunFailed(f"the cluster is {status['state']} after {SETTLE_S:g} s")
+            raise RunFailed(f"the cluster is {status['state']} after {for_s:g} s")
     commands.allow(DEADLINE_S)
 
 

@@ -1,1 +1,1 @@
-"""Grafana's dashboards: what they show, and the JSON that is made of it for `src/daybreak/services/dashboards`."""
+"""Grafana's dashboards: what they show, and the JSON of it in `src/daybreak/services/watching/dashboards`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dashboards.boards import ALL
 
-FOLDER = Path(__file__).parents[1] / "src" / "daybreak" / "services" / "dashboards"
+FOLDER = Path(__file__).parents[1] / "src" / "daybreak" / "services" / "watching" / "dashboards"
 
 
 def main() -> None:

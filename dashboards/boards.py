@@ -14,9 +14,23 @@ def _quantile(share: float, buckets: str, by: str, window: str = RATE) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) (rate({buckets}[{window}])))"
 
 
+def _half_and_most(buckets: str, by: str) -> tuple[Query, Query]:
+    """How long half of them took at most, and 99 of 100."""
+    return (
+        Query(_quantile(0.5, buckets, by), f"{{{{{by}}}}} 50%"),
+        Query(_quantile(0.99, buckets, by), f"{{{{{by}}}}} 99%"),
+    )
+
+
+def _number(title: str, meaning: str, unit: str, expression: str) -> Chart:
+    """One number, as large as its place."""
+    return Chart(title, meaning, unit, (Query(expression),), width=4, number=True)
+
+
 _REQUESTS = _rate("ray_serve_deployment_request_counter")
 _ERRORS = _rate("ray_serve_deployment_error_counter")
 _LATENCY = "ray_serve_deployment_processing_latency_ms_bucket"
+_WAITED = "daybreak_request_duration_seconds_bucket"
 _FIRST = "daybreak_run_first_response_duration_seconds"
 
 CLUSTER = Board(
@@ -26,53 +40,21 @@ CLUSTER = Board(
         Row(
             "Now",
             (
-                Chart(
+                _number(
                     "Services ready",
                     "Those that are ready, of all that are wanted.",
                     "percentunit",
-                    (Query("avg(daybreak_service_ready)"),),
-                    width=4,
-                    number=True,
+                    "avg(daybreak_service_ready)",
                 ),
-                Chart(
-                    "Worker nodes",
-                    "How many are wanted.",
-                    "none",
-                    (Query("daybreak_cluster_workers"),),
-                    width=4,
-                    number=True,
-                ),
-                Chart(
-                    "Generation",
-                    "How often the app tier was started.",
-                    "none",
-                    (Query("daybreak_cluster_generation"),),
-                    width=4,
-                    number=True,
-                ),
-                Chart(
-                    "Alerts",
-                    "Alerts that fire now.",
-                    "none",
-                    (Query('count(ALERTS{alertstate="firing"}) or vector(0)'),),
-                    width=4,
-                    number=True,
-                ),
-                Chart(
-                    "Requests",
-                    "Requests per second to all deployments.",
-                    "reqps",
-                    (Query(f"sum({_REQUESTS})"),),
-                    width=4,
-                    number=True,
-                ),
-                Chart(
+                _number("Worker nodes", "How many are wanted.", "none", "daybreak_cluster_workers"),
+                _number("Generation", "How often the app tier was started.", "none", "daybreak_cluster_generation"),
+                _number("Alerts", "Alerts that fire now.", "none", 'count(ALERTS{alertstate="firing"}) or vector(0)'),
+                _number("Requests", "Requests per second to all deployments.", "reqps", f"sum({_REQUESTS})"),
+                _number(
                     "CPUs in use",
                     "CPUs of Ray that tasks and actors have taken.",
                     "none",
-                    (Query('sum(ray_resources{Name="CPU",State="USED"})'),),
-                    width=4,
-                    number=True,
+                    'sum(ray_resources{Name="CPU",State="USED"})',
                 ),
             ),
         ),
@@ -142,7 +124,42 @@ SERVE = Board(
     "Serve",
     (
         Row(
-            "At the door",
+            "At the gateway",
+            (
+                Chart(
+                    "Requests at the gateway",
+                    "Requests per second by application, however they ended.",
+                    "reqps",
+                    (Query(f"sum by (application) (rate(daybreak_requests_total[{RATE}]))", "{{application}}"),),
+                ),
+                Chart(
+                    "Requests that failed",
+                    "Per second: those that no application answered, and answers with a status of 500 and above.",
+                    "reqps",
+                    (
+                        Query(
+                            "sum by (application, outcome) "
+                            f'(rate(daybreak_requests_total{{outcome=~"failed|errors"}}[{RATE}]))',
+                            "{{application}} {{outcome}}",
+                        ),
+                    ),
+                ),
+                Chart(
+                    "Latency at the gateway",
+                    "How long clients waited, half of all requests and 99 of 100; of streams until they began.",
+                    "s",
+                    _half_and_most(_WAITED, "application"),
+                ),
+                Chart(
+                    "Requests that waited",
+                    "Per second: held in the gateway while no application could answer.",
+                    "reqps",
+                    (Query(f"sum by (application) (rate(daybreak_requests_held_total[{RATE}]))", "{{application}}"),),
+                ),
+            ),
+        ),
+        Row(
+            "At Serve's door",
             (
                 Chart(
                     "Requests by status",
@@ -183,19 +200,13 @@ SERVE = Board(
                     "Latency by route",
                     "How long replicas took, half of all requests and 99 of 100.",
                     "ms",
-                    (
-                        Query(_quantile(0.5, _LATENCY, "route"), "{{route}} 50%"),
-                        Query(_quantile(0.99, _LATENCY, "route"), "{{route}} 99%"),
-                    ),
+                    _half_and_most(_LATENCY, "route"),
                 ),
                 Chart(
                     "Latency by deployment",
                     "How long replicas took, half of all requests and 99 of 100.",
                     "ms",
-                    (
-                        Query(_quantile(0.5, _LATENCY, "deployment"), "{{deployment}} 50%"),
-                        Query(_quantile(0.99, _LATENCY, "deployment"), "{{deployment}} 99%"),
-                    ),
+                    _half_and_most(_LATENCY, "deployment"),
                 ),
                 Chart(
                     "Queue",

@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, DataSourceRef
 
-# As the provisioned source is called in daybreak.services.monitoring.
+# As the provisioned source is called in daybreak.services.watching.processes.
 SOURCE = DataSourceRef("prometheus", "daybreak")
 COLUMNS = 24
 # Beside the interval that the user chose, a stretch in which every counter was read several times.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from daybreak.backends import procfs
+from daybreak.backends.process.members import Scan
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
@@ -79,7 +79,7 @@ class Cluster:
     def pid_of(self, comm: str) -> int:
         """A process of the head with this name, such as `raylet`."""
         handle = json.loads(next(self.home.glob("visits/services/head.*.json")).read_text())
-        members = procfs.members(handle["instance"], handle["pid"], handle["started_ticks"])
+        members = Scan().members(handle["instance"], handle["pid"], handle["started_ticks"])
         return next(process.pid for process in members if process.comm == comm)
 
     def runs(self) -> list[dict[str, Any]]:

@@ -15,30 +15,93 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from daybreak.api import Cluster, cluster, down, load, restart, scale, status, up
-    from daybreak.errors import DaybreakError
+    from daybreak.api import (
+        Cluster,
+        cluster,
+        down,
+        load,
+        pause,
+        restart,
+        restart_application,
+        restart_service,
+        resume,
+        rollback,
+        scale,
+        status,
+        up,
+        versions,
+    )
+    from daybreak.errors import (
+        DaybreakError,
+        EngineError,
+        Interrupted,
+        KeeperError,
+        NotRunning,
+        PreflightError,
+        ServiceDied,
+        SpecError,
+        StepFailed,
+        UsageError,
+        VettingFailed,
+        WaitError,
+        WaitTimeout,
+    )
     from daybreak.spec.load import LoadedSpec
 
+# In the order of the tree in `daybreak.errors`.
+_ERRORS = (
+    "DaybreakError",
+    "UsageError",
+    "SpecError",
+    "PreflightError",
+    "VettingFailed",
+    "WaitError",
+    "ServiceDied",
+    "WaitTimeout",
+    "StepFailed",
+    "EngineError",
+    "KeeperError",
+    "NotRunning",
+    "Interrupted",
+)
 __all__ = [
     "Cluster",
     "DaybreakError",
+    "EngineError",
+    "Interrupted",
+    "KeeperError",
     "LoadedSpec",
+    "NotRunning",
+    "PreflightError",
+    "ServiceDied",
+    "SpecError",
+    "StepFailed",
+    "UsageError",
+    "VettingFailed",
+    "WaitError",
+    "WaitTimeout",
     "__version__",
     "cluster",
     "down",
     "load",
+    "pause",
     "restart",
+    "restart_application",
+    "restart_service",
+    "resume",
+    "rollback",
     "scale",
     "status",
     "up",
+    "versions",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DaybreakError":
-        from daybreak.errors import DaybreakError
+    if name in _ERRORS:
+        from daybreak import errors
 
-        return DaybreakError
+        return getattr(errors, name)
     if name == "LoadedSpec":
         from daybreak.spec.load import LoadedSpec
 

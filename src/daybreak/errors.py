@@ -14,12 +14,15 @@ DaybreakError                  1   something failed
 ├── EngineError                1   Docker's engine cannot be reached or refused; carries its HTTP status
 ├── KeeperError                1   the keeper cannot be reached or refused
 │   └── NotRunning             1   the cluster has nothing that the command could work on
-└── Interrupted              130   the user asked to stop
+├── Interrupted              130   the user asked to stop
+└── RemoteError                    of a kind that only the keeper's version of daybreak knows; its own exit code
+
+An error that happens in the keeper arrives at the caller as what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,18 +62,6 @@ class DaybreakError(Exception):
     def unfolded(self) -> list[str]:
         """All that is known, instead of `details`: whole tracebacks."""
         return self.details()
-
-    def to_json(self) -> dict[str, Any]:
-        """The error as plain JSON values; what travels from the keeper to the command."""
-        return {
-            "type": type(self).__name__,
-            "message": self.message,
-            "hint": self.hint,
-            "details": self.details(),
-            "unfolded": self.unfolded(),
-            "aftermath": self.aftermath,
-            "exit_code": self.exit_code,
-        }
 
 
 class UsageError(DaybreakError):
@@ -198,6 +189,10 @@ class WaitTimeout(WaitError):
         super().__init__(message, **rest)
         self.reason = reason
 
+    def reword(self, change: Callable[[str], str]) -> None:
+        super().reword(change)
+        self.reason = change(self.reason)
+
 
 class StepFailed(DaybreakError):
     """One or more services failed to start or stop; `failures` holds each one's own error."""
@@ -267,9 +262,9 @@ class Interrupted(DaybreakError):
 
 
 class RemoteError(DaybreakError):
-    """An error that happened in the keeper, as the command received it."""
+    """An error that happened in the keeper, of a kind that is not known here."""
 
-    def __init__(self, payload: dict[str, Any]) -> None:
+    def __init__(self, payload: Mapping[str, Any]) -> None:
         super().__init__(str(payload["message"]), hint=payload.get("hint"))
         self.exit_code = int(payload.get("exit_code", EXIT_FAILED))
         self.type = str(payload.get("type", "DaybreakError"))

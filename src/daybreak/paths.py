@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.errors import PreflightError, UsageError
+from daybreak.names import VERSIONS
 
 HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
 SHORTER = f"choose another place for sockets with {RUNTIME}=/short/path"
@@ -60,23 +61,10 @@ def short(folder: str) -> str:
     return f"~{folder[len(home) :]}" if home != "/" and f"{folder}/".startswith(f"{home}/") else folder
 
 
-@dataclass(frozen=True)
-class ClusterPaths:
-    """The files of one cluster, below `root` (kept) and `runtime` (short-lived)."""
+class _Kept:
+    """What outlives the cluster, below the state folder `root`."""
 
-    name: str
     root: Path
-    runtime: Path
-
-    @classmethod
-    def of(cls, name: str) -> ClusterPaths:
-        root = state_root() / name
-        digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-        return cls(name=name, root=root, runtime=runtime_root() / digest)
-
-    @property
-    def socket(self) -> Path:
-        return self.runtime / "keeper.sock"
 
     @property
     def lock(self) -> Path:
@@ -92,14 +80,14 @@ class ClusterPaths:
         return self.root / "wanted.json"
 
     @property
+    def pause(self) -> Path:
+        """There while requests wait because somebody has asked for it (JSON, 0600)."""
+        return self.root / "pause.json"
+
+    @property
     def owner(self) -> Path:
         """The folder that the cluster belongs to (JSON, 0600)."""
         return self.root / "owner.json"
-
-    @property
-    def environment(self) -> Path:
-        """The environment of the command that last started the app tier (JSON, 0600); gone with the cluster's end."""
-        return self.runtime / "environment.json"
 
     @property
     def records(self) -> Path:
@@ -138,6 +126,42 @@ class ClusterPaths:
         return self.root / "sweep.json"
 
     @property
+    def learned(self) -> Path:
+        """What the application has been seen to import."""
+        return self.root / "warm" / "learned.json"
+
+
+class _Versions:
+    """What was deployed, below the state folder `root`."""
+
+    root: Path
+
+    @property
+    def versions(self) -> Path:
+        """What was deployed with success, each version in a file (JSON, 0600), and the files that they have."""
+        return self.root / "versions"
+
+    @property
+    def code(self) -> Path:
+        """The folders of versions that are deployed again, and for each slot a link to the one in use."""
+        return self.root / VERSIONS
+
+
+class _ShortLived:
+    """Sockets and what goes with the cluster's end, below `runtime`."""
+
+    runtime: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime / "keeper.sock"
+
+    @property
+    def environment(self) -> Path:
+        """The environment of the command that last started the app tier (JSON, 0600); gone with the cluster's end."""
+        return self.runtime / "environment.json"
+
+    @property
     def warm(self) -> Path:
         """The warm template's socket and files."""
         return self.runtime / "warm"
@@ -147,14 +171,24 @@ class ClusterPaths:
         """One file for each process that the template has forked."""
         return self.warm / "forks"
 
-    @property
-    def learned(self) -> Path:
-        """What the application has been seen to import."""
-        return self.root / "warm" / "learned.json"
-
     def ray_temp(self, node: str) -> Path:
         """Ray's `--temp-dir` of one node; each needs its own."""
         return self.runtime / node
+
+
+@dataclass(frozen=True)
+class ClusterPaths(_Kept, _Versions, _ShortLived):
+    """The files of one cluster."""
+
+    name: str
+    root: Path
+    runtime: Path
+
+    @classmethod
+    def of(cls, name: str) -> ClusterPaths:
+        root = state_root() / name
+        digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+        return cls(name=name, root=root, runtime=runtime_root() / digest)
 
     def ensure(self) -> None:
         """Create the folders with mode 0700 and prove that they can be written to.

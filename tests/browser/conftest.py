@@ -45,7 +45,7 @@ class Tab:
     def __init__(self, browser: Browser, world: World, **options: Any) -> None:
         self.context = browser.new_context(reduced_motion="reduce", **options)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)
         self.world = world
         self.troubles: list[str] = []
         self.requests: list[str] = []

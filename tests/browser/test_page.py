@@ -12,7 +12,8 @@ import pytest
 from daybreak.timeline.event import Kind, Outcome, RunKind
 from tests.browser.conftest import SERVICES, Tab
 from tests.browser.world import World
-from tests.unit.page.fake import TOKEN, FakeSource
+from tests.unit.show.page.fake import BEGAN, TOKEN, FakeSource
+from tests.unit.show.page.test_traffic_view import application, counts, second
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -78,6 +79,26 @@ def test_a_restart_is_seen_while_it_happens(tab: Tab, world: World) -> None:
     assert page.evaluate("document.querySelector('#said').textContent") == "demo is ready"
     # The same nodes were changed: nothing jumped, and no focus was lost.
     assert page.evaluate("window.same === document.querySelector('#services table')")
+
+
+def test_requests_are_seen_every_second_and_nothing_else_is_drawn_for_it(tab: Tab, world: World) -> None:
+    world.do(start)
+    page = tab.open()
+    assert page.evaluate("document.querySelector('#traffic').hidden")
+
+    def come(source: FakeSource, requests: int) -> None:
+        source.status_of_traffic = {"seconds": 10, "applications": [application("shop", requests)]}
+        source.seconds_now = [second(int(BEGAN), shop=counts(requests))]
+
+    world.do(lambda source: come(source, 50))
+    # That there is a gateway is news of the whole page; from then on it is only that part that is asked for.
+    world.do(lambda source: source.tell(Kind.NOTE, text="a gateway", level="info"))
+    expect(page, "#traffic", "5 requests/s")
+    with page.expect_request(f"{world.url}traffic"):
+        world.do(lambda source: come(source, 120))
+    expect(page, "#traffic", "12 requests/s")
+    assert page.evaluate("document.querySelectorAll('#traffic polyline.rate').length") == 1
+    assert overflow(page) <= 0
 
 
 def test_a_crash_is_seen(tab: Tab, world: World) -> None:

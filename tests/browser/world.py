@@ -9,15 +9,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daybreak.page.access import Access
-from daybreak.page.door import bind
-from daybreak.page.live import Hub
-from daybreak.page.server import Serving, serve
-from daybreak.page.source import Site
-from tests.unit.page.fake import TOKEN, FakeSource
+from daybreak.show.page.access import Access
+from daybreak.show.page.listen import bind
+from daybreak.show.page.live import Hub
+from daybreak.show.page.server import Serving, serve
+from daybreak.show.page.source import Address
+from tests.unit.show.page.fake import TOKEN, FakeSource
 
 T = TypeVar("T")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class World:
@@ -27,7 +27,7 @@ class World:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.site = Site("127.0.0.1", port)
+        self.site = Address("127.0.0.1", port)
         self.url = self.site.url
         self._folder = folder
         self._services = services

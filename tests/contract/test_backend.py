@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from daybreak.backends.base import Backend, CommandResult, Exit, Handle, State
-from daybreak.backends.docker import DockerBackend
+from daybreak.backends.docker.backend import DockerBackend
 from daybreak.backends.fake import FakeBackend, Script
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Container, Network, Restart, Service, StopPolicy, Tier
+from daybreak.services.service import Container, Network, Restart, Service, StopPolicy, Tier
 from tests.docker.helpers import BASE, require_engine
+from tests.helpers import DEADLINE_S, eventually
 
 SUBNET = "10.211.77.0/24"
 RUNS_ON = "import time; time.sleep(600)"
@@ -128,7 +129,7 @@ async def started(bench: Bench, name: str, instance: str = "i1") -> AsyncIterato
 def run(story: Callable[[], Awaitable[None]], bench: Bench | None = None) -> None:
     async def limited() -> None:
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE_S):
                 await story()
         finally:
             if bench is not None and bench.close is not None:
@@ -201,8 +202,8 @@ def test_commands_answer_with_their_code_and_never_outlive_their_deadline(bench:
     async def story() -> None:
         service = bench.service("runs")
         async with started(bench, "runs"):
-            assert (await bench.backend.run(service, ("true",), timeout_s=5)).code == 0
-            assert (await bench.backend.run(service, ("false",), timeout_s=5)).code == 1
+            assert (await bench.backend.run(service, ("true",), timeout_s=DEADLINE_S)).code == 0
+            assert (await bench.backend.run(service, ("false",), timeout_s=DEADLINE_S)).code == 1
             assert (await bench.backend.run(service, ("sleep", "60"), timeout_s=0.5)).code == 124
 
     run(story, bench)
@@ -219,8 +220,7 @@ def test_a_process_that_ignores_its_signal_is_killed_after_the_grace(tmp_path: P
     async def story() -> None:
         handle = await backend.start(service, instance="i1", generation=1, bound={})
         log = paths.logs / "deaf.log"
-        while "deaf\n" not in log.read_text():
-            await asyncio.sleep(0.01)
+        await eventually(lambda: "deaf\n" in log.read_text())
         stopped = await backend.stop(handle)
         assert stopped.killed >= 1
         assert list(await backend.observe()) == []

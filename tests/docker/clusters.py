@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daybreak.engine import labels
-from daybreak.images.client import Client
+from daybreak.docker import labels
+from daybreak.docker.command import Client
+from daybreak.errors import EngineError
+from tests import evidence
 from tests.integration.conftest import Sandbox, make_sandbox
 
 STARTER = Path(__file__).parents[2] / "src" / "daybreak" / "spec" / "starter" / "app.py"
@@ -58,6 +60,12 @@ class Docked:
                 return False
         return True
 
+    def evidence(self) -> str:
+        """The containers and how they ended; their logs, and Ray's, lie in the sandbox's folders."""
+        shown = "{{.Name}} {{json .State}}"
+        found = list(self.containers().values())
+        return self.engine.ask("inspect", "--format", shown, *found) if found else "no containers"
+
     def remove(self) -> None:
         """Whatever a failed test has left."""
         for identity in self.containers().values():
@@ -65,16 +73,24 @@ class Docked:
         for name in self.volumes():
             self.engine.ask("volume", "rm", name)
         for name in self.networks():
-            self.engine.ask("network", "rm", name)
+            try:
+                self.engine.ask("network", "rm", name)
+            except EngineError:
+                # A keeper that is just leaving has removed it.
+                if name in self.networks():
+                    raise
 
 
 @contextmanager
 def docked(folder: Path, engine: Client, name: str = "it") -> Iterator[Docked]:
     """A cluster for a test; nothing is left of it."""
     made = Docked(make_sandbox(folder, name), engine)
+    containers = f"containers of {made.sandbox.home}"
+    evidence.watch(containers, made.evidence)
     try:
         yield made
     finally:
+        evidence.unwatch(containers)
         try:
             made.sandbox.tear_down()
         finally:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.docker import command as docker
+from daybreak.docker.command import Client
+from daybreak.docker.images.build import arguments
+from daybreak.docker.images.choice import choose
 from daybreak.errors import DaybreakError
-from daybreak.images import client as docker
-from daybreak.images.build import arguments
-from daybreak.images.choice import choose
-from daybreak.images.client import Client
 from daybreak.paths import ClusterPaths
-from tests.docker.helpers import BASE, HOW, Composer, Project, require_engine
+from tests.docker.helpers import BASE, HOW, Composer, Project, require_engine, tag
+from tests.environment import proxies
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = "rayproject/ray:2.20.0-py311"
@@ -53,7 +54,7 @@ def paths(tmp_path: Path) -> ClusterPaths:
 @pytest.fixture(scope="session")
 def bare(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project without any code, and its image of Ray 2.60.0."""
-    project = Project(tmp_path_factory.mktemp("bare"), engine, "daybreak-test/bare:latest", ROOT / "constraints")
+    project = Project(tmp_path_factory.mktemp("bare"), engine, tag("bare"), ROOT / "constraints")
     project.build("--ray-version", "2.60.0")
     yield project
     project.remove()
@@ -90,7 +91,9 @@ def _make_official(engine: Client, secrets: Path) -> None:
     context = secrets / "context.tar"
     context.write_bytes(stream.getvalue())
     lines: list[str] = []
-    words = [*arguments(choose(), secrets, os.environ), "--target", "ray", "--tag", OFFICIAL]
-    with context.open("rb") as file:
+    with pytest.MonkeyPatch.context() as patch, context.open("rb") as file:
+        for name, value in proxies.items():
+            patch.setenv(name, value)
+        words = [*arguments(choose(), secrets, os.environ), "--target", "ray", "--tag", OFFICIAL]
         code = engine.build(words, file, lines.append)
     assert code == 0, "\n".join(lines[-30:])

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from daybreak.engine.connect import connect
+from daybreak.docker.command import Client
+from daybreak.docker.connect import connect
 from daybreak.errors import DaybreakError
-from daybreak.images.client import Client
+from tests.environment import proxies
 
 DEADLINE_S = 120.0
 BASE = "python:3.11-slim-bookworm"
@@ -76,7 +77,7 @@ def require_engine(*images: str) -> None:
         client = connect()
         try:
             for image in (BASE, *images):
-                client.image(image)
+                client.images.inspect(image)
         finally:
             client.close()
     except DaybreakError as error:
@@ -117,29 +118,27 @@ class Composer:
 def daybreak(folder: Path, *words: str) -> str:
     """What the command prints; it must succeed."""
     command = [str(Path(sys.executable).with_name("daybreak")), *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, timeout=600)
+    env = os.environ | proxies
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=env, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def tag(name: str) -> str:
+    """A name for an image of these tests; others that run at the same time, on the same engine, have their own."""
+    return f"daybreak-test/{name}-{os.getpid()}:latest"
 
 
 @contextmanager
 def container(engine: Client, image: str, *argv: str, options: tuple[str, ...] = ()) -> Iterator[str]:
     """A container that runs, by its id; gone afterwards."""
-    identity = engine.ask("run", "--detach", *options, image, *argv)
+    # In two steps: one that cannot be started is there all the same.
+    identity = engine.ask("create", *options, image, *argv)
     try:
+        engine.ask("start", identity)
         yield identity
     finally:
         engine.ask("rm", "--force", "--volumes", identity)
-
-
-def until(what: str, there: Callable[[], Any]) -> Any:
-    """The first true answer. Fails after the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if found := there():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: not within {DEADLINE_S:g} s")
 
 
 def succeeds(engine: Client, identity: str, *argv: str) -> bool:

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from daybreak.backends.base import CommandResult, State
-from daybreak.backends.docker import DockerBackend
-from daybreak.engine import labels
-from daybreak.engine.client import EngineClient
+from daybreak.backends.docker.backend import DockerBackend
+from daybreak.docker import labels
+from daybreak.docker.api import EngineClient
 from daybreak.errors import EngineError, ServiceDied
-from daybreak.health.checks import Ready, attempt
+from daybreak.health.checks import attempt
+from daybreak.health.verdict import Ready
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import (
+from daybreak.services.service import (
     ConfigFile,
     Container,
     Joined,
@@ -42,8 +43,8 @@ from tests.docker.world import (
     run,
     service,
     start,
-    until,
 )
+from tests.helpers import eventually
 
 
 def test_labels_are_all_that_is_needed_to_adopt(paths: ClusterPaths) -> None:
@@ -58,7 +59,7 @@ def test_labels_are_all_that_is_needed_to_adopt(paths: ClusterPaths) -> None:
                 assert found["HostConfig"]["RestartPolicy"]["Name"] == "no"
                 # Its end is told to a backend that did not start it.
                 ending = asyncio.ensure_future(later.exited(handle))
-                client.kill(found["Id"], "SIGKILL")
+                client.containers.kill(found["Id"], "SIGKILL")
             assert (await ending).reason == "exited with code 137 (SIGKILL)"
             assert [one.state for one in await later.observe()] == [State.BROKEN]
             await later.close()
@@ -93,17 +94,17 @@ def test_what_others_have_under_the_same_names_is_left_alone(
             assert one_of(client, paths)["Name"] == "/daybreak-backend-api-g2-bbbb"
             with pytest.raises(ServiceDied, match="a network daybreak-test-foreign already, and it was not made by"):
                 await start(backend, wanted, "i2")
-        assert client.inspect(foreign)["State"]["Status"] == "created"
-        assert client.networks(name=network.name)
+        assert client.containers.inspect(foreign)["State"]["Status"] == "created"
+        assert client.networks.list(name=network.name)
 
     with asking() as client:
-        foreign = client.create({"Image": BASE, "Cmd": ["true"]}, "daybreak-backend-api-g2-aaaa")
-        client.create_network(network.name, SUBNET, {})
+        foreign = client.containers.create({"Image": BASE, "Cmd": ["true"]}, "daybreak-backend-api-g2-aaaa")
+        client.networks.create(network.name, SUBNET, {})
         try:
             run(lambda: story(client, foreign))
         finally:
-            client.remove(foreign)
-            client.remove_network(network.name)
+            client.containers.remove(foreign)
+            client.networks.remove(network.name)
 
 
 def test_secrets_are_in_no_listing_and_files_belong_to_the_user(paths: ClusterPaths, tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ cat /etc/own/api.conf; touch /srv/api/mine && echo touched; exec sleep 600
     async def story() -> None:
         async with backend_of(paths) as backend:
             await start(backend, wanted)
-            await until(lambda: "touched\n" in log_of(paths))
+            await eventually(lambda: "touched\n" in log_of(paths))
             shown = log_of(paths).splitlines()[1:]
             modes = ["755 0", "400 1234", "400 1234", "600 1234"]
             assert shown == ["password open-sesame", "1234", *modes, "instance i1", "touched"]
@@ -173,17 +174,17 @@ def test_volumes_outlive_their_containers_until_they_are_purged(paths: ClusterPa
     async def story(client: EngineClient) -> None:
         async with backend_of(paths, "db") as backend:
             handle = await start(backend, write)
-            assert client.volume(volume)["Labels"][labels.ROOT] == str(paths.root)
+            assert client.volumes.inspect(volume)["Labels"][labels.ROOT] == str(paths.root)
             await backend.stop(handle)
             again = await start(backend, read, "i2")
             assert (await backend.exited(again)).clean
             assert log_of(paths, "db").endswith("kept\n")
             await backend.stop(again)
             await backend.purge(["another"])
-            assert client.volume(volume)
+            assert client.volumes.inspect(volume)
             await backend.purge(["db"])
             with pytest.raises(EngineError, match="no such volume"):
-                client.volume(volume)
+                client.volumes.inspect(volume)
 
     with asking() as client:
         run(lambda: story(client))
@@ -216,7 +217,7 @@ def test_many_start_at_once_in_one_network_that_goes_with_the_last(paths: Cluste
     async def story(client: EngineClient) -> None:
         async with backend_of(paths) as backend:
             handles = await asyncio.gather(*(start(backend, one, one.name) for one in wanted))
-            (made,) = client.networks(name=network.name)
+            (made,) = client.networks.list(name=network.name)
             assert made["Labels"][labels.ROOT] == str(paths.root)
             for host, port in ((ADDRESS, 8080), ("10.211.78.12", 8080), ("127.0.0.1", 18765)):
                 check = TcpCheck(host, port)
@@ -224,11 +225,11 @@ def test_many_start_at_once_in_one_network_that_goes_with_the_last(paths: Cluste
                     await asyncio.sleep(0.01)
             await asyncio.gather(*(backend.stop(handle) for handle in handles))
             await backend.purge([])
-            assert client.networks(name=network.name) == []
+            assert client.networks.list(name=network.name) == []
             # Somebody removed it behind the backend's back: it is made anew.
             again = await start(backend, wanted[0])
             await backend.stop(again)
-            client.remove_network(network.name)
+            client.networks.remove(network.name)
             await start(backend, wanted[0], "i3")
 
     with asking() as client:

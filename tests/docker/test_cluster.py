@@ -15,22 +15,23 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.images.client import Client
+from daybreak.docker.command import Client
+from daybreak.machine.engine import prefix_of
 from daybreak.paths import ClusterPaths
-from daybreak.survey.engine import prefix_of
 from daybreak.timeline.event import Kind
-from daybreak.timeline.store import Store
+from daybreak.timeline.reader import Reader
 from tests.docker.clusters import STARTER, Docked, docked
 from tests.docker.conftest import ROOT
-from tests.docker.helpers import Project, require_engine
-from tests.integration.conftest import until
+from tests.docker.helpers import Project, require_engine, tag
+from tests.helpers import until
+from tests.integration.conftest import GATEWAY
 from tests.integration.starter import visit, visits
 
-IMAGE = "daybreak-test/cluster:latest"
+IMAGE = tag("cluster")
 REQUIREMENTS = "psycopg[binary]\n"
 NODES = ("head", "worker-1", "worker-2")
 PROMETHEUS = "prom/prometheus:v3.5.0"
-# A worker's own need is added to what it offers; see services/containers.py.
+# A worker's own need is added to what it offers; see services/ray/containers.py.
 LIMIT_MIB = 100 + 80 + 768
 # The raylet becomes what the kernel kills first; then memory is used up.
 HOG = """
@@ -95,7 +96,7 @@ def test_up_brings_everything_up(made: Docked) -> None:
     assert f"serve        {made.sandbox.url}" in done.stdout
     status = made.sandbox.status()
     assert (status["state"], status["backend"]) == ("ready", "docker")
-    assert list(made.sandbox.services()) == ["postgres", *NODES, "serve", "web", "cache"]
+    assert list(made.sandbox.services()) == ["postgres", *GATEWAY, *NODES, "serve", "web", "cache"]
     assert set(made.containers()) == {"postgres", *NODES, "cache"}
     assert made.sandbox.get("/health")
     assert visit(made.sandbox) == 1
@@ -124,7 +125,7 @@ def test_the_engine_sees_them_healthy(made: Docked) -> None:
 
 def test_the_doctor_finds_nothing_wrong_with_it(made: Docked) -> None:
     with made.sandbox.popen("doctor", "--json") as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=120)
     found = json.loads(said)
     assert found["running"]
     wrong = {one["name"]: one["findings"] for one in found["diagnoses"] if one["severity"] in ("error", "warning")}
@@ -155,7 +156,7 @@ def test_a_restart_under_load_keeps_the_database_and_its_rows(made: Docked) -> N
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        made.sandbox.run("restart")
+        made.sandbox.run("restart", "--in-place")
         until(lambda: written[0] > 5, what="requests are answered again")
     finally:
         ended.set()
@@ -234,7 +235,7 @@ def test_a_killed_keeper_finds_its_containers_again(made: Docked) -> None:
     until(lambda: made.sandbox.status()["state"] == "ready", what="adopted")
     assert made.sandbox.status()["keeper_pid"] != keeper
     assert made.containers() == before
-    assert list(made.sandbox.services()) == ["postgres", *NODES, "serve", "web", "cache"]
+    assert list(made.sandbox.services()) == ["postgres", *GATEWAY, *NODES, "serve", "web", "cache"]
 
 
 def test_a_worker_that_runs_out_of_memory_is_told_so(made: Docked) -> None:
@@ -244,7 +245,7 @@ def test_a_worker_that_runs_out_of_memory_is_told_so(made: Docked) -> None:
     made.spoil("worker-1", HOG)
     until(lambda: made.containers().get("worker-1") not in (None, before), what="a new container")
     until(lambda: made.sandbox.status()["state"] == "ready", what="ready again")
-    with closing(Store(made.sandbox.root / "timeline.db", read_only=True)) as store:
+    with closing(Reader(made.sandbox.root / "timeline.db")) as store:
         reasons = [found.data["reason"] for found in store.recent(50, (Kind.EXITED,)) if found.service == "worker-1"]
     assert f"ran out of memory (limit {LIMIT_MIB} MiB)" in reasons[-1]
     assert "the container's memory was used up" in made.sandbox.run("logs", "worker-1").stdout
@@ -304,7 +305,7 @@ def bounded(made: Docked) -> Iterator[Docked]:
 def test_prometheus_is_a_container_that_a_restart_leaves_alone(bounded: Docked) -> None:
     before = bounded.containers()
     until(lambda: scraped(bounded) == {"daybreak", "ray"}, what="Prometheus has both jobs")
-    bounded.sandbox.run("restart")
+    bounded.sandbox.run("restart", "--in-place")
     after = bounded.containers()
     assert {name for name in before if before[name] != after[name]} == {"head", "cache"}
     until(lambda: scraped(bounded) == {"daybreak", "ray"}, what="Prometheus has the new generation")

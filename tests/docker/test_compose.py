@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from daybreak.images.client import Client
+from daybreak.docker.command import Client
 from tests.docker.conftest import ROOT
-from tests.docker.helpers import Composer, Project, container, daybreak, succeeds, until
+from tests.docker.helpers import Composer, Project, container, daybreak, succeeds, tag
+from tests.helpers import until
 
-TAG = "daybreak-test/compose:latest"
+TAG = tag("compose")
 OFFSET = 1_330
 ADDRESS = f"http://127.0.0.1:{8000 + OFFSET}"
 SPEC = """
@@ -138,8 +139,8 @@ def test_a_node_that_lost_its_raylet_comes_back(engine: Client, cluster: Path, c
     worker = composer.run(cluster, "ps", "-q", "worker").strip()
     before = started(engine, composer, cluster, "worker")
     engine.ask("exec", worker, "python", "-c", KILL, "raylet")
-    until("the worker to start again", lambda: started(engine, composer, cluster, "worker") != before)
-    until("the worker to be healthy", lambda: states(composer, cluster)["worker"] == "healthy")
+    until(lambda: started(engine, composer, cluster, "worker") != before, what="the worker to start again")
+    until(lambda: states(composer, cluster)["worker"] == "healthy", what="the worker to be healthy")
     assert ask("/health") == {"status": "ok"}
 
 

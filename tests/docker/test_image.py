@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.engine import labels
-from daybreak.images import label
-from daybreak.images.build import facts
-from tests.docker.helpers import HEALTH, Project, container, daybreak, succeeds, until
+from daybreak.docker import labels
+from daybreak.docker.images.build import facts
+from tests.docker.helpers import HEALTH, Project, container, daybreak, succeeds, tag
+from tests.helpers import until
 
 LARGEST = 400_000_000
 # Unpicking what runs needs no `ps`: a slim image has none.
@@ -37,7 +37,7 @@ print(json.dumps([shutil.which(name) for name in ("pip", "gcc", "cc", "make", "c
 def test_what_a_cluster_needs_can_be_imported(bare: Project) -> None:
     code = "import ray, ray.serve, numpy, fastapi, ray.dashboard.dashboard; print(ray.__version__)"
     assert bare.run("python", "-W", "error::ImportWarning", "-c", code) == "2.60.0"
-    haproxy = json.loads(bare.run("cat", label.FILE))["haproxy"]
+    haproxy = json.loads(bare.run("cat", labels.RAY_FILE))["haproxy"]
     assert "HAProxy" in bare.run(haproxy, "-v")
 
 
@@ -54,7 +54,7 @@ print(len(lacking), lacking)
 
 def test_the_label_says_what_the_file_says(bare: Project) -> None:
     found = bare.engine.inspect(bare.tag)["Config"]["Labels"]
-    ray = label.ray_of(found)
+    ray = labels.ray_of(found)
     assert ray is not None
     assert ray == facts(bare.engine, bare.tag)
     assert (ray["version"], ray["missing"], ray["python"]) == ("2.60.0", {}, "/opt/ray/bin/python")
@@ -73,7 +73,7 @@ def test_its_weight_is_shown(bare: Project) -> None:
 
 
 def test_a_change_of_code_makes_the_last_layer_only(bare: Project, tmp_path: Path) -> None:
-    project = Project(tmp_path, bare.engine, "daybreak-test/code:latest", bare.constraints)
+    project = Project(tmp_path, bare.engine, tag("code"), bare.constraints)
     (tmp_path / "app.py").write_text("text = 'one'\n")
     project.build("--ray-version", "2.60.0")
     before = project.layers()
@@ -98,9 +98,9 @@ def test_a_head_is_healthy_until_its_gcs_has_gone(bare: Project) -> None:
     command = ("ray", "start", "--head", "--block", "--num-cpus=1", "--disable-usage-stats")
     with container(engine, bare.tag, *command, options=("--shm-size", "256m", "--network", "none")) as head:
         assert not succeeds(engine, head, *HEALTH)
-        until("healthy by the program", lambda: succeeds(engine, head, *HEALTH))
+        until(lambda: succeeds(engine, head, *HEALTH), what="healthy by the program")
         state = "{{.State.Health.Status}}"
-        until("healthy by the engine", lambda: engine.ask("inspect", "--format", state, head) == "healthy")
+        until(lambda: engine.ask("inspect", "--format", state, head) == "healthy", what="healthy by the engine")
         engine.ask("exec", head, "python", "-c", "import ray.thirdparty_files, ray\n" + KILL_GCS)
         assert not succeeds(engine, head, *HEALTH)
 
@@ -108,8 +108,8 @@ def test_a_head_is_healthy_until_its_gcs_has_gone(bare: Project) -> None:
 def test_the_first_process_hands_signals_on(bare: Project) -> None:
     engine = bare.engine
     code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(7)); print('up', flush=True); signal.pause()"
-    with container(engine, bare.tag, "python", "-c", code) as one:
-        until("its first line", lambda: engine.ask("logs", one) == "up")
+    with container(engine, bare.tag, "python", "-c", code, options=("--network", "none")) as one:
+        until(lambda: engine.ask("logs", one) == "up", what="its first line")
         assert "dumb-init" in engine.ask("exec", one, "cat", "/proc/1/cmdline")
         engine.ask("stop", "--time", "50", one)
         assert engine.ask("inspect", "--format", "{{.State.ExitCode}}", one) == "7"

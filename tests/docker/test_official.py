@@ -6,23 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.images import label
-from daybreak.images.client import Client
+from daybreak.docker import labels
+from daybreak.docker.command import Client
 from tests.docker.clusters import docked
 from tests.docker.conftest import ROOT
-from tests.docker.helpers import HEALTH, Project, container, succeeds, until
+from tests.docker.helpers import HEALTH, Project, container, succeeds, tag
+from tests.helpers import until
 from tests.integration.conftest import APP
 
 pytestmark = pytest.mark.slow
 
 
 def test_the_versions_of_the_base_are_taken_over(engine: Client, official: str, tmp_path: Path) -> None:
-    project = Project(tmp_path, engine, "daybreak-test/official:latest", ROOT / "constraints")
+    project = Project(tmp_path, engine, tag("official"), ROOT / "constraints")
     (tmp_path / "requirements.txt").write_text("tabulate\n")
     built = project.build("--base", official, constraints="")
     try:
         assert built["ray"]["version"] == "2.20.0"
-        found = label.ray_of(engine.inspect(project.tag)["Config"]["Labels"])
+        found = labels.ray_of(engine.inspect(project.tag)["Config"]["Labels"])
         assert found == built["ray"]
         versions = "import fastapi, importlib.metadata as m, sys; print(m.version('fastapi'), m.version('pydantic'))"
         there = engine.ask("run", "--rm", "--network", "none", official, "python", "-c", versions)
@@ -31,7 +32,7 @@ def test_the_versions_of_the_base_are_taken_over(engine: Client, official: str, 
         assert project.run("id", "-u") == "1000"
         command = ("ray", "start", "--head", "--block", "--num-cpus=1", "--disable-usage-stats")
         with container(engine, project.tag, *command, options=("--shm-size", "256m", "--network", "none")) as head:
-            until("healthy", lambda: succeeds(engine, head, *HEALTH))
+            until(lambda: succeeds(engine, head, *HEALTH), what="healthy")
     finally:
         project.remove()
 

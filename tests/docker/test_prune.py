@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from daybreak.cli import doctor as command
-from daybreak.doctor import docker, engines
-from daybreak.doctor.engines import CommandEngine, Leftover, PackageEngine
-from daybreak.engine.connect import api
-from daybreak.engine.labels import CLUSTER as LABEL
+from daybreak.cli.doctor.prune import prune
+from daybreak.docker.command import Client
+from daybreak.docker.connect import connect
+from daybreak.docker.labels import CLUSTER as LABEL
 from daybreak.errors import DaybreakError, UsageError
-from daybreak.images.client import Client
+from daybreak.extras.doctor import engines
+from daybreak.extras.doctor.diagnoses import docker
+from daybreak.extras.doctor.engines import CommandEngine, Leftover, PackageEngine
 from tests.docker.helpers import BASE
 
 
@@ -123,20 +124,20 @@ def test_what_is_ours_and_unused_is_shown_and_then_deleted(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     before = made.there()
     with pytest.raises(UsageError, match="Delete all 4"):
-        command._prune(False, False)  # nobody is there to be asked
+        prune(yes=False, as_json=False)  # nobody is there to be asked
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [kind for kind, *_ in shown] == ["container", "network", "volume", "image"]
     assert {name.removeprefix(f"{made.word}-").removesuffix(":latest") for _, name, *_ in shown} == GOES
     assert made.there() == before
 
-    package = PackageEngine(api(60.0), 60.0)
+    package = PackageEngine(connect(60.0))
     found = docker.old(CommandEngine(60))
     assert docker.old(package) == found
     monkeypatch.setattr(engines, "find", lambda timeout_s: Halves(package, CommandEngine(timeout_s)))
-    command._prune(True, False)
+    prune(yes=True, as_json=False)
     assert made.there() == before - GOES
     assert capsys.readouterr().err == "deleted 4\n"
-    command._prune(True, False)
+    prune(yes=True, as_json=False)
     assert capsys.readouterr().err == "nothing of daybreak's is left in Docker\n"
 
 

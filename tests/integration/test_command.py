@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from daybreak.cli.app import app, perf
+from daybreak.cli.app import app
+from daybreak.cli.common.lazy import LazyGroup
+from tests.helpers import read_terminal
 from tests.integration.conftest import COMMAND, Sandbox
 
-COMMANDS = [[name] for name in app.commands if name != "perf"] + [["perf", name] for name in perf.commands]
+
+def commands(group: LazyGroup = app, *above: str) -> Iterator[tuple[list[str], click.Command]]:
+    """Every command that does something, with the words that call it."""
+    for name in group.commands:
+        found = group.load(name)
+        if isinstance(found, LazyGroup):
+            yield from commands(found, *above, name)
+        else:
+            yield [*above, name], found
+
+
+COMMANDS = [words for words, _ in commands()]
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
@@ -93,10 +107,20 @@ def test_what_needs_no_spec_waits_for_no_heavy_import(sandbox: Sandbox, words: l
 
 def test_every_option_is_in_the_docs() -> None:
     text = DOCS.read_text()
-    for command in (*app.commands.values(), *perf.commands.values()):
+    for _, command in commands():
         for option in command.params:
             if isinstance(option, click.Option):
                 assert any(flag in text for flag in option.opts), (command.name, option.opts)
+
+
+def test_every_option_that_the_docs_tell_is_there() -> None:
+    known = {" ".join(words): command for words, command in commands()}
+    for found in re.finditer(r"^    daybreak ((?:[a-z]+ ?)+)(.*(?:\n {6,}\[.*)*)$", DOCS.read_text(), re.MULTILINE):
+        words = found[1].split()
+        name = next((name for end in (2, 1) if (name := " ".join(words[:end])) in known), "")
+        flags = {flag for option in known[name].params for flag in option.opts} if name else {"-h", "--help"}
+        usage = re.sub(r" -- .*|  +#.*", "", found[2])
+        assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage)) <= flags | {"-h", "--help"}, found[0]
 
 
 def test_json_can_be_read_by_programs(sandbox: Sandbox) -> None:
@@ -119,11 +143,7 @@ def on_a_terminal(sandbox: Sandbox, env: dict[str, str]) -> str:
         stderr=theirs,
     )
     os.close(theirs)
-    text = b""
-    with contextlib.suppress(OSError):  # how the other side of a terminal ends
-        while chunk := os.read(ours, 4096):
-            text += chunk
-    os.close(ours)
+    text = read_terminal(ours)
     assert process.wait() == 2
     return text.decode()
 

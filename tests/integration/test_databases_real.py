@@ -21,21 +21,21 @@ import redis as redis_client
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from daybreak.services.base import CommandCheck, Service, StopPolicy
-from daybreak.services.connections import connection_files
-from daybreak.services.databases import postgres, redis
+from daybreak.machine import accounts
+from daybreak.machine.databases import find_postgres, find_redis
+from daybreak.machine.ports import free_ports
+from daybreak.machine.secrets import ensure_secrets
+from daybreak.services.databases.connections import connection_files
+from daybreak.services.databases.processes import postgres, redis
+from daybreak.services.service import CommandCheck, Service, StopPolicy
 from daybreak.services.site import PostgresServer, RayInstall, Site
 from daybreak.spec.model import Spec
-from daybreak.survey import accounts
-from daybreak.survey.databases import find_postgres, find_redis
-from daybreak.survey.ports import free_ports
-from daybreak.survey.secrets import ensure_secrets
-from tests.integration.conftest import has_gone, until
+from tests.helpers import has_gone, until
 
 pytestmark = pytest.mark.database
 
 NOBODY = 65534
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 BUSY = "DO $$ BEGIN LOOP END LOOP; END $$"
 
 

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.integration.conftest import Sandbox, until
+from tests.helpers import until
+from tests.integration.conftest import GATEWAY, Sandbox
 from tests.integration.starter import DATABASES, STARTER, starter_spec, visit, visits
 
 pytestmark = pytest.mark.ray
@@ -19,7 +20,7 @@ def test_up_brings_everything_up(shared: Sandbox) -> None:
     assert f"serve        {shared.url}" in done.stdout
     status = shared.status()
     assert status["state"] == "ready"
-    assert list(shared.services()) == ["warm", "postgres", "redis", "head", "worker-1", "worker-2", "serve"]
+    assert list(shared.services()) == ["warm", *DATABASES, *GATEWAY, "head", "worker-1", "worker-2", "serve"]
     assert shared.get("/health")
     assert visit(shared) == 1
     assert visits(shared) == 1
@@ -50,7 +51,7 @@ def test_scale_changes_only_the_workers(shared: Sandbox) -> None:
     after = shared.column("pid")
     assert {**before, "worker-3": after["worker-3"]} == after
     shared.run("scale", "1")
-    assert set(shared.services()) == {"warm", "postgres", "redis", "head", "worker-1", "serve"}
+    assert set(shared.services()) == {"warm", *DATABASES, *GATEWAY, "head", "worker-1", "serve"}
     assert shared.status()["state"] == "ready"
     assert visits(shared) == 1
 
@@ -67,6 +68,40 @@ def test_the_environment_reaches_ray_and_the_databases(shared: Sandbox) -> None:
     assert token in found.stdout
 
 
+CANCELS = """
+import pathlib, sys, time
+import ray
+
+ray.init(log_to_driver=False)
+
+
+@ray.remote(max_retries=0)
+def slow(started):
+    pathlib.Path(started).touch()
+    while True:
+        time.sleep(0.01)
+
+
+task = slow.remote(sys.argv[1])
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+ray.cancel(task)
+try:
+    ray.get(task, timeout=60)
+except ray.exceptions.GetTimeoutError:
+    raise
+except ray.exceptions.RayError as error:
+    print("cancelled" if "Cancelled" in str(type(error)) else error)
+"""
+
+
+def test_a_task_that_is_cancelled_ends(shared: Sandbox) -> None:
+    """Ray interrupts it, and where SIGINT is ignored that does nothing."""
+    (shared.folder / "cancels.py").write_text(CANCELS)
+    done = shared.run("run", "--", "python", "cancels.py", str(shared.folder / "started"))
+    assert done.stdout.strip() == "cancelled"
+
+
 def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
     code = "import ray; ray.init(); print('job', ray.get(ray.remote(lambda: 6 * 7).remote()))"
     (shared.folder / "job.py").write_text(code)
@@ -76,7 +111,7 @@ def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
 
 def test_logs_show_services_and_rays_own_files(shared: Sandbox) -> None:
     assert "daybreak: starting head" in shared.run("logs", "head").stdout
-    everything = shared.run("logs", "--all").stdout
+    everything = shared.run("logs", "--all", "--since", "1h").stdout
     for label in ("postgres", "redis", "serve", "head/raylet.out"):
         assert label in everything
 
@@ -94,6 +129,7 @@ def test_every_run_was_measured(shared: Sandbox) -> None:
     assert stats["critical_chain"]
     history = json.loads(shared.run("perf", "history", "--json").stdout)
     assert json.dumps(history).count('"ok"') >= 4
+    assert '"recovery"' not in json.dumps(history)  # nobody has done anything to the cluster
     assert "@ is when a service could start" in shared.run("perf", "stats").stdout
 
 

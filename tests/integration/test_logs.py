@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import APP, COMMAND, Sandbox, until
+from tests.helpers import read_terminal, until
+from tests.integration.conftest import APP, COMMAND, Sandbox
 
 pytestmark = pytest.mark.ray
 
@@ -76,8 +76,8 @@ class Following:
     def end(self) -> int:
         """Ctrl-C; returns the exit code."""
         os.killpg(self._process.pid, 2)
-        code = self._process.wait(timeout=10)
-        self._reader.join(timeout=10)
+        code = self._process.wait(timeout=60)
+        self._reader.join(timeout=60)
         for stream in (self._process.stdout, self._process.stderr):
             assert stream
             stream.close()
@@ -158,7 +158,7 @@ def test_following_goes_on_through_a_restart(cluster: Sandbox, following: Follow
     until(lambda: following.has("serve", "printed banana"), what="the replica's output")
     until(lambda: following.has("task says banana"), what="the task's output")
     session = head_session(cluster)
-    cluster.run("restart")
+    cluster.run("restart", "--in-place")
     assert head_session(cluster) != session
     cluster.get("/say/cherry")
     until(lambda: following.has("serve", "logged cherry"), what="the new replica's log")
@@ -183,11 +183,7 @@ def on_a_terminal(sandbox: Sandbox, **env: str) -> str:
         [*COMMAND, "logs", "-l", "3"], cwd=sandbox.folder, env=environment | {"TERM": "xterm"} | env, stdout=theirs
     ):
         os.close(theirs)
-        text = b""
-        with contextlib.suppress(OSError):  # how the other side of a terminal ends
-            while chunk := os.read(ours, 4096):
-                text += chunk
-    os.close(ours)
+        text = read_terminal(ours)
     return text.decode()
 
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,18 +17,26 @@ from typing import Any
 import pytest
 
 import daybreak
-from tests.integration.conftest import until
+from tests.helpers import DEADLINE_S, until
 
-RAYSIDE = Path(daybreak.__file__).parent / "rayside"
+PROGRAMS = Path(daybreak.__file__).parent / "programs" / "node"
 # A namespace in which it is the first process, and /proc shows that one's processes alone.
 ALONE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
-# Starts what the node cannot do without, and waits, as `ray start --block` does.
+# Starts what the node cannot do without, and waits, as `ray start --block` does; it does not end when it is asked to.
 RAY = """
 import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 children = [subprocess.Popen([path, "1000"]) for path in sys.argv[1:]]
 signal.pause()
 """
-STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(1000)"
+STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+print("up", flush=True)
+while True: signal.pause()
+"""
+# Longer than any deadline here: what waits for it does not come to its end.
+NEVER_S = 10_000.0
 
 
 def possible() -> bool:
@@ -53,7 +60,7 @@ class Node:
     def client(self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/") -> subprocess.Popen[str]:
         request = json.dumps({"argv": argv, "cwd": cwd})
         return subprocess.Popen(
-            [sys.executable, "-IS", str(RAYSIDE / "within.py"), str(self.folder / "node.sock"), request],
+            [sys.executable, "-IS", str(PROGRAMS / "stand_in.py"), str(self.folder / "node.sock"), request],
             env={**os.environ, **{f"WITHIN_{name}": value for name, value in (env or {}).items()}},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -63,13 +70,18 @@ class Node:
 
     def run(self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/", given: str = "") -> tuple[int, str]:
         with self.client(*argv, env=env, cwd=cwd) as process:
-            said, _ = process.communicate(given, timeout=20)
+            said, _ = process.communicate(given, timeout=DEADLINE_S)
         return process.returncode, said
 
     def first(self) -> int:
         """The node's own process, as this machine numbers it."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
+
+    def watches(self, pid: int) -> bool:
+        """Whether the node has the process's file open."""
+        files = Path(f"/proc/{self.first()}/fdinfo").iterdir()
+        return any(f"\nPid:\t{pid}\n" in file.read_text() for file in files)
 
     def named(self, name: str) -> int:
         """A process in the node by its name."""
@@ -96,7 +108,7 @@ def node(folder: Path, *vital: str, **job: Any) -> Iterator[Node]:
         "start": [sys.executable, "-c", RAY, *map(str, programs)],
         "vital": list(vital),
         "afterwards": [],
-        "grace_s": 5.0,
+        "grace_s": NEVER_S,
         "socket": str(folder / "node.sock"),
         "secrets": {"PASSWORD": str(folder / "secret")},
         "folders": [str(folder / "made")],
@@ -106,7 +118,7 @@ def node(folder: Path, *vital: str, **job: Any) -> Iterator[Node]:
     (folder / "job.json").write_text(json.dumps(told))
     (folder / "stale").touch()
     with open(folder / "output", "w") as output:
-        command = [*ALONE, sys.executable, "-IS", str(RAYSIDE / "node.py"), str(folder / "job.json")]
+        command = [*ALONE, sys.executable, "-IS", str(PROGRAMS / "node.py"), str(folder / "job.json")]
         process = subprocess.Popen(command, stdout=output, stderr=output, text=True)
     made = Node(folder, process)
     try:
@@ -125,7 +137,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_refuses_to_run_beside_others() -> None:
-    done = subprocess.run([sys.executable, str(RAYSIDE / "node.py"), "x"], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(PROGRAMS / "node.py"), "x"], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "the first one of a container" in done.stderr
 
@@ -156,7 +168,7 @@ def test_signals_go_to_the_program(folder: Path) -> None:
         assert one.stdout
         assert one.stdout.readline() == "up\n"
         one.send_signal(signal.SIGTERM)
-        assert one.wait(10) == 9
+        assert one.wait(DEADLINE_S) == 9
 
 
 def test_both_stop_and_go_on_together(folder: Path) -> None:
@@ -181,7 +193,7 @@ def test_the_end_of_the_container_is_told_by_others_first(folder: Path) -> None:
         made.process.kill()
         with pytest.raises(subprocess.TimeoutExpired):
             one.wait(1)
-        assert one.wait(10) == -signal.SIGKILL
+        assert one.wait(DEADLINE_S) == -signal.SIGKILL
 
 
 def test_a_killed_client_takes_its_program_along(folder: Path) -> None:
@@ -197,45 +209,42 @@ def test_a_killed_client_takes_its_program_along(folder: Path) -> None:
 def test_it_ends_at_once_without_a_process_that_it_needs(folder: Path, lost: str) -> None:
     with node(folder, "gcs_server", "raylet") as made:
         pid = until(lambda: made.named(lost), what=lost)
-        time.sleep(0.1)  # it looks for them every 20 ms
-        began = time.monotonic()
+        until(lambda: made.watches(pid), what=f"it has found {lost}")
         os.kill(pid, signal.SIGKILL)
-        assert made.process.wait(10) == 1
-        assert time.monotonic() - began < 1
-        assert "it cannot do without" in made.output
+        assert made.process.wait(DEADLINE_S) == 1
+        assert f"{lost} (pid " in made.output
 
 
 def test_it_ends_when_ray_start_does(folder: Path) -> None:
     with node(folder, start=[sys.executable, "-c", "raise SystemExit(3)"]) as made:
-        assert made.process.wait(10) == 3
+        assert made.process.wait(DEADLINE_S) == 3
         assert "ray start ended: exit code 3" in made.output
 
 
 def test_asked_to_end_it_asks_the_others_first(folder: Path) -> None:
-    code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(print('asked', flush=True))); signal.pause()"
+    code = "import sys; signal.signal(15, lambda *_: sys.exit(print('asked', flush=True)))"
+    code = f"import signal; {code}; print('up', flush=True); signal.pause()"
     with node(folder, start=[sys.executable, "-c", code]) as made:
-        time.sleep(0.3)
+        until(lambda: "up" in made.output, what="it runs")
         os.kill(made.first(), signal.SIGTERM)
-        assert made.process.wait(10) == 0
+        assert made.process.wait(DEADLINE_S) == 0
         assert "asked" in made.output
 
 
 def test_what_has_nothing_to_save_is_not_waited_for(folder: Path) -> None:
-    with node(folder, start=[sys.executable, "-c", STUBBORN], afterwards=["time.sleep(1000)"]) as made:
+    with node(folder, start=[sys.executable, "-c", STUBBORN], afterwards=["while True: signal.pause()"]) as made:
         until(lambda: "up" in made.output, what="it runs")
-        began = time.monotonic()
         os.kill(made.first(), signal.SIGTERM)
-        assert made.process.wait(10) == 0
-        assert time.monotonic() - began < 1
+        assert made.process.wait(DEADLINE_S) == 0
+        assert "asked" not in made.output
 
 
 def test_what_does_not_end_is_killed_after_the_grace(folder: Path) -> None:
     with node(folder, start=[sys.executable, "-c", STUBBORN], grace_s=0.5) as made:
         until(lambda: "up" in made.output, what="it runs")
-        began = time.monotonic()
         os.kill(made.first(), signal.SIGTERM)
-        assert made.process.wait(10) == 0
-        assert 0.4 < time.monotonic() - began < 2
+        assert made.process.wait(DEADLINE_S) == 0
+        assert "asked" in made.output
 
 
 def test_orphans_are_collected(folder: Path) -> None:
@@ -248,7 +257,7 @@ def test_orphans_are_collected(folder: Path) -> None:
 def test_a_program_for_the_template_waits_until_that_listens(folder: Path) -> None:
     door = folder / "door"
     bind = f"s = socket.socket(socket.AF_UNIX); s.bind({str(door)!r})"
-    code = f"import socket, time; time.sleep(0.5); {bind}; time.sleep(1000)"
+    code = f"import socket, time; time.sleep(0.2); {bind}; time.sleep(1000)"
     launcher = folder / "launcher"
     launcher.write_text(f"#!/bin/sh\n[ -e {door} ] && echo open || echo closed\n")
     launcher.chmod(0o755)
@@ -271,3 +280,24 @@ def test_nobody_else_is_served(folder: Path) -> None:
             one.sendall(b"\5\0\0\0hello")
             assert one.recv(10) == b"", "nonsense ends the connection"
         assert made.run("true")[0] == 0
+
+
+def test_a_worker_waits_for_the_head_and_not_for_ever(folder: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with node(folder, after={"address": address, "within_s": 0.2}, start=["sh", "-c", "exit 3"]) as made:
+            assert made.process.wait(timeout=60) == 1
+            assert f"{address} does not answer within 0.2 s" in made.output
+        held.listen()
+        with node(folder, after={"address": address, "within_s": 60.0}, start=["sh", "-c", "exit 3"]) as made:
+            assert made.process.wait(timeout=60) == 3
+
+
+def test_applications_are_deployed_again_until_they_run(folder: Path) -> None:
+    done, tried = folder / "done", folder / "tried"
+    command = ["sh", "-c", f"test -e {tried} || {{ touch {tried}; exit 1; }}"]
+    with node(folder, "raylet", deploy={"command": command, "done": str(done)}) as made:
+        until(done.exists, what="the applications run")
+        assert "the applications could not be deployed" in made.output
+        assert made.process.poll() is None

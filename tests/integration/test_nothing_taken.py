@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Sandbox, make_sandbox, until
+from tests.helpers import until
+from tests.integration.conftest import Sandbox, make_sandbox
 
 pytestmark = [pytest.mark.ray, pytest.mark.one_ray]
 
@@ -114,7 +115,7 @@ def test_a_restart_that_was_cut_off_and_a_start_that_fails_leave_the_rest(cluste
     restarting = cluster.popen("restart")
     until(lambda: cluster.services()["head"]["state"] == "starting", what="the head is starting again")
     os.kill(cluster.status()["keeper_pid"], signal.SIGKILL)
-    restarting.communicate(timeout=60)
+    restarting.communicate(timeout=120)
     head = next(iter((cluster.root / "services").glob("head.*.json"))).name
     cluster.write(REJECTED.replace("head: {cpus: 2}\n", ""))
     cluster.run("up", code=1)

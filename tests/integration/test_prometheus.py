@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from dashboards.boards import ALL
 
-from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, until
+from tests.helpers import until
+from tests.integration.conftest import APP, RAY_RELEASE, Sandbox
 from tests.integration.grafana import install, provided, queries
 
 pytestmark = [
@@ -147,7 +148,7 @@ def test_it_reads_the_keeper_and_every_node(cluster: Sandbox) -> None:
 def test_a_restart_of_the_app_tier_leaves_it_and_its_data_alone(cluster: Sandbox) -> None:
     before = cluster.services()["prometheus"]
     until(lambda: series(cluster, "daybreak_cluster_generation == 1"), what="generation 1 was measured")
-    cluster.run("restart")
+    cluster.run("restart", "--in-place")
     assert cluster.services()["prometheus"]["pid"] == before["pid"]
     until(lambda: series(cluster, "daybreak_cluster_generation == 2"), what="generation 2 is measured")
     assert series(cluster, "min_over_time(daybreak_cluster_generation[10m]) == 1")
@@ -204,7 +205,7 @@ def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sand
         rays_own_dashboards_find_something(cluster)
     finally:
         driver.send_signal(signal.SIGINT)
-        driver.communicate(timeout=30)
+        driver.communicate(timeout=120)
 
 
 def rays_own_dashboards_find_something(cluster: Sandbox) -> None:

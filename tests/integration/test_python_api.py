@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import daybreak
-from daybreak.backends import procfs
+from daybreak.backends.process import members
 from daybreak.errors import KeeperError, SpecError
-from tests.integration.conftest import APP, free_offset
+from tests.integration.conftest import APP, GATEWAY, free_offset
 
 pytestmark = pytest.mark.ray
 
@@ -26,7 +26,7 @@ def state() -> Iterator[Path]:
     """State and runtime folders for all tests of the module."""
     folder = Path(tempfile.mkdtemp(prefix="dba", dir="/tmp"))
     yield folder
-    assert procfs.marked(str(folder / "home" / NAME)) == {}
+    assert members.Scan().marked(str(folder / "home" / NAME)) == {}
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -61,7 +61,7 @@ def test_a_cluster_for_the_length_of_a_with_block(folder: Path) -> None:
         assert cluster.env()["RAY_ADDRESS"].endswith(f":{6380 + offset}")
         assert instances(daybreak.status(NAME)) == instances(cluster)
     assert daybreak.status(NAME).state == "stopped"
-    assert procfs.marked(str(folder)) == {}
+    assert members.Scan().marked(str(folder)) == {}
 
 
 @pytest.mark.one_ray
@@ -99,18 +99,20 @@ def test_up_scale_restart_down(folder: Path) -> None:
     assert isinstance(spec, daybreak.LoadedSpec)
     messages: list[Mapping[str, object]] = []
     first = daybreak.up(spec, on_message=messages.append)
-    assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["warm", "head", "serve"])
+    assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["warm", *GATEWAY, "head", "serve"])
     assert any("event" in message for message in messages)
     assert instances(daybreak.up(spec)) == instances(first)
 
     scaled = daybreak.scale(1, name=NAME)
-    assert (scaled.workers, list(instances(scaled))) == (1, ["warm", "head", "worker-1", "serve"])
+    assert (scaled.workers, list(instances(scaled))) == (1, ["warm", *GATEWAY, "head", "worker-1", "serve"])
     assert {**instances(scaled), **instances(first)} == instances(scaled)
 
-    restarted = daybreak.restart(name=NAME)
+    with pytest.raises(daybreak.UsageError, match="redeploy, replace, in-place"):
+        daybreak.restart(name=NAME, way="sideways")
+    restarted = daybreak.restart(name=NAME, way="in-place")
     assert (restarted.state, restarted.workers) == ("ready", 1)
     kept = set(instances(restarted).items()) & set(instances(scaled).items())
-    assert {service for service, _ in kept} == {"warm"}
+    assert {service for service, _ in kept} == {"warm", *GATEWAY}
     assert get(restarted.urls["serve"] + "/health") == {"ok": True}
 
     done = daybreak.down(NAME)
@@ -140,4 +142,4 @@ def test_a_failed_start_raises_and_leaves_nothing(folder: Path, state: Path) -> 
         daybreak.up(spec)
     assert caught.value.exit_code == 1
     assert daybreak.status(NAME).state == "stopped"
-    assert procfs.marked(str(state / "home" / NAME)) == {}
+    assert members.Scan().marked(str(state / "home" / NAME)) == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import APP, RAY_RELEASE, Sandbox, make_sandbox
+from tests.helpers import free_port
+from tests.integration.conftest import APP, GATEWAY, RAY_RELEASE, Sandbox, make_sandbox
 from tests.tls import self_signed
 
 pytestmark = pytest.mark.ray
@@ -121,13 +121,6 @@ print(json.dumps({
 """
 
 
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        port: int = made.getsockname()[1]
-        return port
-
-
 def answer_of(sandbox: Sandbox, *command: str) -> Any:
     """The last line that a program prints in the cluster's environment, parsed."""
     return json.loads(sandbox.run("run", "--", *command).stdout.strip().splitlines()[-1])
@@ -187,11 +180,25 @@ def test_a_change_of_an_own_service_replaces_only_that(shared: Sandbox, web_port
 
 
 @pytest.mark.one_ray
+def test_one_service_is_restarted_by_its_name_and_nothing_else(shared: Sandbox, web_port: int) -> None:
+    for name in ("web", "postgres"):
+        before = shared.column("instance")
+        shared.run("restart", name)
+        after = shared.column("instance")
+        assert {name for name in after if after[name] != before[name]} == {name}
+    assert shared.get(base=f"http://127.0.0.1:{web_port}")["own"] == "second"
+    assert "has no service 'wbe'" in shared.run("restart", "wbe", code=2).stderr
+    assert "--redeploy" in shared.run("restart", "serve", code=2).stderr
+    shared.run("restart", "web", "--redeploy", code=2)
+    assert shared.column("instance") == after
+
+
+@pytest.mark.one_ray
 def test_restart_replaces_own_services_with_the_app_tier(shared: Sandbox, web_port: int) -> None:
     before = shared.column("instance")
     shared.run("restart", "--in-place")
     after = shared.column("instance")
-    assert {name for name in after if after[name] == before[name]} == {"postgres", "warm"}
+    assert {name for name in after if after[name] == before[name]} == {"postgres", "warm", *GATEWAY}
     assert shared.get(base=f"http://127.0.0.1:{web_port}")["serve_at_start"] == 200
 
 
@@ -207,7 +214,7 @@ def test_serve_by_rays_own_config_file(shared: Sandbox) -> None:
     assert status_of(shared, "/") == 404
     assert config.read_text() == SERVE_CONFIG
     services = shared.services()
-    assert list(services) == ["warm", "postgres", "head", "serve"]
+    assert list(services) == ["warm", "postgres", *GATEWAY, "head", "serve"]
     assert services["head"]["instance"] == head
 
 
@@ -277,7 +284,8 @@ def add_serve_with_tls(sandbox: Sandbox, spec: str) -> None:
     for place, text in (("conf/code/says.py", SAYS), ("conf/serve.yaml", TLS_CONFIG)):
         (sandbox.folder / place).parent.mkdir(parents=True, exist_ok=True)
         (sandbox.folder / place).write_text(text)
-    sandbox.write(spec + "serve: {config: conf/serve.yaml}\n")
+    # HAProxy as Serve's proxy would need another head.
+    sandbox.write(spec + "serve: {config: conf/serve.yaml, haproxy: false}\n")
     notes = json.loads(sandbox.run("plan", "--json").stdout)["notes"]
     done = sandbox.run("up", "1")
     assert all(f"note: {note}" in done.stderr for note in notes)
@@ -286,7 +294,10 @@ def add_serve_with_tls(sandbox: Sandbox, spec: str) -> None:
     assert url in done.stdout
     with urllib.request.urlopen(f"{url}/one", context=ssl._create_unverified_context()) as answer:
         assert json.load(answer) == {"word": "one"}
-    assert sandbox.services()["head"]["instance"] == head
+    # The gateway has the dashboard's port now, which was the head's own before.
+    assert sandbox.services()["head"]["instance"] != head
+    with urllib.request.urlopen(f"http://127.0.0.1:{8265 + sandbox.offset}/") as answer:
+        assert answer.status == 200
 
 
 @pytest.fixture
@@ -306,7 +317,7 @@ def test_without_any_spec_file(plain: Sandbox) -> None:
     assert plain.url in done.stdout
     assert plain.get("/health") == {"ok": True}
     before = plain.column("instance")
-    assert [name for name in before if name != "prometheus"] == ["warm", "head", "worker-1", "serve"]
+    assert [name for name in before if name != "prometheus"] == ["warm", *GATEWAY, "head", "worker-1", "serve"]
     # What was given before counts from now on.
     plain.run("up", "1")
     assert plain.column("instance") == before

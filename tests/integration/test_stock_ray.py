@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.conftest import Sandbox, has_gone, until
+from tests.helpers import has_gone, until
+from tests.integration.conftest import Sandbox
 from tests.integration.stock import Stock, stock_head
 from tests.integration.test_doctor import looked_whatever
 

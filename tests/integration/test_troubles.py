@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends import procfs
-from tests.integration.conftest import APP, Sandbox, make_sandbox, until
+from daybreak.backends.process import members, procfs
+from tests.helpers import until
+from tests.integration.conftest import APP, Sandbox, make_sandbox
 
 pytestmark = pytest.mark.ray
 
@@ -95,8 +96,8 @@ def test_an_application_that_does_not_import_shows_its_traceback_and_takes_the_s
     ):
         (sandbox.folder / "app.py").write_text(broken)
         error = sandbox.run("restart", code=1).stderr
-        assert reason in error.splitlines()[0]
-        assert "nothing was changed: what ran before still serves" in error
+        assert reason in error[error.index("error: ") :].splitlines()[0]
+        assert "before still serves" in error
         assert sandbox.services()["head"]["instance"] == head
         assert "pid" in sandbox.get("/")
 
@@ -216,7 +217,7 @@ def test_ctrl_c_in_the_middle_of_up_leaves_nothing(sandbox: Sandbox) -> None:
     starting = sandbox.popen("up")
     until(lambda: sandbox.services()["head"]["state"] == "starting", what="the head is starting")
     starting.send_signal(signal.SIGINT)
-    _, error = starting.communicate(timeout=60)
+    _, error = starting.communicate(timeout=120)
     assert starting.returncode == 130, error
     assert "interrupted" in error
     assert sandbox.processes() == []
@@ -230,7 +231,7 @@ def test_ctrl_c_in_the_middle_of_a_restart_leaves_the_database_alone(sandbox: Sa
     restarting = sandbox.popen("restart")
     until(lambda: sandbox.services()["head"]["state"] == "starting", what="the head is starting again")
     restarting.send_signal(signal.SIGINT)
-    restarting.communicate(timeout=60)
+    restarting.communicate(timeout=120)
     assert restarting.returncode == 130
     assert sandbox.services()["postgres"]["pid"] == before
     assert sandbox.services()["postgres"]["state"] == "ready"
@@ -248,7 +249,7 @@ def test_two_ups_at_once_make_one_cluster_and_the_second_says_that_it_waits(sand
     _, error = second.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 0)
     assert f"waiting for another startup by pid {first.pid}" in error
-    assert len(procfs.marked(str(sandbox.root))) == len(sandbox.services())
+    assert len(members.Scan().marked(str(sandbox.root))) == len(sandbox.services())
 
 
 @pytest.mark.one_ray

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 import daybreak
-from tests.integration.conftest import APP, Sandbox, until
+from tests.helpers import until
+from tests.integration.conftest import APP, Sandbox
 
 pytestmark = pytest.mark.ray
 
@@ -150,7 +151,7 @@ def asking(sandbox: Sandbox) -> Iterator[list[str]]:
 def test_every_python_process_of_ray_is_a_fork(warm: Sandbox) -> None:
     assert notes(warm) == []
     # One for each node; they take the place of `ray start` a moment after it.
-    until(lambda: "\n".join(command_lines(warm)).count("rayside/watch.py") == 2, what="nodes are watched")
+    until(lambda: "\n".join(command_lines(warm)).count("programs/node/watch.py") == 2, what="nodes are watched")
     titles = "\n".join(command_lines(warm))
     for part in (
         "dashboard.py",
@@ -228,7 +229,7 @@ def test_no_request_fails_when_the_template_is_killed(warm: Sandbox) -> None:
         name: before[name] for name in before if name != "warm"
     }
     # Those that were forked from the killed one still end with everything else.
-    warm.run("restart")
+    warm.run("restart", "--in-place")
     assert warm.status()["state"] == "ready"
 
 

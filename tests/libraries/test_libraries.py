@@ -55,7 +55,7 @@ def test_a_fork_has_what_a_process_of_its_own_has(warm: Template, program: Progr
     options: dict[str, Any] = {"env": CLEAN | env, "timeout": PROGRAM_S}
     text = HEAD + program.code + TAIL
     forked = [warm.run("-c", text, **options).value for _ in range(2)]
-    real = run([REAL, "-c", text], **options).value
+    real = warm.real("-c", text, **options).value
     for each in forked:
         assert (each["value"], each["files"], each["path"]) == (real["value"], real["files"], real["path"])
         assert each["threads"][0] == real["threads"][0]
@@ -81,7 +81,7 @@ def test_a_variable_that_a_library_reads_when_it_is_imported_counts(
         folder = tmp_path / str(place)
         folder.mkdir()
         env = CLEAN | {name: value.replace("FOLDER", str(folder)) for name, value in given.items()}
-        found = run([way, "-c", text], env=env, timeout=PROGRAM_S).value
+        found = run([way, *warm.argv("-c", text)], env=env, timeout=PROGRAM_S).value
         said.append((found["value"], found["threads"][0]))
     without = run([REAL, "-c", text], timeout=PROGRAM_S).value
     assert said[0] == said[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daybreak.services.base import CommandCheck, Gate, Service, Tier
+from daybreak.services.service import CommandCheck, Gate, Service, Tier
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 

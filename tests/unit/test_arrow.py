@@ -1,91 +1,120 @@
-"""Rooms import along the arrow only: spec -> services -> plan -> backends, health -> timeline -> report."""
+"""Rooms import along the arrow only: spec -> services -> run -> backends, health -> timeline -> show."""
 
 from __future__ import annotations
 
 import ast
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.unit.sources import FILES, ROOT, nodes
 
-import daybreak
-
-ROOT = Path(daybreak.__file__).parent
-# What each room may import from; a room may always use itself.
-BASICS = {"errors", "paths", "redact", ""}
+# Folders that only hold rooms.
+SHELVES = {"extras", "programs", "show"}
+# What every room may import; a room may always use itself, and modules of the shelf that it stands on.
+BASICS = {"errors", "files", "hosts", "names", "naps", "paths", "redact", "states", ""}
 ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "paths": set(),
-    "redact": set(),
     "spec": set(),
-    "services": {"spec"},
-    "engine": set(),
-    "backends": {"services", "engine"},
-    "survey": {"spec", "services", "engine", "images"},
-    "plan": {"services", "backends"},
-    "health": {"services", "backends", "rayside"},
+    "services": {"spec", "programs.warm"},
+    "docker": set(),
+    "backends": {"services", "docker", "programs.common", "programs.warm"},
+    "machine": {"spec", "services", "docker", "programs.common"},
+    "health": {"services", "backends", "programs.deploy", "show.logs"},
     "timeline": {"services", "backends", "health"},
-    "report": {"timeline", "sweep"},
-    "doctor": {"spec", "services", "backends", "survey", "health", "timeline", "report", "engine"},
-    "sweep": {"health"},
-    "images": {"engine"},
-    "export": {"spec", "services", "images"},
-    "logs": set(),
-    "page": {"timeline", "report", "logs"},
+    "show": {"timeline", "extras.sweep"},
+    "show.logs": set(),
+    "show.page": {"timeline", "show.logs"},
+    "show.plots": {"timeline", "extras.sweep"},
+    "extras.doctor": {"spec", "services", "backends", "machine", "health", "timeline", "show", "show.logs", "docker"},
+    "extras.export": {"spec", "services", "docker"},
+    "extras.sweep": {"health"},
     "testing": set(),
-    "rayside": set(),
-    "warm": set(),
 }
-# Only these join rooms.
-JOINERS = {"reconcile", "keeper", "cli", "api", ""}
+# Only these join rooms; but what decides the order of a run looks at nothing else.
+JOINERS = {"run", "keeper", "cli", "api", ""}
+PURE = {"run/plan.py": {"services", "backends"}}
 
 
 def room_of(path: Path) -> str:
-    first = path.relative_to(ROOT).parts[0]
-    return first.removesuffix(".py").replace("__init__", "")
+    return _room(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _room(parts: tuple[str, ...]) -> str:
+    """The room of a module below the package, as its folders; of a shelf's own module the shelf."""
+    if not parts or parts[0] == "__init__":
+        return ""
+    if parts[0] in SHELVES and len(parts) > 1 and (ROOT / parts[0] / parts[1]).is_dir():
+        return ".".join(parts[:2])
+    return parts[0]
 
 
 def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "daybreak":
-            parts = (node.module or "").split(".")
-            found |= {parts[1]} if len(parts) > 1 else {_room_of_name(alias.name) for alias in node.names}
+    """The rooms that a file imports from: at its top, in functions, and by a name in a text."""
+    return {_room(_module(parts)) for parts in _imported(path) if parts[0] == "daybreak"}
+
+
+def _imported(path: Path) -> Iterator[tuple[str, ...]]:
+    """Every module that a file imports, as absolute names; what comes after a module's name may be something in it."""
+    here = ("daybreak", *path.relative_to(ROOT).parts[:-1])
+    for node in nodes(path):
+        if isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else ()
+            base += tuple(filter(None, (node.module or "").split(".")))
+            yield from ((*base, alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("daybreak.")}
-    return found
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            words = [word.value for word in node.args if isinstance(word, ast.Constant)]
+            yield from (tuple(word.split(".")) for word in words if isinstance(word, str))
 
 
-def _room_of_name(name: str) -> str:
-    """`from daybreak import x`: a room or module of that name, else the package itself."""
-    return name if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists() else ""
+def _module(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The module below the package that an imported name is, or is in."""
+    place = ROOT.joinpath(*parts[1:])
+    return parts[1:] if place.is_dir() or place.with_suffix(".py").exists() else parts[1:-1]
 
 
-FILES = sorted(ROOT.rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
-def test_imports_follow_the_arrow(path: Path) -> None:
+def wrong(path: Path) -> set[str]:
+    """The rooms that a file imports against the arrow."""
     room = room_of(path)
-    if room in JOINERS:
-        return
-    wrong = imports_of(path) - ALLOWED[room] - BASICS - {room}
-    assert not wrong, f"{room} must not import {', '.join(sorted(wrong))}"
+    if room.startswith("programs"):
+        return set()  # see below
+    pure = PURE.get(str(path.relative_to(ROOT)))
+    if pure is None and room in JOINERS:
+        return set()
+    shelf = room.partition(".")[0]
+    own = {room, shelf} if shelf in SHELVES else {room}
+    return imports_of(path) - (pure or ALLOWED.get(room, set())) - BASICS - own
+
+
+def test_imports_follow_the_arrow() -> None:
+    found = {str(path.relative_to(ROOT)): sorted(against) for path in FILES if (against := wrong(path))}
+    assert not found, f"imports against the arrow: {found}"
+
+
+def test_programs_import_their_neighbours_the_standard_library_and_ray_alone() -> None:
+    """Other interpreters run them, which have nothing else."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for path in (each for each in FILES if ROOT / "programs" in each.parents):
+        neighbours = {each.stem for each in path.parent.iterdir()}
+        known = neighbours | set(sys.stdlib_module_names) | {"ray"}
+        strange = [
+            parts for parts in _imported(path) if parts[:2] != ("daybreak", "programs") and parts[0] not in known
+        ]
+        found |= {str(path.relative_to(ROOT)): strange} if strange else {}
+    assert not found
 
 
 def test_only_the_command_line_prints_or_exits() -> None:
     for path in FILES:
-        if {room_of(path), path.parent.name} & {"cli", "rayside", "warm", "programs"} or path.name == "__main__.py":
+        if room_of(path).partition(".")[0] in ("cli", "programs") or path.name == "__main__.py":
             continue
-        calls = {
-            node.func.id
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        }
+        calls = {node.func.id for node in nodes(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         if path.name in ("schema.py", "progress.py"):
             calls.discard("print")  # one writes the schema as a program, the other to the stream it was given
         assert not calls & {"print", "exit"}, path
 
 
 def test_every_room_is_in_the_table() -> None:
-    rooms = {room_of(path) for path in FILES}
-    assert rooms <= set(ALLOWED) | JOINERS
+    rooms = {room_of(path) for path in FILES} - JOINERS - BASICS
+    assert {room for room in rooms if room.partition(".")[0] not in ("programs", "extras")} <= set(ALLOWED)

@@ -8,8 +8,9 @@ import pytest
 
 from daybreak import api
 from daybreak.errors import SpecError
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.wanted import Stored, WantedState
 from daybreak.paths import ClusterPaths
+from daybreak.spec.model import Spec
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def remember(backend: str | None) -> None:
     paths = ClusterPaths.of("shop")
     paths.root.mkdir(parents=True, exist_ok=True)
-    WantedState(spec={}, base="/", backend=backend).save(paths.wanted)
+    WantedState(spec=Spec(name="shop"), base="/", backend=backend).save(paths.wanted)
 
 
 def test_the_option_goes_before_the_file(folder: Path) -> None:
@@ -58,6 +59,6 @@ def test_a_stored_state_of_an_older_version_has_none(folder: Path) -> None:
     paths = ClusterPaths.of("shop")
     paths.root.mkdir(parents=True)
     paths.wanted.write_text('{"spec": {}, "base": "/"}')
-    found = WantedState.load(paths.wanted)
+    found = Stored.load(paths.wanted)
     assert found is not None
     assert found.backend is None

@@ -12,8 +12,9 @@ import pytest
 
 from daybreak.errors import PreflightError, UsageError
 from daybreak.paths import ClusterPaths, runtime_root, state_root
-from daybreak.services.ray import head, port_names, worker
-from daybreak.services.sockets import SESSION
+from daybreak.services.ray.addresses import port_names
+from daybreak.services.ray.nodes import head, worker
+from daybreak.services.socket_paths import SESSION
 from daybreak.spec.model import Spec
 from tests.unit.services.test_databases import SITE
 

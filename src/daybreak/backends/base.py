@@ -5,20 +5,23 @@ A backend starts, stops and finds services; it does not know needs, gates, healt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from daybreak.services.base import Service, StopPolicy
+from daybreak.services.service import Service, StopPolicy, Tier
+from daybreak.services.slots import Slot
 
 
 class State(StrEnum):
-    """What observing found: the process runs, what may end has ended well, or the main process ended on its own."""
+    """What observing found: the process runs, what may end has ended well, the main process ended on its own, or
+    nobody can tell now: it was there when somebody could."""
 
     RUNNING = "running"
     COMPLETED = "completed"
     BROKEN = "broken"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,35 @@ class Handle:
     may_end: bool = False
     state: State = State.RUNNING
     namespace: str = ""
+    slot: Slot = Slot.A
+
+    @classmethod
+    def started(
+        cls,
+        service: Service,
+        instance: str,
+        generation: int,
+        bound: Mapping[str, str],
+        *,
+        at_wall: float,
+        **process: Any,
+    ) -> Handle:
+        """That of a service which has just been started. `process` names it: `pid`, `started_ticks`, `boot_id`."""
+        return cls(
+            service=service.name,
+            tier=str(service.tier),
+            instance=instance,
+            fingerprint=service.fingerprint(),
+            started_wall=at_wall,
+            generation=generation,
+            bound=dict(bound),
+            stop=service.stop,
+            vital=service.vital,
+            one_shot=service.one_shot,
+            may_end=service.may_end,
+            slot=service.slot,
+            **process,
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,6 +90,7 @@ class Handle:
         stop["afterwards"] = tuple(stop["afterwards"])
         values["vital"] = tuple(values["vital"])
         values["state"] = State(values["state"])
+        values["slot"] = Slot(values.get("slot", Slot.A))
         return cls(**values, stop=StopPolicy(**stop))
 
     def in_state(self, state: State) -> Handle:
@@ -76,6 +109,11 @@ class Handle:
     def left_behind(self) -> Handle:
         """The same instance, to be ended as what is left of something."""
         return replace(self, stop=self.stop.left_behind())
+
+
+def in_slot(handles: Iterable[Handle], slot: Slot) -> list[Handle]:
+    """Those of the generation in this slot, and of what belongs to none."""
+    return [handle for handle in handles if handle.tier != Tier.APP or handle.slot is slot]
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daybreak.backends.base import CommandResult, Exit, Handle, Stopped
-from daybreak.errors import ServiceDied
-from daybreak.services.base import Service
+from daybreak.errors import DaybreakError, ServiceDied
+from daybreak.services.service import Service
 
 
 @dataclass(frozen=True)
 class Script:
     """What a fake service does; durations in seconds of the loop's clock.
 
-    `refuses` makes the start itself fail. `exits_after_s` None means it runs until it is stopped.
+    `refuses` makes the start itself fail, `stuck` every stop. `exits_after_s` None means it runs until it is stopped.
     `commands` answers `run` by the command's first word; what is not listed succeeds.
     """
 
@@ -27,6 +27,7 @@ class Script:
     code: int = 0
     stops_after_s: float = 0.0
     refuses: bool = False
+    stuck: bool = False
     commands: Mapping[str, CommandResult] = field(default_factory=dict)
 
 
@@ -36,7 +37,6 @@ class FakeBackend:
     def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
         self.scripts = dict(scripts or {})
         self.log: list[str] = []
-        self.purged: list[str] = []
         self._running: dict[str, Handle] = {}
         self._ends: dict[str, asyncio.Future[Exit]] = {}
         self._next_pid = 1000
@@ -51,21 +51,15 @@ class FakeBackend:
             raise ServiceDied(f"{service.name} could not be started", service=service.name)
         loop = asyncio.get_running_loop()
         self._next_pid += 1
-        handle = Handle(
-            service=service.name,
-            tier=str(service.tier),
-            instance=instance,
-            fingerprint=service.fingerprint(),
+        handle = Handle.started(
+            service,
+            instance,
+            generation,
+            bound,
+            at_wall=loop.time(),
             pid=self._next_pid,
             started_ticks=0,
             boot_id="fake",
-            started_wall=loop.time(),
-            generation=generation,
-            bound=dict(bound),
-            stop=service.stop,
-            vital=service.vital,
-            one_shot=service.one_shot,
-            may_end=service.may_end,
         )
         self._running[instance] = handle
         self._ends[instance] = loop.create_future()
@@ -80,9 +74,15 @@ class FakeBackend:
         self._ends[handle.instance].set_result(Exit(code, f"exited with code {code}"))
         self._running[handle.instance] = handle.ended(clean=code == 0)
 
+    def lose(self, handle: Handle, process: str) -> None:
+        """Let one of its vital processes end, while the main one goes on."""
+        self._ends[handle.instance].set_result(Exit(None, f"lost its {process} process"))
+
     async def stop(self, handle: Handle) -> Stopped:
         if handle.instance in self._running:
             self.log.append(f"stop {handle.service}")
+            if self.script(handle.service).stuck:
+                raise DaybreakError(f"{handle.service}: processes do not end even when killed")
             after_s = self.script(handle.service).stops_after_s
             await asyncio.sleep(after_s)
             self._running.pop(handle.instance, None)
@@ -103,4 +103,4 @@ class FakeBackend:
         return self.script(service.name).commands.get(argv[0], CommandResult(0, ""))
 
     async def purge(self, services: Sequence[str]) -> None:
-        self.purged += services
+        self.log += [f"purge {name}" for name in services]

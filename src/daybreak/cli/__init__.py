@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from daybreak.cli.common import interrupt
+
 
 def main() -> None:
     """Entry point of the `daybreak` command."""
+    interrupt.leave_at_once()
     from daybreak.cli.app import run
 
-    sys.exit(run())
+    interrupt.raise_interrupt()
+    code = run()
+    interrupt.ignore()
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""clusters: all of this account; and what other commands say of them where the folder's own does not run."""
+"""daybreak clusters: all of this account."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import sys
 import time
 from collections.abc import Mapping
 
-from daybreak.cli.output import print_json
-from daybreak.errors import DaybreakError, RemoteError
-from daybreak.keeper.clusters import Listed, clusters, others
+import click
+
+from daybreak.cli.common import options
+from daybreak.cli.common.output import print_json
+from daybreak.keeper import clusters as known
+from daybreak.keeper.clusters import Listed
 from daybreak.paths import short
-from daybreak.report.text import ago
+from daybreak.show.text import ago
 
 HEADINGS = ("NAME", "STATE", "WORKERS", "STARTED", "FOLDER", "")
-# Of clusters that are named in a message.
-MOST_NAMED = 4
-NOT_RUNNING = "NotRunning"
 
 
-def show(everything: bool, as_json: bool) -> None:
-    """Print one line for each cluster."""
-    found = clusters(everything=everything)
+@click.command()
+@click.option("-a", "--all", "everything", is_flag=True, help="Those that are down, too.")
+@options.as_json
+def clusters(everything: bool, as_json: bool) -> None:
+    """List the clusters of this account: state, workers, since when, the folder each belongs to, where it answers.
+
+    \b
+    Example:
+      daybreak clusters --all
+    """
+    found = known.clusters(everything=everything)
     if as_json:
         print_json([listed.to_json() for listed in found])
     elif found:
@@ -55,23 +63,3 @@ def _row(listed: Listed, now: float) -> tuple[str, ...]:
 def _address(urls: Mapping[str, str]) -> str:
     """Where people go first."""
     return next((urls[name] for name in ("serve", "page", "dashboard") if name in urls), "")
-
-
-def hint_for(error: DaybreakError) -> str:
-    """Where a command needs a running cluster and this one is not: which ones run."""
-    kind = error.type if isinstance(error, RemoteError) else type(error).__name__
-    return running("") if kind == NOT_RUNNING else ""
-
-
-def running(than: str) -> str:
-    """`these run: shop (~/shop), visits (~/visits)`; empty where none does."""
-    found = others(than)
-    named = [f"{listed.name} ({short(listed.folder)})" for listed in found[:MOST_NAMED]]
-    more = ["..."] if len(found) > MOST_NAMED else []
-    return f"running now: {', '.join([*named, *more])}; -n NAME means one of them" if found else ""
-
-
-def tell_others(than: str) -> None:
-    """Say on stderr what runs elsewhere."""
-    if said := running(than):
-        print(f"hint: {said}", file=sys.stderr)

@@ -1,41 +1,50 @@
-"""logs: every service's own output and Ray's files behind it, merged by time."""
+"""daybreak logs: every service's own output and Ray's files behind it, merged by time."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+
+import click
 
 from daybreak import api
-from daybreak.cli.output import styled
+from daybreak.cli.common import complete, options
+from daybreak.cli.common.log_printer import Show, printer
 from daybreak.errors import UsageError
-from daybreak.logs.entry import Entry
-from daybreak.logs.follow import Follower
-from daybreak.logs.history import LOOK_BACK_BYTES, History
-from daybreak.logs.merged import merged
-from daybreak.logs.selection import Once, Parting, Selection, misleads
-from daybreak.logs.sources import WORKERS, Sources
-from daybreak.logs.stamps import Level, level_named, local_iso, parse_moment
+from daybreak.names import WORKERS
 from daybreak.paths import ClusterPaths
 from daybreak.redact import Redaction
+from daybreak.show.logs.entry import Entry
+from daybreak.show.logs.follow import Follower
+from daybreak.show.logs.history import LOOK_BACK_BYTES, History
+from daybreak.show.logs.merged import merged
+from daybreak.show.logs.selection import Once, Parting, Selection, misleads
+from daybreak.show.logs.sources import Sources
+from daybreak.show.logs.stamps import level_named, parse_moment
 from daybreak.spec import parse_seconds
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 DEFAULT_LINES = 200
 FOLLOW_NAP_S = 0.1
 # Looking for new files takes longer than looking at the known ones.
 FIND_INTERVAL_S = 0.5
-WIDEST_LABEL = 32
-PALETTE = ("cyan", "magenta", "green", "blue", "bright_cyan", "bright_magenta", "bright_green", "bright_blue")
 
-Show = Callable[[Entry], None]
+LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 
 
+@click.command()
+@click.argument("services", nargs=-1, shell_complete=complete.service)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, also through restarts.")
+@click.option("--since", metavar="TIME", help="Only what is younger: 10m, 10:08, '2026-11-25 10:08'.")
+@click.option(
+    "-l", "--lines", type=click.IntRange(0), help="At most, for each service.  [default: 200; all with --since]"
+)
+@click.option("--grep", metavar="REGEX", help="Only what matches; a traceback matches as a whole.")
+@click.option("--level", type=LEVELS, help="Only this level and worse.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Ray's internal logs too: raylet, GCS, agents.")
+@options.name
+@options.as_json
 def logs(
     name: str | None,
     services: tuple[str, ...],
@@ -47,15 +56,32 @@ def logs(
     everything: bool,
     as_json: bool,
 ) -> None:
-    """Print what the logs hold by time, then go on where asked."""
+    """Show the logs of SERVICES (all if absent), merged by time.
+
+    SERVICES are the names in `daybreak status`, `workers` for all of them, or `keeper`. `serve` has the logs of
+    Serve and what its replicas print; `head` and `worker-1` have the output of the tasks and actors on that node.
+
+    \b
+    Examples:
+      daybreak logs -f                        everything, as it is written
+      daybreak logs serve --level warning     what went wrong in the application
+      daybreak logs worker-1 worker-2 --all   Ray's own logs of two nodes, too
+      daybreak logs --since 10m --grep 'Time(out|d out)'
+    """
     paths = ClusterPaths.of(api.resolve_name(name))
     selection = _selection(since, lines, grep, level)
     sources = Sources(paths, services, everything=everything)
     _check(paths, services, sources.known())
+    _show(paths, sources, selection, follow=follow, everything=everything, as_json=as_json)
+
+
+def _show(
+    paths: ClusterPaths, sources: Sources, selection: Selection, *, follow: bool, everything: bool, as_json: bool
+) -> None:
+    """What the logs hold by time, then, with `follow`, what is written."""
     found = sources.find(earlier=selection.since is not None)
     histories = [History(source, selection) for source in found]
-    width = min(WIDEST_LABEL, max((len(source.label) for source in found), default=0))
-    show = _redacted(_printer(as_json, width, selection), Redaction(paths.secrets))
+    show = printer(found, selection, Redaction(paths.secrets), as_json=as_json)
     once = Once()
     parting = Parting(lambda service, at: not everything and _was_asked_to_stop(paths, service, at))
 
@@ -66,7 +92,7 @@ def logs(
         show(entry)
     if not found and not follow:
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
-        from daybreak.cli.clusters import tell_others
+        from daybreak.cli.common.elsewhere import tell_others
 
         tell_others(paths.name)
     _tell_limits(histories)
@@ -74,13 +100,8 @@ def logs(
         follower = Follower()
         for source, history in zip(found, histories, strict=True):
             follower.add(source, time.time(), history.end)
-        forever = _forever(selection)
-        _follow(
-            follower,
-            sources,
-            lambda entry: forever.takes(entry) and once.is_new(entry) and is_news(entry),
-            show,
-        )
+        forever = Selection(level=selection.level, pattern=selection.pattern)
+        _follow(follower, sources, lambda entry: forever.takes(entry) and once.is_new(entry) and is_news(entry), show)
 
 
 def _was_asked_to_stop(paths: ClusterPaths, service: str, at: float) -> bool:
@@ -120,10 +141,6 @@ def _moment(text: str | None) -> float | None:
         ) from error
 
 
-def _forever(selection: Selection) -> Selection:
-    return Selection(level=selection.level, pattern=selection.pattern)
-
-
 def _check(paths: ClusterPaths, services: Iterable[str], known: list[str]) -> None:
     """Unknown names are an error."""
     workers = any(service.startswith("worker-") for service in known)
@@ -158,63 +175,3 @@ def _follow(follower: Follower, sources: Sources, takes: Callable[[Entry], bool]
                 show(entry)
         sys.stdout.flush()
         time.sleep(FOLLOW_NAP_S)
-
-
-def _redacted(show: Show, redact: Redaction) -> Show:
-    """Applications and Ray log what they are given, passwords among it."""
-    return lambda entry: show(Entry(entry.at, entry.level, entry.source, [redact(line) for line in entry.lines]))
-
-
-def _printer(as_json: bool, width: int, selection: Selection) -> Show:
-    if as_json:
-        return _show_json
-    if styled(sys.stdout):
-        return _coloured(width, selection)
-
-    def show(entry: Entry) -> None:
-        label = f"{entry.source.label:<{width}} | "
-        print("\n".join(label + line for line in entry.lines))
-
-    return show
-
-
-def _show_json(entry: Entry) -> None:
-    """One line for each entry; its text may have several."""
-    fields = {
-        "time": local_iso(entry.at),
-        "service": entry.source.service,
-        "source": entry.source.label,
-        "level": entry.level.name if entry.level else None,
-        "text": entry.text,
-        "file": str(entry.source.path),
-    }
-    print(json.dumps(fields, ensure_ascii=False))
-
-
-def _coloured(width: int, selection: Selection) -> Show:
-    """A colour for each service, in the order in which they come; red and yellow lines are errors and warnings."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, soft_wrap=True)
-    colours: dict[str, str] = {}
-
-    def line(entry: Entry, text: str) -> Text:
-        colour = colours.setdefault(entry.source.service, PALETTE[len(colours) % len(PALETTE)])
-        shown = Text.assemble((f"{entry.source.label:<{width}} | ", colour))
-        body = Text(text, style=_style(entry.level))
-        if selection.pattern:
-            body.highlight_regex(selection.pattern, "bold reverse")
-        return shown.append_text(body)
-
-    def show(entry: Entry) -> None:
-        for text in entry.lines:
-            console.print(line(entry, text))
-
-    return show
-
-
-def _style(level: Level | None) -> str:
-    if level is None:
-        return ""
-    return "red" if level >= Level.ERROR else {Level.WARNING: "yellow", Level.DEBUG: "dim"}.get(level, "")

@@ -1,1 +1,5 @@
-"""Is it ready? `checks` makes one attempt, `wait` is the only wait loop, `watch` follows what runs."""
+"""Is it ready, and is it well?
+
+`checks` makes one attempt of any check, `serve_routes` that of the Serve routes; `wait` is the only wait loop;
+`applications` and `serve_verdict` say what Serve tells of its applications and what that means.
+"""

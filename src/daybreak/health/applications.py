@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from daybreak.rayside.frames import Told, explain
+from daybreak.programs.deploy.frames import Explanation, explain
 
-RUNNING = "RUNNING"
+RUNNING, STOPPING = "RUNNING", "STOPPING"
+# It takes requests until another one runs on a node that stays.
+MOVING = "PENDING_MIGRATION"
 # Ours: Serve takes a replica for a running one until its own checks have failed, which takes seconds to minutes.
 HALTED = "HALTED"
 ENDED = "ENDED"
@@ -53,7 +55,7 @@ class Deployment:
     @property
     def running(self) -> int:
         """How many replicas take requests."""
-        return sum(replica.state == RUNNING for replica in self.replicas)
+        return sum(replica.state in (RUNNING, MOVING) for replica in self.replicas)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -154,7 +156,7 @@ def as_seen(serving: Serving, state_of: Callable[[int], str]) -> Serving:
 
 
 @lru_cache(maxsize=64)
-def cause(message: str, base: str = "") -> Told:
+def cause(message: str, base: str = "") -> Explanation:
     """What a message of Serve's says in one line: what was raised, else its first sentence. Paths are below `base`."""
     text = message.strip()
     told = explain(text, base)
@@ -163,10 +165,12 @@ def cause(message: str, base: str = "") -> Told:
     room = NO_ROOM.search(text)
     if room:
         word = "replica finds" if room["count"] == "1" else "replicas find"
-        return Told(_short(f"{room['count']} {word} no room: each needs {room['each']}, free is {room['free']}"), [])
+        return Explanation(
+            _short(f"{room['count']} {word} no room: each needs {room['each']}, free is {room['free']}"), []
+        )
     rest = text.partition("Error:\n")[2] or text
     first = next((line.strip() for line in rest.splitlines() if line.strip()), "")
-    return Told(_short(re.split(r"(?<=[a-z\])}])\. (?=[A-Z])", first)[0].rstrip(".")), [])
+    return Explanation(_short(re.split(r"(?<=[a-z\])}])\. (?=[A-Z])", first)[0].rstrip(".")), [])
 
 
 def _short(text: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.backends.base import Backend, TellsHealth
+from daybreak.backends.process.limits import lacking
+from daybreak.files import read_book
 from daybreak.health import http
-from daybreak.services.base import (
+from daybreak.health.serve_routes import routes_answer
+from daybreak.health.verdict import Failed, NotYet, Ready, Short, Verdict
+from daybreak.services.service import (
     Check,
     CommandCheck,
     DeployCheck,
@@ -23,38 +24,11 @@ from daybreak.services.base import (
     Service,
     TcpCheck,
 )
+from daybreak.states import Health, Stage
 
-SAME_TIMES = 4
-SAME_AGAIN_S = 0.025
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 GREETING_S = 3.0
-STAGES = ("importing", "waiting", "connecting", "starting", "submitted", "running")
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The check is satisfied."""
-
-
-@dataclass(frozen=True)
-class NotYet:
-    """Not satisfied now; `reason` is short and for people."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """It will never be satisfied; `lines` say more, `whole` all that is known."""
-
-    reason: str
-    lines: tuple[str, ...] = ()
-    whole: tuple[str, ...] = ()
-
-
-Verdict = Ready | NotYet | Failed
-Attempt = Callable[[], Awaitable[Verdict]]
 
 
 async def attempt(check: Check, service: Service, backend: Backend, *, instance: str, timeout_s: float) -> Verdict:
@@ -64,8 +38,12 @@ async def attempt(check: Check, service: Service, backend: Backend, *, instance:
             return await _dispatch(check, service, backend, instance, timeout_s)
     except TimeoutError:
         return NotYet(f"no answer within {timeout_s:g} s")
-    except OSError as error:
-        return NotYet(error.strerror or str(error))
+    except (OSError, RuntimeError, MemoryError) as error:
+        if what := lacking(error):
+            return Short(f"not checked: the keeper is short of {what}", lacking=what)
+        if isinstance(error, OSError):
+            return NotYet(error.strerror or str(error))
+        raise
 
 
 async def _dispatch(check: Check, service: Service, backend: Backend, instance: str, timeout_s: float) -> Verdict:
@@ -83,7 +61,7 @@ async def _dispatch(check: Check, service: Service, backend: Backend, instance: 
         case DeployCheck():
             return _deploy(check, instance)
         case ServeCheck():
-            return await _serve(check)
+            return await routes_answer(check)
         case EngineHealthCheck():
             return await _engine(backend, instance)
         case GreetingCheck():
@@ -127,6 +105,8 @@ async def _http(check: HttpCheck) -> Verdict:
         answer = await http.get(check.url, token=token, any_certificate=check.any_certificate)
     except ConnectionRefusedError:
         return NotYet(f"nothing listens at {check.url}")
+    except ValueError as error:
+        return Failed(f"{check.url} is no URL that could answer: {error}")
     if not check.accept[0] <= answer.status <= check.accept[1]:
         return NotYet(f"{check.url} answers {answer.status}")
     lacking = check.contains is not None and check.contains not in answer.text
@@ -155,20 +135,17 @@ async def _redis(check: RedisCheck) -> Verdict:
 
 
 def _deploy(check: DeployCheck, instance: str) -> Verdict:
-    try:
-        state = json.loads(Path(check.status_file).read_text())
-    except (OSError, ValueError):
+    state = read_book(check.status_file)
+    if state.get("instance") != instance or state.get("stage") not in list(Stage):
         return NotYet("the deployment has not begun")
-    if state.get("instance") != instance:
-        return NotYet("the deployment has not begun")
-    stage = str(state["stage"])
-    if stage == "failed":
-        lines, whole = (tuple(str(line) for line in state.get(key, ())) for key in ("error", "whole"))
-        return Failed(str(state["reason"]), lines, whole)
-    if STAGES.index(stage) >= STAGES.index(check.stage):
+    stage = Stage(state["stage"])
+    if stage is Stage.FAILED:
+        lines, whole = (tuple(map(str, state.get(key) or ())) for key in ("error", "whole"))
+        return Failed(str(state.get("reason")), lines, whole)
+    if stage.reached(check.stage):
         return Ready()
     reason = str(state.get("reason", ""))
-    return NotYet(reason if stage == "submitted" and reason else f"{stage} {reason}".strip())
+    return NotYet(reason if stage is Stage.SUBMITTED and reason else f"{stage} {reason}".strip(), stage)
 
 
 async def _engine(backend: Backend, instance: str) -> Verdict:
@@ -178,33 +155,4 @@ async def _engine(backend: Backend, instance: str) -> Verdict:
     word = await backend.health(instance)
     if word == "none":
         return Failed("neither its image nor its container has a health check")
-    return Ready() if word == "healthy" else NotYet(f"the engine calls it {word}")
-
-
-async def _serve(check: ServeCheck) -> Verdict:
-    """While HAProxy is reloaded the old process and the new one both answer: the routes must be there several times."""
-    for _ in range(SAME_TIMES):
-        verdict = await _serve_once(check)
-        if not isinstance(verdict, Ready):
-            return verdict
-        await asyncio.sleep(SAME_AGAIN_S)
-    return await _serve_once(check)
-
-
-async def _serve_once(check: ServeCheck) -> Verdict:
-    try:
-        answer = await http.get(f"{check.base_url}/-/routes", any_certificate=True)
-    except ConnectionRefusedError:
-        return NotYet(f"nothing listens at {check.base_url}")
-    if answer.status != http.OK:
-        return NotYet(f"Serve's proxy answers {answer.status}: {answer.text.strip()[:120]}")
-    try:
-        routes: Sequence[str] = list(json.loads(answer.text))
-    except ValueError:
-        return NotYet("Serve's proxy does not list its routes")
-    missing = [route for route in check.routes if route not in routes]
-    if missing:
-        return NotYet(f"no route {', '.join(missing)} yet")
-    # A route may be listed before HAProxy knows of a replica behind it: it would answer with status 500.
-    answer = await http.get(f"{check.base_url}/-/healthz", any_certificate=True)
-    return Ready() if answer.status == http.OK else NotYet(f"no replica behind the routes yet ({answer.status})")
+    return Ready() if word == Health.HEALTHY else NotYet(f"the engine calls it {word}")

@@ -1,6 +1,6 @@
 """A GET for probes on this machine: no proxies, no redirects, no connection kept, so much read and no more.
 
-Importing an HTTP library would cost the command more than all the probes of a start together.
+h11 knows HTTP; it is imported with the first question, so that a command that asks nothing does not pay for it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ import asyncio
 import contextlib
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import h11
 
 OK = 200
 MOST_BYTES = 256 * 1024
+BLOCK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status code and body text (chunk marks of a chunked body removed)."""
+    """Status code, and the text of the body or of its beginning."""
 
     status: int
     text: str
@@ -28,51 +33,65 @@ async def get(
 ) -> Answer:
     """Fetch a URL, at most `most_bytes` of its body.
 
-    Raises OSError where no complete answer comes; the caller sets the deadline.
+    Raises ValueError for what is no URL, OSError where no complete answer comes; the caller sets the deadline.
     """
+    import h11
+
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
+    if not parts.hostname:
+        raise ValueError(f"{url} names no host")
+    request = _request(parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), token)
+    connection = h11.Connection(h11.CLIENT)
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_tls(any_certificate) if secure else None)
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        # Ray 2.20 fails on a request that does not say what it comes from.
-        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: daybreak", "Connection: close"]
-        if token:
-            lines.append(f"Authorization: Bearer {token}")
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        head = await _head(reader)
-        status = int(head[0].split()[1])
-        headers = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in head[1:])}
-        return Answer(status, (await _body(reader, headers, most_bytes)).decode(errors="replace"))
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError, ValueError) as error:
-        raise OSError(f"{url} does not speak HTTP") from error
+        writer.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+        return await _answer(connection, reader, most_bytes)
+    except EOFError:
+        raise OSError(f"{url} closed the connection without an answer") from None
+    except h11.RemoteProtocolError as error:
+        raise OSError(f"{url} does not speak HTTP: {error}") from error
     finally:
         await close(writer)
+
+
+def _request(host: str, target: str, token: str | None) -> h11.Request:
+    import h11
+
+    # Ray 2.20 fails on a request that does not say what it comes from.
+    headers = [("Host", host), ("User-Agent", "daybreak"), ("Connection", "close")]
+    if token:
+        headers.append(("Authorization", f"Bearer {token}"))
+    try:
+        return h11.Request(method="GET", target=target, headers=headers)
+    except h11.LocalProtocolError as error:
+        raise ValueError(f"{target} cannot be asked for: {error}") from error
+
+
+async def _answer(connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int) -> Answer:
+    import h11
+
+    status, body = 0, bytearray()
+    while len(body) < most_bytes:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            block = await reader.read(BLOCK_BYTES)
+            if not (block or status or connection.trailing_data[0]):
+                raise EOFError
+            connection.receive_data(block)
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+            break
+    return Answer(status, body[:most_bytes].decode(errors="replace"))
 
 
 def _tls(any_certificate: bool) -> ssl.SSLContext:
     """Made for each connection: a file of certificates that changes counts at once."""
     return ssl._create_unverified_context() if any_certificate else ssl.create_default_context()
-
-
-async def _head(reader: asyncio.StreamReader) -> list[str]:
-    raw = await reader.readuntil(b"\r\n\r\n")
-    return raw.decode("latin-1").strip().split("\r\n")
-
-
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str], most_bytes: int) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = b""
-        while size := int((await reader.readline()).split(b";")[0], 16):
-            body += await reader.readexactly(size)
-            await reader.readline()
-            if len(body) > most_bytes:
-                break
-        return body
-    if "content-length" in headers:
-        return await reader.readexactly(min(int(headers["content-length"]), most_bytes))
-    return await reader.read(most_bytes)
 
 
 async def close(writer: asyncio.StreamWriter) -> None:

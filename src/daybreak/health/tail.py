@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daybreak.rayside import frames
+from daybreak.files import open_regular
+from daybreak.programs.deploy import frames
+from daybreak.show.logs.alarm import alarms
 
 MOST_BYTES = 64 * 1024
 MOST_LINE = 500
@@ -25,7 +27,7 @@ _STAMP = re.compile(r"^\[?\d{4}-\d\d-\d\d[T ][\d:.,]+( [A-Z]{3,4})?( \[\d+\])?[\
 
 
 @dataclass(frozen=True)
-class Words:
+class LastWords:
     """What logs say about an end: the `reason` in one line (empty where they say none), lines to show, all lines."""
 
     reason: str
@@ -39,7 +41,7 @@ def tail(path: Path, lines: int = 20, *, since_start: bool = False, offset: int 
     `since_start` leaves out what earlier instances have written, `offset` what stands before it (bytes).
     """
     try:
-        with open(path, "rb") as file:
+        with open(open_regular(path, links=True), "rb") as file:
             end = file.seek(0, os.SEEK_END)
             # A log that is shorter than it was has been begun anew.
             file.seek(max(0, end - MOST_BYTES, offset if offset <= end else 0))
@@ -77,25 +79,21 @@ def tail_of_all(
         for name in sorted(glob.glob(pattern)):
             path = os.path.realpath(name)
             recent = tail(Path(path), 40, offset=(before or {}).get(path, 0))
-            found += [f"[{Path(name).name}] {line}" for line in [line for line in recent if _alarming(line)][-3:]]
+            found += [f"[{Path(name).name}] {line}" for line in [*filter(alarms, recent)][-3:]]
     return found[-2 * lines :]
 
 
-def last_words(own: Path, patterns: Sequence[str], base: str, *, before: Mapping[str, int] | None = None) -> Words:
+def last_words(own: Path, patterns: Sequence[str], base: str, *, before: Mapping[str, int] | None = None) -> LastWords:
     """Why a service has ended, as its logs tell it: a traceback with the frames of `base`, or the last complaint."""
     whole = tail(own, TRACEBACK_LINES, since_start=True)
     told = frames.explain("\n".join(whole), base)
     shown = tail_of_all(own, patterns, before=before)
     if told:
-        return Words(told.reason, tuple(told.lines), tuple(whole))
-    return Words(complaint(whole), tuple(shown[-frames.MOST_LINES :]), tuple(shown))
+        return LastWords(told.reason, tuple(told.lines), tuple(whole))
+    return LastWords(complaint(whole), tuple(shown[-frames.MOST_LINES :]), tuple(shown))
 
 
 def complaint(lines: Sequence[str]) -> str:
     """The last of the last lines that says what is wrong, without its time; empty where none does."""
     found = next((line for line in reversed(lines[-20:]) if _REASON.search(line)), "")
     return _STAMP.sub("", found).strip()
-
-
-def _alarming(line: str) -> bool:
-    return any(mark in line for mark in ("Error", "ERROR", "Traceback", "FATAL", " E ", " C "))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from daybreak.backends.base import Exit
 from daybreak.errors import ServiceDied, WaitTimeout
-from daybreak.health.checks import Attempt, Failed, NotYet, Ready, Verdict
-from daybreak.health.tail import Words
+from daybreak.health.tail import LastWords
+from daybreak.health.verdict import Attempt, Failed, NotYet, Ready, Verdict
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
@@ -39,7 +40,7 @@ class Subject:
     service: str
     gate: str
     log: str
-    words: Callable[[], Words]
+    last_words: Callable[[], LastWords]
     one_shot: bool = False
     result: bool = False
     given_s: float | None = None
@@ -54,7 +55,7 @@ async def wait_until(
     *,
     exited: Callable[[], Awaitable[Exit]],
     deadline_s: float,
-    on_reason: Callable[[str], None] | None = None,
+    on_reason: Callable[[NotYet], None] | None = None,
 ) -> Waited:
     """Repeat the attempt until it is ready, from 10 ms apart growing to 250 ms; the end of the process wakes it.
 
@@ -64,22 +65,21 @@ async def wait_until(
     loop = asyncio.get_running_loop()
     began = loop.time()
     ended = asyncio.ensure_future(exited())
-    attempts, poll_s, reason = 0, FIRST_POLL_S, "not checked yet"
-    slept_s = 0.0
+    attempts, poll_s, slept_s, reason = 0, FIRST_POLL_S, 0.0, "not checked yet"
     try:
         while True:
             attempts += 1
-            verdict = await _bounded(attempt, began + deadline_s)
-            match verdict:
-                case Ready():
-                    return Waited(attempts, loop.time() - began, slept_s)
-                case Failed():
-                    raise _failed(subject, verdict)
-                case NotYet():
-                    if verdict.reason != reason:
-                        reason = verdict.reason
-                        if on_reason:
-                            on_reason(reason)
+            verdict = await _bounded(attempt, ended, subject, began + deadline_s)
+            if isinstance(verdict, Ready):
+                return Waited(attempts, loop.time() - began, slept_s)
+            if isinstance(verdict, Failed):
+                raise _failed(subject, verdict)
+            if verdict.reason != reason:
+                reason = verdict.reason
+                if on_reason:
+                    on_reason(verdict)
+            if ended.done() and isinstance(ended.exception(), OSError):
+                ended = asyncio.ensure_future(exited())  # it could not be watched: that says nothing about it
             if ended.done():
                 deadline_s = _after_exit(ended.result(), subject, began, deadline_s, loop.time())
             if loop.time() - began >= deadline_s:
@@ -91,13 +91,18 @@ async def wait_until(
         ended.cancel()
 
 
-async def _bounded(attempt: Attempt, until: float) -> Verdict:
-    """An attempt never outlives the whole wait."""
+async def _bounded(attempt: Attempt, ended: asyncio.Future[Exit], subject: Subject, until: float) -> Verdict:
+    """An attempt outlives neither the whole wait nor the process that it asks; a one-shot's result does."""
+    asking = asyncio.ensure_future(attempt())
     try:
-        async with asyncio.timeout_at(until + FIRST_POLL_S):
-            return await attempt()
-    except TimeoutError:
-        return NotYet("no answer before the deadline")
+        timeout_s = until + FIRST_POLL_S - asyncio.get_running_loop().time()
+        wakes: set[asyncio.Future[Any]] = {asking} if ended.done() or subject.one_shot else {asking, ended}
+        await asyncio.wait(wakes, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        return NotYet("its process has ended" if ended.done() else "no answer before the deadline")
+    finally:
+        asking.cancel()
 
 
 def _after_exit(end: Exit, subject: Subject, began: float, deadline_s: float, now: float) -> float:
@@ -110,18 +115,18 @@ def _after_exit(end: Exit, subject: Subject, began: float, deadline_s: float, no
 
 def died(subject: Subject, end: Exit, when: str = "") -> ServiceDied:
     """How a service has ended, and why, as far as its logs tell."""
-    words = subject.words()
+    words = subject.last_words()
     why = f": {words.reason}" if words.reason else ""
     return _death(subject, f"{subject.service} {end.reason}{when}{why}", words, end.code)
 
 
 def _failed(subject: Subject, verdict: Failed) -> ServiceDied:
     told = verdict.lines or verdict.whole or subject.result  # who writes its own result has said all that it knows
-    words = Words("", verdict.lines, verdict.whole) if told else subject.words()
+    words = LastWords("", verdict.lines, verdict.whole) if told else subject.last_words()
     return _death(subject, f"{subject.service} failed: {verdict.reason}", words)
 
 
-def _death(subject: Subject, message: str, words: Words, code: int | None = None) -> ServiceDied:
+def _death(subject: Subject, message: str, words: LastWords, code: int | None = None) -> ServiceDied:
     return ServiceDied(
         message,
         exit_code_of_service=code,
@@ -135,7 +140,7 @@ def _death(subject: Subject, message: str, words: Words, code: int | None = None
 
 def _timed_out(subject: Subject, after_s: float, reason: str, *, ended: bool) -> WaitTimeout:
     """`ended`: a one-shot that has ended well was given a moment only."""
-    words = subject.words()
+    words = subject.last_words()
     given_s = after_s if subject.given_s is None else subject.given_s
     when = f"although its process ended well {AFTER_EXIT_S:g} s ago" if ended else f"within {given_s:.3g} s"
     return WaitTimeout(

@@ -13,17 +13,19 @@ import time
 from typing import IO
 
 from daybreak.keeper import client
+from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
 
 NAP_S = 0.02
 # As long as the command that started this one waits.
 LOCK_DEADLINE_S = client.START_DEADLINE_S
+# Python's own; it sets them back for the programs that it starts.
+OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 def take(lock: IO[str], paths: ClusterPaths) -> bool:
     """Take the lock; False where another keeper answers. One that is just leaving is waited for."""
-    deadline = time.monotonic() + LOCK_DEADLINE_S
-    while time.monotonic() < deadline:
+    for _ in naps(time.monotonic() + LOCK_DEADLINE_S, first_s=NAP_S, longest_s=NAP_S):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
@@ -32,7 +34,6 @@ def take(lock: IO[str], paths: ClusterPaths) -> bool:
             if answering:
                 answering.close()
                 return False
-        time.sleep(NAP_S)
     return False
 
 
@@ -54,6 +55,24 @@ def leave_the_command() -> int:
     return writing
 
 
+def settle_signals() -> None:
+    """A terminal's signals end no keeper, and services find all signals as the kernel gives them.
+
+    What is ignored or blocked is so in programs that are started as well, where Python makes no KeyboardInterrupt of an
+    ignored SIGINT, and `ray.cancel` needs one. `nohup`, or a shell's `&`, before the command is not meant for services.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - OF_PYTHON:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _nothing)
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
 def main() -> int:
     paths = ClusterPaths.of(sys.argv[1])
     paths.ensure()
@@ -66,13 +85,15 @@ def main() -> int:
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    settle_signals()
 
     # Only now: the imports of the rest take longer than finding out that there is a keeper already.
+    from daybreak.backends.process.limits import raise_open_files
     from daybreak.keeper.daemon import Keeper
+    from daybreak.keeper.loop_errors import Sparing
     from daybreak.keeper.orphans import adopt, collect_all
 
+    raise_open_files()
     adopt()
 
     with contextlib.suppress(OSError):
@@ -80,6 +101,7 @@ def main() -> int:
     os.close(imported)
 
     async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(Sparing())
         await Keeper(paths).serve()
 
     asyncio.run(serve())

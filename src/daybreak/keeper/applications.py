@@ -6,52 +6,44 @@ Nothing is done about what is found: Serve heals itself. That Serve cannot be as
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from daybreak.backends import procfs
 from daybreak.backends.base import Backend
-from daybreak.health import http
-from daybreak.health.applications import ENDED, HALTED, RUNNING, Deployment, Serving, as_seen, read
-from daybreak.health.checks import Ready, attempt
-from daybreak.health.serving import History, Verdict, Word, judge, worst
-from daybreak.keeper.page import Cluster
-from daybreak.redact import Redaction
-from daybreak.services.ray import HEAD, SERVE, dashboard_health_url, dashboard_url, token
-from daybreak.services.serve import application_names, door
+from daybreak.health.applications import STOPPING, Deployment, Serving
+from daybreak.health.checks import attempt
+from daybreak.health.serve_verdict import History, Verdict, judge, worst
+from daybreak.health.verdict import Ready, Short
+from daybreak.keeper.background import Background
+from daybreak.keeper.serve_status import NO_CONTROLLER, TIMEOUT_S, ServeStatus
+from daybreak.names import HEAD, SERVE
+from daybreak.services.build import Cluster
+from daybreak.services.ray.serve import application_names, door
+from daybreak.states import Health, ServiceState
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 
 INTERVAL_S = 1.0
 # Between questions that get no answer the pause doubles up to this.
 LONGEST_S = 8.0
-TIMEOUT_S = 5.0
 # A door that is being reloaded may refuse once.
 KNOCK_AGAIN_S = 0.25
+# A replica that is replaced usually ends within some seconds.
+LINGERS_S = 5.0
 # So many questions without an answer, and what was told before counts no more.
 MOST_MISSED = 2
-MOST_BYTES = 8 * 1024 * 1024
-PATH = "/api/serve/applications/"
-UNKNOWN = "unknown"
-# What the dashboard answers where Serve's controller fails it.
-CONTROLLER_SILENT = 503
-NO_CONTROLLER = "Serve's controller does not answer: nothing is scaled, or started anew"
 NO_DASHBOARD = "only Ray's dashboard tells, and `dashboard: false` leaves it out"
 ENDS = (Kind.STOPPING, Kind.STOPPED, Kind.STARTING, Kind.FAILED, Kind.EXITED)
-log = logging.getLogger(__name__)
 
 
 class Applications:
     """Follows the applications while the service `serve` is ready."""
 
-    def __init__(self, record: Recorder, backend: Backend) -> None:
+    def __init__(self, record: Recorder, background: Background, backend: Backend) -> None:
         self._record = record
+        self._background = background
         self._backend = backend
         self._cluster: Cluster | None = None
-        self._redact: Callable[[str], str] = str
         self._task: asyncio.Task[None] | None = None
         self._forget()
 
@@ -62,7 +54,9 @@ class Applications:
         self._unknown = ""
         self._closed = ""
         self._told: object = None
-        self._seen: set[int] = set()
+        # When each replica that is ending was first seen so; which of them have been told of.
+        self._ending: dict[str, float] = {}
+        self._lingering: set[str] = set()
 
     def want(self, cluster: Cluster | None) -> None:
         """Ask about this cluster from the next time on that its applications are ready."""
@@ -91,9 +85,7 @@ class Applications:
         self.close()
         if self._cluster is None:
             return
-        self._redact = Redaction(Path(self._cluster.site.secrets_folder))
-        self._task = asyncio.create_task(self._watch(self._cluster), name="applications")
-        self._task.add_done_callback(_log_failure)
+        self._task = self._background.keep("following the applications", partial(self._watch, self._cluster), SERVE)
 
     async def _watch(self, cluster: Cluster) -> None:
         async with asyncio.TaskGroup() as group:
@@ -107,63 +99,41 @@ class Applications:
             self._unknown = NO_DASHBOARD
             self._tell(cluster)
             return
-        pause_s = INTERVAL_S
+        status, pause_s = ServeStatus(cluster), INTERVAL_S
         while True:
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    answer = await self._ask(cluster)
-            except TimeoutError:
-                answer = await self._whose_silence(cluster)
-            except OSError as error:
-                answer = error.strerror or str(error)
-            except Exception as error:  # an answer of another shape: the next Ray's
-                log.exception("the dashboard's answer cannot be read")
-                answer = f"its answer cannot be read: {error}"
+            answer = await status.ask()
             pause_s = min(2 * pause_s, LONGEST_S) if isinstance(answer, str) else INTERVAL_S
             self._heard(answer)
             self._tell(cluster)
             await asyncio.sleep(pause_s)
 
-    async def _ask(self, cluster: Cluster) -> Serving | str:
-        """What Serve tells, or why it does not."""
-        secret = token(cluster.site)
-        given = Path(secret.path).read_text().strip() if secret else None
-        answer = await http.get(dashboard_url(cluster.spec) + PATH, token=given, most_bytes=MOST_BYTES)
-        if answer.status == CONTROLLER_SILENT:
-            return NO_CONTROLLER
-        if answer.status != http.OK:
-            return f"it answers {answer.status}"
-        serving = read(json.loads(self._redact(answer.text)), cluster.site.base)
-        # A container's process numbers are not this machine's.
-        return serving if cluster.site.engine else as_seen(serving, self._state_of)
-
-    def _state_of(self, pid: int) -> str:
-        """What a replica's process shows. One that was never seen may be of another namespace."""
-        found = procfs.read(pid)
-        if found is None or found.zombie:
-            return ENDED if pid in self._seen else RUNNING
-        self._seen.add(pid)
-        return HALTED if found.state == "T" else RUNNING
-
-    async def _whose_silence(self, cluster: Cluster) -> str:
-        """The dashboard's, or that of Serve's controller, whom it asks: then it answers other questions."""
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                if (await http.get(dashboard_health_url(cluster.spec))).status == http.OK:
-                    return NO_CONTROLLER
-        except (TimeoutError, OSError):
-            pass
-        return f"no answer within {TIMEOUT_S:g} s"
-
     def _heard(self, answer: Serving | str) -> None:
         if isinstance(answer, Serving):
             self._serving, self._missed, self._unknown = answer, 0, ""
             self._history.add(answer, asyncio.get_running_loop().time())
+            self._look_for_lingering(answer, asyncio.get_running_loop().time())
             return
         self._missed += 1
         if self._missed >= MOST_MISSED:
             self._serving = None
             self._unknown = answer if answer == NO_CONTROLLER else f"Ray's dashboard does not tell: {answer}"
+
+    def _look_for_lingering(self, serving: Serving, now: float) -> None:
+        """Replicas that end, but not at once, still answer what they had begun: that is told, once."""
+        ending = {
+            replica.id: deployment.name
+            for app in serving.applications
+            for deployment in app.deployments
+            for replica in deployment.replicas
+            if replica.state == STOPPING
+        }
+        self._ending = {replica: self._ending.get(replica, now) for replica in ending}
+        new = {id for id, since in self._ending.items() if now - since > LINGERS_S} - self._lingering
+        if new:
+            self._lingering |= new
+            names = ", ".join(sorted({ending[id] for id in new}))
+            text = f"replicas that were replaced still answer what they had begun: {len(new)} of {names}"
+            self._record.emit(Kind.NOTE, SERVE, text=text)
 
     # --- its door -----------------------------------------------------------------------------------------------------
 
@@ -176,6 +146,9 @@ class Applications:
         missed = 0
         while True:
             verdict = await attempt(check, service, self._backend, instance="", timeout_s=TIMEOUT_S)
+            if isinstance(verdict, Short):
+                await asyncio.sleep(INTERVAL_S)
+                continue
             missed = 0 if isinstance(verdict, Ready) else missed + 1
             closed = verdict.reason if not isinstance(verdict, Ready) and missed > 1 else ""
             if closed != self._closed and (closed or not missed):
@@ -191,7 +164,7 @@ class Applications:
         applications = self._serving.applications if self._serving else ()
         words = [(app.name, app.status, [_told_of(one) for one in app.deployments]) for app in applications]
         told = (status, reason, words)
-        if told == self._told or (status == UNKNOWN and not self._unknown):
+        if told == self._told or (status == ServiceState.UNKNOWN and not self._unknown):
             return
         self._told = told
         summaries = [_summary(app.to_json()) for app in applications]
@@ -199,20 +172,14 @@ class Applications:
 
     def _verdict(self, cluster: Cluster) -> tuple[str, str]:
         """The word and the reason: what Serve tells comes before what the door shows, where both are as bad."""
-        closed = Verdict(Word.UNHEALTHY, self._closed) if self._closed else Verdict()
+        closed = Verdict(Health.UNHEALTHY, self._closed) if self._closed else Verdict()
         if self._serving is None and self._unknown == NO_CONTROLLER:
-            return worst((closed.word, closed.reason), (Word.DEGRADED, NO_CONTROLLER))
+            return worst((closed.health, closed.reason), (Health.DEGRADED, NO_CONTROLLER))
         if self._serving is None:
-            return (closed.word, closed.reason) if self._closed else (UNKNOWN, self._unknown)
+            return (closed.health, closed.reason) if self._closed else (ServiceState.UNKNOWN, self._unknown)
         now = asyncio.get_running_loop().time()
         told = judge(self._serving, self._history, now, application_names(cluster.spec, cluster.site))
-        return worst((told.word, told.reason), (closed.word, closed.reason))
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    """Nobody waits for the task: what ended it must not go unseen."""
-    if not task.cancelled() and (error := task.exception()):
-        log.error("the applications are not followed any more", exc_info=error)
+        return worst((told.health, told.reason), (closed.health, closed.reason))
 
 
 def _told_of(deployment: Deployment) -> tuple[str, str, int]:

@@ -7,6 +7,7 @@ One connection carries one request and the lines that answer it: first that it w
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -19,12 +20,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daybreak.errors import KeeperError, NotRunning, RemoteError
+from daybreak.errors import KeeperError, NotRunning
+from daybreak.keeper.error_json import error_from_json
+from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
 
 START_DEADLINE_S = 30.0
-FIRST_NAP_S = 0.005
-LONGEST_NAP_S = 0.1
 CONNECT_TIMEOUT_S = 5.0
 REAP_S = 1.0
 KEEPER = "daybreak.keeper"
@@ -44,6 +45,7 @@ class Connection:
         self._socket.settimeout(None)
         self._lines = self._socket.makefile("r", encoding="utf-8")
         self._request = json.dumps(request).encode() + b"\n"
+        self._cancelled = False
 
     def heard(self, within_s: float = START_DEADLINE_S) -> bool:
         """Send the request; False where the keeper was about to leave and has not read it.
@@ -64,11 +66,17 @@ class Connection:
         finally:
             self._socket.settimeout(None)
 
-    def within(self, seconds: float) -> None:
+    def cancel(self) -> None:
+        """Ask the keeper to end what was asked for; its answer comes as any other."""
+        self._cancelled = True
+        with contextlib.suppress(OSError):
+            self._socket.sendall(b'{"cancel": true}\n')
+
+    def set_timeout(self, seconds: float) -> None:
         """From now on, waiting longer than that for a line raises TimeoutError."""
         self._socket.settimeout(seconds)
 
-    def deadline(self, at: float) -> None:
+    def set_deadline(self, at: float) -> None:
         """From now on, reading past that moment (monotonic seconds) raises TimeoutError."""
         self._socket.settimeout(max(0.001, at - time.monotonic()))
 
@@ -76,7 +84,12 @@ class Connection:
         """Every line of the answer; raises KeeperError where the keeper goes away in the middle."""
         ended = False
         for line in self._received():
-            message: dict[str, Any] = json.loads(line)
+            try:
+                message: dict[str, Any] = json.loads(line)
+            except ValueError:
+                if self._cancelled:  # Ctrl-C came while it was read, and took its beginning away
+                    continue
+                raise
             yield message
             ended = "result" in message or "error" in message
             if ended:
@@ -93,10 +106,10 @@ class Connection:
             yield from self._lines
 
     def result(self) -> Any:
-        """Skip to the result; raises RemoteError where the keeper answered with an error."""
+        """Skip to the result; raises the error that the keeper answered with."""
         for message in self:
             if "error" in message:
-                raise RemoteError(message["error"])
+                raise error_from_json(message["error"])
             if "result" in message:
                 return message["result"]
         return None
@@ -144,6 +157,16 @@ def answers(paths: ClusterPaths) -> bool:
     return connected is not None
 
 
+def holder(paths: ClusterPaths) -> int | None:
+    """The process that holds the cluster's lock, None where nobody does: a living keeper, whether it answers or not."""
+    with contextlib.suppress(OSError, ValueError), open(paths.lock) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read())
+    return None
+
+
 def anything_recorded(paths: ClusterPaths) -> bool:
     """Whether a keeper would find something to look after."""
     return paths.containers.exists() or any(paths.records.glob("*.json"))
@@ -175,8 +198,8 @@ def _keepers_environment(paths: ClusterPaths, environment: Mapping[str, str]) ->
 
     The places are those of this command, absolute: the keeper works in another folder.
     """
-    from daybreak.backends.inherited import HOME, RUNTIME, inherited, places
-    from daybreak.backends.procfs import CLUSTER_MARKER
+    from daybreak.backends.process.inherited import HOME, RUNTIME, inherited, places
+    from daybreak.backends.process.procfs import CLUSTER_MARKER
 
     given = places(environment)
     own = {HOME: str(paths.root.parent), RUNTIME: str(paths.runtime.parent), CLUSTER_MARKER: str(paths.root)}
@@ -193,9 +216,7 @@ def ensure(paths: ClusterPaths) -> socket.socket:
 
 def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.socket:
     """Wait until the started keeper, or the one that was quicker, accepts connections."""
-    deadline = time.monotonic() + START_DEADLINE_S
-    nap = FIRST_NAP_S
-    while time.monotonic() < deadline:
+    for _ in naps(time.monotonic() + START_DEADLINE_S):
         connected = connect(paths)
         if connected:
             _reap(child)
@@ -203,12 +224,14 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
         code = child.poll()
         if code not in (None, 0):
             raise KeeperError(f"the keeper ended with code {code} while it started", hint=f"see {paths.keeper_log}")
-        time.sleep(nap)
-        nap = min(nap * 2, LONGEST_NAP_S)
-    raise KeeperError(
-        f"the keeper did not answer within {START_DEADLINE_S:g} s",
-        hint=f"see {paths.keeper_log}",
-    )
+    if pid := holder(paths):
+        raise KeeperError(
+            f"the keeper (pid {pid}) lives, but nothing has answered at its socket {paths.socket} for "
+            f"{START_DEADLINE_S:g} s",
+            hint=f"it makes a deleted socket anew within seconds, unless it is stopped (`ps -o stat {pid}`): "
+            f"see {paths.keeper_log}; killing it leaves your services alone",
+        )
+    raise KeeperError(f"the keeper did not answer within {START_DEADLINE_S:g} s", hint=f"see {paths.keeper_log}")
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:
@@ -231,8 +254,7 @@ def request(paths: ClusterPaths, op: str, *, start: bool = True, **fields: Any) 
 
 def _heard(paths: ClusterPaths, request: dict[str, Any], start: bool) -> Connection:
     """A request that a keeper has read; one that was just leaving is replaced."""
-    deadline = time.monotonic() + START_DEADLINE_S
-    while time.monotonic() < deadline:
+    for _ in naps(time.monotonic() + START_DEADLINE_S):
         connected = ensure(paths) if start else connect(paths)
         if connected is None:
             raise NotRunning(paths.name)
@@ -244,5 +266,4 @@ def _heard(paths: ClusterPaths, request: dict[str, Any], start: bool) -> Connect
             connection.close()
             raise
         connection.close()
-        time.sleep(FIRST_NAP_S)
     raise KeeperError("the keeper leaves again and again", hint=f"see {paths.keeper_log}")

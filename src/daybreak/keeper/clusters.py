@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daybreak.errors import KeeperError, RemoteError
+from daybreak.errors import DaybreakError, KeeperError
 from daybreak.keeper import client
+from daybreak.machine.holders import folder_of
 from daybreak.paths import ClusterPaths, state_root
-from daybreak.survey.holders import folder_of
+from daybreak.states import ClusterState
+from daybreak.timeline.status import Snapshot
 
 ANSWER_S = 2.0
 MOST_AT_ONCE = 16
-STOPPED = "stopped"
 # Something was started and no keeper is there: `daybreak status` starts one, which finds out.
 UNATTENDED = "no keeper"
 SILENT = "keeper does not answer"
@@ -58,7 +60,7 @@ def clusters(*, everything: bool = False) -> list[Listed]:
         return []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, len(known))) as pool:
         found = list(pool.map(_look, known))
-    return [listed for listed in found if everything or listed.state != STOPPED]
+    return [listed for listed in found if everything or listed.state != ClusterState.STOPPED]
 
 
 def _look(name: str) -> Listed:
@@ -67,22 +69,21 @@ def _look(name: str) -> Listed:
     about: dict[str, Any] = {"folder": folder_of(paths.root), "root": str(paths.root), "data": _has_data(paths.data)}
     if snapshot is None:
         left = client.anything_recorded(paths)
-        return Listed(name, trouble or (UNATTENDED if left else STOPPED), **about)
-    started = [row["started"] for row in snapshot["services"] if row.get("started") and row.get("pid")]
+        return Listed(name, trouble or (UNATTENDED if left else ClusterState.STOPPED), **about)
     return Listed(
         name,
-        str(snapshot["state"]),
-        workers=int(snapshot["workers"]),
-        since=min(started, default=None),
-        urls=dict(snapshot["urls"]),
-        backend=snapshot.get("backend"),
-        ray=snapshot.get("ray"),
-        keeper_pid=snapshot.get("keeper_pid"),
+        snapshot.state,
+        workers=snapshot.workers,
+        since=min((row.started for row in snapshot.services if row.started and row.pid), default=None),
+        urls=dict(snapshot.urls),
+        backend=snapshot.backend,
+        ray=snapshot.ray,
+        keeper_pid=snapshot.keeper_pid,
         **about,
     )
 
 
-def _ask(paths: ClusterPaths) -> tuple[dict[str, Any] | None, str]:
+def _ask(paths: ClusterPaths) -> tuple[Snapshot | None, str]:
     """The keeper's snapshot; else why one that is there gave none, empty where there is none."""
     try:
         connected = client.connect(paths)
@@ -94,10 +95,9 @@ def _ask(paths: ClusterPaths) -> tuple[dict[str, Any] | None, str]:
     try:
         if not connection.heard(ANSWER_S):
             return None, ""
-        connection.within(ANSWER_S)
-        found: dict[str, Any] = connection.result()
-        return found, ""
-    except (KeeperError, RemoteError, TimeoutError, ValueError):
+        connection.set_timeout(ANSWER_S)
+        return Snapshot.from_json(connection.result()), ""
+    except (DaybreakError, TimeoutError, ValueError):
         return None, SILENT
     finally:
         connection.close()
@@ -105,7 +105,7 @@ def _ask(paths: ClusterPaths) -> tuple[dict[str, Any] | None, str]:
 
 def _has_data(folder: Path) -> bool:
     try:
-        return any(folder.iterdir())
+        return bool(os.listdir(folder))
     except OSError:
         return False
 

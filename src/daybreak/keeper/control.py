@@ -1,8 +1,8 @@
 """The control API: JSON lines on a Unix socket that only its owner can open.
 
 A request is one line, `{"op": ..., ...}`. The answer is `{"heard": true}` at once, then any number of `{"event": ...}`
-and `{"note": ...}` lines, then one `{"result": ...}` or `{"error": ...}`. A client that goes away does not stop what it
-asked for; one that was not heard may ask another keeper.
+and `{"note": ...}` lines, then one `{"result": ...}` or `{"error": ...}`. Any further line of the client cancels what
+it has asked for, and so does the end of the connection. A client that was not heard may ask another keeper.
 """
 
 from __future__ import annotations
@@ -12,35 +12,49 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from daybreak.errors import DaybreakError, UsageError
+from daybreak.errors import DaybreakError
+from daybreak.keeper.error_json import error_to_json
 from daybreak.redact import Redaction
 
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
+# As many of a client's answers wait for it to read them.
+MOST_UNREAD_BYTES = 8 * 1024 * 1024
+# Between looks for the socket. Commands wait for six times as long.
+LOOK_S = 5.0
 log = logging.getLogger(__name__)
 
 
 class Client:
     """One connection; sending to one that went away does nothing."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self._left = asyncio.Event()
 
     @property
     def gone(self) -> bool:
-        return self._writer.is_closing()
+        return self._left.is_set() or self._writer.is_closing()
+
+    def leave(self) -> None:
+        """The other side has closed the connection."""
+        self._left.set()
 
     async def until_gone(self) -> None:
         """Wait until the other side has closed the connection."""
-        with contextlib.suppress(OSError):
-            await self._reader.read()
+        await self._left.wait()
 
     def send(self, message: dict[str, Any]) -> None:
-        if not self.gone:
+        if self.gone:
+            return
+        if self._writer.transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            log.warning("a client that does not read what it asked for is dropped")
+            self._left.set()
+            self._writer.transport.abort()
+        else:
             with contextlib.suppress(OSError):
                 self._writer.write(json.dumps(message).encode() + b"\n")
 
@@ -56,26 +70,34 @@ class Nobody(Client):
         return True
 
 
-Operation = Callable[[dict[str, Any], Client], Awaitable[Any]]
+class Answering(Protocol):
+    """One operation that is under way."""
+
+    async def answer(self) -> Any: ...
+
+    def cancel(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 class ControlServer:
-    """Serves the operations on a Unix socket."""
+    """Serves a Unix socket; `begin` begins what a request asks for."""
 
     def __init__(
         self,
         path: Path,
-        operations: dict[str, Operation],
+        begin: Callable[[dict[str, Any], Client], Answering],
         on_idle: Callable[[], None],
         secrets: Path | None = None,
     ) -> None:
         """`secrets` is the folder with what must not stand in an error."""
         self._path = path
         self._secrets = secrets
-        self._operations = operations
+        self._begin = begin
         self._on_idle = on_idle
         self._open = 0
         self._server: asyncio.Server | None = None
+        self._bound: tuple[int, int] | None = None
 
     @property
     def busy(self) -> bool:
@@ -88,6 +110,16 @@ class ControlServer:
             self._server = await asyncio.start_unix_server(self._serve, self._path, limit=MOST_REQUEST_BYTES)
         finally:
             os.umask(before)
+        self._bound = _identity(self._path)
+
+    async def look(self) -> None:
+        """Bind anew where somebody has deleted or replaced the socket; who is connected stays so."""
+        if self._server is None or _identity(self._path) == self._bound:
+            return
+        log.warning("%s was deleted: it is made anew", self._path)
+        self._server.close()
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self.start()
 
     async def close(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -96,23 +128,21 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
-        client = Client(reader, writer)
+        client = Client(writer)
         try:
             line = await reader.readline()
             if not line:
                 return  # somebody only looked whether anyone is here
+            if not line.endswith(b"\n"):
+                raise ValueError("it was cut off")
             request = json.loads(line)
             client.send({"heard": True})
+            operation = self._begin(request, client)
+            listening = asyncio.create_task(_listen(reader, client, operation), name="listening to a client")
             try:
-                client.send({"result": await self._run(request, client)})
-            except DaybreakError as error:
-                if self._secrets:
-                    error.reword(Redaction(self._secrets))
-                client.send({"error": error.to_json()})
-            except Exception as error:  # a bug must reach the user as an error, and the log as a traceback
-                log.exception("request %s failed", request.get("op"))
-                failed = DaybreakError(f"daybreak itself failed: {type(error).__name__}: {error}")
-                client.send({"error": failed.to_json()})
+                client.send(await self._answer(request, operation))
+            finally:
+                listening.cancel()
             with contextlib.suppress(OSError):
                 await writer.drain()
         except (ValueError, OSError):
@@ -122,8 +152,33 @@ class ControlServer:
             self._open -= 1
             self._on_idle()
 
-    async def _run(self, request: dict[str, Any], client: Client) -> Any:
-        operation = self._operations.get(str(request.get("op")))
-        if operation is None:
-            raise UsageError(f"the keeper does not know the operation {request.get('op')!r}")
-        return await operation(request, client)
+    async def _answer(self, request: dict[str, Any], operation: Answering) -> dict[str, Any]:
+        """The last line that the client gets."""
+        try:
+            return {"result": await operation.answer()}
+        except DaybreakError as error:
+            if self._secrets:
+                error.reword(Redaction(self._secrets))
+            return {"error": error_to_json(error)}
+        except Exception as error:  # a bug must reach the user as an error, and the log as a traceback
+            log.exception("request %s failed", request.get("op"))
+            failed = DaybreakError(f"daybreak itself failed: {type(error).__name__}: {error}")
+            return {"error": error_to_json(failed)}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Disk and number of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+async def _listen(reader: asyncio.StreamReader, client: Client, operation: Answering) -> None:
+    """Any further line cancels the operation, and so does the end of the connection."""
+    with contextlib.suppress(OSError, ValueError):
+        while await reader.readline():
+            operation.cancel()
+    client.leave()
+    operation.abandon()

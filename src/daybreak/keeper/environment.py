@@ -10,14 +10,15 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from daybreak.backends.records import write_private
-from daybreak.warm.variables import still_fits
+from daybreak.files import read_book, write_private
+from daybreak.programs.warm.variables import still_fits
 
-# What tells one terminal from the other, and means nothing to a service: it stays as it was first seen, since forks of
-# the warm template must have the environment that the template has.
+# What tells one terminal, or one `make`, from the other, and means nothing to a service: it stays as it was first seen,
+# since forks of the warm template must have the environment that the template has.
 OF_A_TERMINAL = frozenset(
     """
-_ COLORTERM COLUMNS DBUS_SESSION_BUS_ADDRESS GPG_TTY LINES OLDPWD PWD SHLVL STY TERM TERM_PROGRAM TERM_PROGRAM_VERSION
+_ COLORTERM COLUMNS DBUS_SESSION_BUS_ADDRESS GPG_TTY LINES MAKEFLAGS MAKELEVEL MAKEOVERRIDES MAKE_TERMERR MAKE_TERMOUT
+MFLAGS OLDPWD PWD SHLVL STY TERM TERM_PROGRAM TERM_PROGRAM_VERSION
 TERM_SESSION_ID TMUX TMUX_PANE VTE_VERSION WINDOW WINDOWID XDG_SESSION_ID
 """.split()  # noqa: SIM905
 )
@@ -32,6 +33,15 @@ def renewed(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, st
     """What is given, with the terminal's own names as they were before."""
     theirs = {name: value for name, value in given.items() if not is_of_a_terminal(name)}
     return theirs | {name: value for name, value in before.items() if is_of_a_terminal(name)}
+
+
+def differing(before: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """The names of the variables that differ, but a terminal's and daybreak's own."""
+    return sorted(
+        name
+        for name in before.keys() | given.keys()
+        if before.get(name) != given.get(name) and not is_of_a_terminal(name) and not name.startswith("DAYBREAK_")
+    )
 
 
 def digest(environment: Mapping[str, str]) -> str:
@@ -50,10 +60,10 @@ def of_template(state: Path, inherited: Mapping[str, str], but: Container[str]) 
     `state` is the template's file; `but` are the variables that are its service's own.
     """
     try:
-        told = json.loads(state.read_text())
+        told = read_book(state)
         if still_fits(told["variables"], inherited, but, told.get("prefixes", ())):
             return str(told["environment"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         pass
     return digest(inherited)
 

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 
-from daybreak.backends import procfs
+from daybreak.backends.process import procfs
 
 PR_SET_CHILD_SUBREAPER = 36
 # Whoever waits for a program has collected it by then.
@@ -81,7 +81,6 @@ def ended_children() -> set[int]:
 def _children() -> Iterator[int]:
     """Every child; every process where the kernel does not list them."""
     try:
-        for task in (procfs.PROC / "self/task").iterdir():
-            yield from map(int, (task / "children").read_text().split())
-    except OSError:
+        yield from procfs.children(os.getpid())
+    except FileNotFoundError:
         yield from (int(entry) for entry in os.listdir(procfs.PROC) if entry.isdigit())

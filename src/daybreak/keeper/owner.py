@@ -13,9 +13,9 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from daybreak.backends.records import write_private
 from daybreak.errors import UsageError
-from daybreak.keeper.wanted import WantedState
+from daybreak.files import write_private
+from daybreak.keeper.wanted import Stored
 from daybreak.paths import ClusterPaths
 
 STAT_TIMEOUT_S = 5.0
@@ -42,11 +42,11 @@ class Owner:
         try:
             return cls(**json.loads(paths.owner.read_text()))
         except (OSError, ValueError, TypeError):
-            state = WantedState.load(paths.wanted)
+            state = Stored.load(paths.wanted)
             return cls(str(Path(state.base).resolve())) if state else None
 
     def save(self, paths: ClusterPaths) -> None:
-        write_private(paths.owner, json.dumps(asdict(self), indent=1))
+        write_private(paths.owner, json.dumps(asdict(self), indent=1), durable=True)
 
     def is_elsewhere(self, folder: Path) -> bool:
         """Is it another folder's than this one?"""

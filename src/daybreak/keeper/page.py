@@ -1,4 +1,4 @@
-"""The keeper's side of the page: when it is served, and what it is told.
+"""When a cluster's page is served.
 
 Nothing of it is imported before the first response of a start: what the page needs would take the processor from Ray.
 Unless that takes long: then somebody wants to see what it waits for.
@@ -7,90 +7,58 @@ Unless that takes long: then somebody wants to see what it waits for.
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-from daybreak.health import http
-from daybreak.page.door import bind
-from daybreak.page.live import Hub
-from daybreak.page.source import Site as PageSite
+from daybreak.keeper.background import Background
+from daybreak.keeper.gateway.traffic import Traffic
+from daybreak.keeper.page_server import Failed, Listening, PageServer
+from daybreak.keeper.page_source import PageSource
 from daybreak.paths import ClusterPaths
-from daybreak.services import ingress
-from daybreak.services.base import Check, EveryCheck, PortClaim, Service, Tier
-from daybreak.services.endpoints import metrics_endpoints
-from daybreak.services.monitoring import PAGE_TOKEN
-from daybreak.services.ray import HEAD, SERVE
-from daybreak.services.serve import routes
-from daybreak.services.site import Site
-from daybreak.spec.model import Spec
-from daybreak.survey.ports import owner_of
+from daybreak.services.build import Cluster
+from daybreak.services.ray.serve_config import answering
+from daybreak.services.service import PortClaim, Tier
+from daybreak.services.watching.processes import PAGE_TOKEN, SCRAPE_TOKEN
+from daybreak.show.page.source import Address
+from daybreak.states import PageState
 from daybreak.timeline.event import Event, Kind, RunKind
-
-if TYPE_CHECKING:
-    from daybreak.page.access import Access
-    from daybreak.page.discovery import Target
-    from daybreak.page.server import Serving
-    from daybreak.page.traffic import Traffic
+from daybreak.timeline.status import PageStatus, Snapshot
 
 OPEN_DEADLINE_S = 10.0
 # A start that has not answered by now is one to look at.
 PATIENCE_S = 10.0
-TRAFFIC_TIMEOUT_S = 1.0
-THERE = ("starting", "ready")
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A validated spec with everything derived from it."""
-
-    spec: Spec
-    site: Site
-    services: tuple[Service, ...]
 
 
 class KeeperPage:
-    """Serves a cluster's page. `snapshot` is its status, `begin_restart` starts a restart where nothing else runs."""
+    """Serves a cluster's page. `snapshot` is its status, `begin_restart` starts a restart where nothing else runs.
+    `traffic` is what the gateway counts."""
 
     def __init__(
         self,
         paths: ClusterPaths,
-        snapshot: Callable[[], Mapping[str, Any]],
+        snapshot: Callable[[], Snapshot],
         begin_restart: Callable[[], bool],
+        background: Background,
+        traffic: Traffic,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self.paths = paths
-        self.snapshot = snapshot
-        self.restart = begin_restart
-        self._cluster: Cluster | None = None
-        self._serving: Serving | None = None
-        # Where it has the port, and where it answers there: between the two lie its imports.
-        self._bound: PageSite | None = None
-        self._served: PageSite | None = None
-        self._access: Access | None = None
-        self._hub = Hub()
+        self._source = PageSource(paths, snapshot, begin_restart, traffic)
+        self._server = PageServer(self._source)
+        self._background = background
         self._opening: asyncio.Task[None] | None = None
-        self._reason = ""
         self._patience_s = patience_s
         self._late: asyncio.TimerHandle | None = None
 
-    # --- when it is served ------------------------------------------------------------------------------------------
-
     def want(self, cluster: Cluster) -> None:
         """From now on the page is this cluster's; where it is served changes with the next `open`."""
-        self._cluster = cluster
+        self._source.cluster = cluster
 
     def follow(self, event: Event) -> None:
         """Hand an event to open pages; the first response of a start is the moment to begin serving."""
-        self._hub.publish(event)
+        self._server.hub.publish(event)
         if event.kind in (Kind.RUN_BEGAN, Kind.RUN_ENDED):
             self._wait(event)
-        if self._cluster is None or event.kind is not Kind.READY:
-            return
-        if event.service == (SERVE if self._cluster.spec.serve.wanted else HEAD):
+        cluster = self._source.cluster
+        if cluster and event.kind is Kind.READY and event.service == answering(cluster.spec):
             self.open_soon()
 
     def _wait(self, event: Event) -> None:
@@ -103,15 +71,20 @@ class KeeperPage:
 
     def claims(self, cluster: Cluster) -> list[PortClaim]:
         """The port that the page of this cluster would take, unless the page has it already."""
-        wanted = _site(cluster)
-        if wanted is None or (self._bound and self._bound.port == wanted.port):
+        wanted = _address(cluster)
+        if wanted is None or self._server.port == wanted.port:
             return []
         return [PortClaim(wanted.listen, wanted.port, "page")]
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is being brought to where it is wanted."""
+        return self._opening is not None and not self._opening.done()
 
     def open_soon(self) -> asyncio.Task[None]:
         """Serve the page as the spec has it, in the background."""
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._settle(), name="opening the page")
+            self._opening = self._background.keep("opening the page", self._settle)
         return self._opening
 
     async def open(self) -> None:
@@ -120,7 +93,7 @@ class KeeperPage:
 
     def end(self) -> None:
         """The cluster has ended: there is nothing to show, and the port is free for whoever comes next."""
-        self._cluster = None
+        self._source.cluster = None
         self.leave()
 
     def leave(self) -> None:
@@ -129,135 +102,42 @@ class KeeperPage:
             self._late.cancel()
         if self._opening:
             self._opening.cancel()
-        if self._serving:
-            self._serving.leave()
-        self._serving = self._served = self._bound = None
+        self._server.leave()
 
     async def _settle(self) -> None:
         """Make what is served what is wanted, until it is; what is wanted may change meanwhile."""
-        while (wanted := _site(self._cluster)) != self._served:
-            await self._end()
-            if (
-                wanted is None
-                or self._cluster is None
-                or not await self._try(wanted, self._cluster.site.secrets[PAGE_TOKEN])
-            ):
+        while (wanted := _address(self._source.cluster)) != self._served():
+            await self._server.close()
+            cluster = self._source.cluster
+            if wanted is None or cluster is None:
+                return
+            tokens = (cluster.site.secrets[name] for name in (PAGE_TOKEN, SCRAPE_TOKEN))
+            if not await self._server.open(wanted, *tokens):
                 return
 
-    async def _try(self, wanted: PageSite, token: str) -> bool:
-        """Begin to serve. What goes wrong is told in the status, and fails nothing else."""
-        before = self._reason
-        try:
-            await self._begin(wanted, token)
-        except OSError as error:
-            owner = owner_of(wanted.port, wanted.listen)
-            self._reason = f"port {wanted.port} is in use by {owner}" if owner else str(error.strerror or error)
-        except Exception as error:
-            log.exception("the page cannot be served")
-            self._reason = f"{type(error).__name__}: {error}"
-        else:
-            self._reason = ""
-            return True
-        if self._reason != before:
-            log.warning("the page is not served: %s", self._reason)
-        return False
+    def _served(self) -> Address | None:
+        return self._server.state.at if isinstance(self._server.state, Listening) else None
 
-    async def _begin(self, wanted: PageSite, token: str) -> None:
-        began = time.monotonic()
-        # First of all: Prometheus starts at this moment, too, and asks for its targets at once.
-        door = bind(wanted)
-        self._bound = wanted
-        try:
-            # In a thread, so that the keeper goes on listening to what it has started meanwhile.
-            await asyncio.to_thread(_import)
-            from daybreak.page.access import Access
-            from daybreak.page.server import serve
-
-            self._access = Access(token, wanted.port)
-            self._serving = await serve(door, self, self._hub, wanted, self._access)
-        except BaseException:
-            door.close()
-            self._bound = None
-            raise
-        self._served = wanted
-        log.info(
-            "the page answers at %s, %.0f ms after it was asked for", wanted.url, 1000 * (time.monotonic() - began)
-        )
-
-    async def _end(self) -> None:
-        serving, self._serving, self._served = self._serving, None, None
-        if serving:
-            await serving.close()
-            self._hub = Hub()
-        self._bound = None
-
-    # --- what others are told about it --------------------------------------------------------------------------------
-
-    def state(self) -> dict[str, Any]:
-        """For the status: `state` is off, starting, listening or failed; `reason` says why it failed."""
-        wanted = self._served or (_site(self._cluster) if self._cluster else None)
+    def state(self) -> PageStatus:
+        """For the status."""
+        now, wanted = self._server.state, self._served() or _address(self._source.cluster)
         if wanted is None:
-            return {"state": "off", "url": None, "reason": ""}
-        state = "listening" if self._served else "failed" if self._reason else "starting"
-        return {"state": state, "url": wanted.url, "reason": self._reason}
+            return PageStatus()
+        reason = now.reason if isinstance(now, Failed) else ""
+        if isinstance(now, Listening):
+            return PageStatus(PageState.LISTENING, wanted.url)
+        return PageStatus(PageState.FAILED if reason else PageState.STARTING, wanted.url, reason)
 
     def login(self) -> str | None:
         """An address that logs in once; None where the page is not served."""
-        return f"{self._served.url}?token={self._access.ticket()}" if self._served and self._access else None
-
-    # --- what the page is told ----------------------------------------------------------------------------------------
-
-    def checks(self) -> Mapping[str, str]:
-        """The kind of health check of every service that has one."""
-        found = {service.name: service.health.check for service in self._services()}
-        return {name: _kind(check) for name, check in found.items() if check}
-
-    def routes(self) -> Sequence[str]:
-        """The route prefixes of the Serve applications."""
-        return routes(self._cluster.spec, self._cluster.site) if self._cluster else ()
-
-    def targets(self) -> list[Target]:
-        """The metrics endpoints of nodes that are there now."""
-        from daybreak.page.discovery import Target
-
-        if self._cluster is None:
-            return []
-        there = {row["name"] for row in self.snapshot()["services"] if row["state"] in THERE and row["instance"]}
-        endpoints = metrics_endpoints(self._cluster.spec, self._cluster.site)
-        return [Target(end.address, end.node, end.component) for end in endpoints if end.node in there]
-
-    async def traffic(self) -> Traffic | None:
-        """HAProxy's own statistics."""
-        from daybreak.page.traffic import parse
-
-        cluster = self._cluster
-        if cluster is None or not ingress.wanted(cluster.spec, cluster.site):
-            return None
-        try:
-            async with asyncio.timeout(TRAFFIC_TIMEOUT_S):
-                answer = await http.get(ingress.statistics_url(cluster.site))
-        except (OSError, TimeoutError):
-            return None
-        return parse(answer.text) if answer.status == http.OK else None
-
-    def _services(self) -> tuple[Service, ...]:
-        return self._cluster.services if self._cluster else ()
+        now = self._server.state
+        return f"{now.at.url}?token={now.access.ticket()}" if isinstance(now, Listening) else None
 
 
-def _kind(check: Check) -> str:
-    """A check's kind in one word: of several the first one's."""
-    one = check.checks[0] if isinstance(check, EveryCheck) else check
-    return type(one).__name__.removesuffix("Check").lower()
-
-
-def _site(cluster: Cluster | None) -> PageSite | None:
+def _address(cluster: Cluster | None) -> Address | None:
     """Where the page of a cluster belongs; None where it is switched off, or where there is only a template."""
     if cluster is None or not cluster.spec.page.enabled:
         return None
     if all(service.tier is Tier.WARM for service in cluster.services):
         return None
-    return PageSite(cluster.spec.listen, cluster.spec.port("page"), cluster.spec.page.names)
-
-
-def _import() -> None:
-    import daybreak.page.server  # noqa: F401
+    return Address(cluster.spec.listen, cluster.spec.port("page"), cluster.spec.page.names)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daybreak.errors import PreflightError
-from daybreak.plan import Plan
-from daybreak.services.base import PortClaim, Service
-from daybreak.survey.holders import Holder
-from daybreak.survey.listeners import is_held_by
-from daybreak.survey.ports import holder_of
+from daybreak.machine.holders import Holder
+from daybreak.machine.listeners import is_held_by
+from daybreak.machine.ports import holder_of
+from daybreak.run.plan import Plan
+from daybreak.services.service import PortClaim, Service
 
 
 def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = (), before: Sequence[Service] | None = None) -> None:

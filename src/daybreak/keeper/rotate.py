@@ -17,6 +17,8 @@ from daybreak.keeper.sessions import LATEST
 
 MOST_BYTES = 10 * 1024 * 1024
 KEEP = 3
+# What programs print, and what the gateway tells of requests.
+PATTERNS = ("*.log", "*.access")
 # Ray follows these files itself, for drivers; its older versions lose some lines where one is cut, so that is rare.
 PRINTED_BYTES = 50 * 1024 * 1024
 PRINTED_KEEP = 1
@@ -32,7 +34,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def rotate(
-    folder: Path, patterns: tuple[str, ...] = ("*.log",), *, most_bytes: int = MOST_BYTES, keep: int = KEEP
+    folder: Path, patterns: tuple[str, ...] = PATTERNS, *, most_bytes: int = MOST_BYTES, keep: int = KEEP
 ) -> list[Path]:
     """Rotate every file over the limit: NAME.1 is the newest of `keep` old ones, with its last `most_bytes`.
 

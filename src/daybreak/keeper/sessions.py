@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from daybreak.backends import procfs
+from daybreak.backends.process import procfs
 
 PATTERN = "session_2*"
 LATEST = "session_latest"

@@ -1,35 +1,28 @@
-"""Following what runs: a death is noticed at once, a service that stays unhealthy is replaced, with back-off."""
+"""Following what runs: a death is noticed at once, a service that stays unhealthy is replaced, with back-off.
+
+Besides events, what is wanted is compared with what runs now and then: an event may be missed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from functools import partial
 
 from daybreak.backends.base import Backend, Exit, Handle, State
-from daybreak.health.checks import NotYet, Ready, attempt
-from daybreak.services.base import HealthPolicy, Restart, Service
-from daybreak.timeline.event import Kind
+from daybreak.keeper.background import Background
+from daybreak.keeper.backoff import Restarts
+from daybreak.keeper.health_watch import until_unhealthy
+from daybreak.keeper.leftover_processes import LeftoverProcesses
+from daybreak.keeper.watch_tasks import WatchTasks
+from daybreak.services.service import Restart, Service
+from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
-
-BACKOFF_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-# After running this long, an earlier crash no longer counts.
-STEADY_S = 60.0
-# While a service fails its checks it is asked so often: users want to see when it is well again.
-RECHECK_S = 1.0
-
-
-@dataclass
-class Crashes:
-    """How often a service has crashed in a row, and when it was last started (loop seconds)."""
-
-    count: int = 0
-    started_s: float = 0.0
 
 
 class Supervisor:
-    """Watches handles; asks for recovery through `recover(service, replace)` after the back-off.
+    """WatchTasks handles; asks for recovery through `recover(service, replace)` after the back-off.
 
     `replace` says that a running but unhealthy service must be started anew.
     """
@@ -38,35 +31,52 @@ class Supervisor:
         self,
         backend: Backend,
         record: Recorder,
+        background: Background,
         recover: Callable[[str, bool], Awaitable[None]],
         on_given_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._backend = backend
         self._record = record
-        self._recover = recover
+        self._background = background
         self._on_given_up = on_given_up
-        self._watchers: dict[str, tuple[Handle, list[asyncio.Task[None]]]] = {}
-        self._crashes: dict[str, Crashes] = {}
-        self._pending: dict[str, asyncio.Task[None]] = {}
+        self._watches = WatchTasks()
+        self._remains = LeftoverProcesses(backend, record)
+        self._restarts = Restarts(record, background, recover)
         self.given_up: set[str] = set()
 
+    @property
+    def busy(self) -> AbstractSet[str]:
+        """The services that something is done about, or will be after their back-off."""
+        return self._remains.services | self._restarts.busy
+
     def sync(self, services: Sequence[Service], handles: Sequence[Handle]) -> None:
-        """Watch exactly these handles."""
-        by_name = {service.name: service for service in services}
+        """Watch exactly these handles, but what is given up."""
+        by_name = {service.name: service for service in services if service.name not in self.given_up}
         current = {handle.instance: handle for handle in handles if handle.service in by_name}
-        for instance in [known for known in self._watchers if known not in current]:
-            self._forget_instance(instance)
-        now = asyncio.get_running_loop().time()
+        self._watches.keep_only(current)
         for instance, handle in current.items():
-            if instance not in self._watchers:
-                self._crashes.setdefault(handle.service, Crashes()).started_s = now
-                self._watchers[instance] = (handle, self._watch(by_name[handle.service], handle))
+            if instance not in self._watches:
+                self._restarts.started(handle.service)
+                self._watches.begin(handle, self._watch(by_name[handle.service], handle))
+
+    def compare(self, services: Sequence[Service], handles: Sequence[Handle]) -> None:
+        """See to it that everything that is wanted runs and is watched, or is on its way back."""
+        there = [handle for handle in handles if handle.state is not State.BROKEN]
+        running = {handle.service for handle in there}
+        for service in services:
+            if service.name not in running | self.given_up | self.busy:
+                self._restarts.schedule(service.name, replace=False)
+        self.sync(services, [handle for handle in there if handle.service not in self.busy])
+
+    def follow(self, event: Event) -> None:
+        """What is being stopped on purpose is not watched any more."""
+        if event.kind is Kind.STOPPING and event.service:
+            self.forget(event.service)
 
     def forget(self, service: str) -> None:
-        """Stop watching: the service is being stopped on purpose."""
-        for instance, (handle, _) in list(self._watchers.items()):
-            if handle.service == service:
-                self._forget_instance(instance)
+        """Stop watching."""
+        self._watches.end_of(service)
+        self._remains.leave(service)
 
     def give_up(self, services: AbstractSet[str]) -> None:
         """Leave these as they are until the user's next command."""
@@ -76,118 +86,64 @@ class Supervisor:
 
     def forgive(self) -> None:
         """A command of the user starts over: no back-off, nothing given up."""
-        self._crashes.clear()
+        self._restarts.forget()
         self.given_up.clear()
-        for task in self._pending.values():
-            task.cancel()
-        self._pending.clear()
 
     def close(self) -> None:
-        for instance in list(self._watchers):
-            self._forget_instance(instance)
-        for task in self._pending.values():
-            task.cancel()
+        self._watches.keep_only(())
+        self._restarts.close()
+        self._remains.close()
 
     def retry(self, service: str) -> None:
         """A recovery of this service failed: try again after the next back-off."""
         if service not in self.given_up:
-            self._schedule(service, replace=False)
+            self._restarts.schedule(service, replace=False)
 
-    def _forget_instance(self, instance: str) -> None:
-        _, tasks = self._watchers.pop(instance)
-        for task in tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
+    def replace(self, service: str) -> None:
+        """It runs, but cannot work: start it anew."""
+        self._restarts.schedule(service, replace=True)
+
+    def bring_back(self, service: str, *, after_s: float) -> None:
+        """It has ended while nobody watched."""
+        self._restarts.bring_back(service, after_s=after_s)
 
     def _watch(self, service: Service, handle: Handle) -> list[asyncio.Task[None]]:
-        tasks: list[asyncio.Task[None]] = []
         if handle.done:
-            return tasks
+            return []
+        works: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if handle.state is not State.COMPLETED:
-            tasks.append(asyncio.create_task(self._watch_end(service, handle), name=f"end of {service.name}"))
+            works.append(("watching for the end", partial(self._watch_end, service, handle)))
         if service.health.check is not None:
-            tasks.append(asyncio.create_task(self._watch_health(service, handle), name=f"health of {service.name}"))
-        return tasks
+            works.append(("watching the health", partial(self._watch_health, service, handle)))
+        return [self._background.keep(f"{what} of {service.name}", work, service.name) for what, work in works]
 
     async def _watch_end(self, service: Service, handle: Handle) -> None:
         end = await self._backend.exited(handle)
-        self._forget_instance(handle.instance)
-        if handle.ended(clean=end.clean).done:
-            self._record.emit(Kind.COMPLETED, service.name)
-            return
-        self._record.emit(Kind.EXITED, service.name, exit_code=end.code, reason=end.reason)
-        # What is left of it (children of a killed process) must go before it can be started again.
-        await self._backend.stop(handle.left_behind())
-        if not self._may_restart(service, end):
-            self.given_up.add(service.name)
-            self._record.emit(Kind.NOTE, service.name, text=f"not restarted: restart is {service.restart}")
-            self._on_given_up()
-            return
-        self._schedule(service.name, replace=False)
-
-    @staticmethod
-    def _may_restart(service: Service, end: Exit) -> bool:
-        match service.restart:
-            case Restart.ALWAYS:
-                return True
-            case Restart.ON_FAILURE:
-                return not end.clean
-            case Restart.NEVER:
-                return False
-
-    def _schedule(self, name: str, *, replace: bool) -> None:
-        """Restart after the back-off; what is waiting for its restart already goes on waiting."""
-        if name in self._pending:
-            return
-        crashes = self._crashes.setdefault(name, Crashes())
-        if asyncio.get_running_loop().time() - crashes.started_s > STEADY_S:
-            crashes.count = 0
-        delay_s = BACKOFF_S[min(crashes.count, len(BACKOFF_S) - 1)]
-        crashes.count += 1
-        self._record.emit(Kind.BACKING_OFF, name, delay_s=delay_s, restarts=crashes.count)
-
-        async def later() -> None:
-            await asyncio.sleep(delay_s)
-            self._pending.pop(name, None)
-            await self._recover(name, replace)
-
-        self._pending[name] = asyncio.create_task(later(), name=f"restart of {name}")
+        if service.name not in self._remains.services:  # where what is left does not end this is done again
+            self._watches.end(handle.instance)
+            if handle.ended(clean=end.clean).done:
+                self._record.emit(Kind.COMPLETED, service.name)
+                return
+            self._record.emit(Kind.EXITED, service.name, exit_code=end.code, reason=end.reason)
+            if not _may_restart(service, end):
+                self._record.emit(Kind.NOTE, service.name, text=f"not restarted: restart is {service.restart}")
+                self.given_up.add(service.name)
+                self._on_given_up()
+        await self._remains.end(service.name, handle.left_behind())
+        if service.name not in self.given_up:
+            self._restarts.schedule(service.name, replace=False)
 
     async def _watch_health(self, service: Service, handle: Handle) -> None:
-        """Check every interval, more often while checks fail; `retries` intervals of it in a row mean unhealthy.
-
-        What fails is told at once. It counts after the start period, or where it can never be met.
-        """
-        policy = service.health
-        loop = asyncio.get_running_loop()
-        began = counted_s = loop.time()
-        failures = 0
-        told = ("healthy", "")
-        assert policy.check is not None
-        while True:
-            await asyncio.sleep(min(policy.interval_s, RECHECK_S) if told[1] else policy.interval_s)
-            asked_s = loop.time()
-            verdict = await attempt(
-                policy.check, service, self._backend, instance=handle.instance, timeout_s=policy.timeout_s
-            )
-            if isinstance(verdict, Ready):
-                failures, now_told = 0, ("healthy", "")
-            else:
-                early = loop.time() - began < policy.start_period_s and not failures and isinstance(verdict, NotYet)
-                if not early and (not failures or asked_s - counted_s >= policy.interval_s):
-                    failures, counted_s = failures + 1, loop.time()
-                now_told = _failing(verdict.reason, failures, policy)
-            if now_told != told:
-                told = now_told
-                self._record.emit(Kind.HEALTH, service.name, status=told[0], reason=told[1])
-            if failures >= policy.retries:
-                self._forget_instance(handle.instance)
-                self._schedule(service.name, replace=True)
-                return
+        await until_unhealthy(service, handle, self._backend, self._record, self._background.tell_shortage)
+        self._watches.end(handle.instance)
+        self._restarts.schedule(service.name, replace=True)
 
 
-def _failing(reason: str, failures: int, policy: HealthPolicy) -> tuple[str, str]:
-    """How a failed check is told: its word, and its reason with how often it has counted."""
-    word = "failing" if failures < policy.retries else "unhealthy"
-    count = f"{failures}/{policy.retries}" if failures else f"just started, counts after {policy.start_period_s:g} s"
-    return word, f"{reason} ({count})"
+def _may_restart(service: Service, end: Exit) -> bool:
+    match service.restart:
+        case Restart.ALWAYS:
+            return True
+        case Restart.ON_FAILURE:
+            return not end.clean
+        case Restart.NEVER:
+            return False

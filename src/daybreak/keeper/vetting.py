@@ -1,4 +1,4 @@
-"""What is to replace something that works is tried first, in a process of its own: see `rayside/vet.py`.
+"""What is to replace something that works is tried first, in a process of its own: see `programs/deploy/vet.py`.
 
 A first start is not slowed down by that: its deployment finds the same faults, and nobody loses anything.
 """
@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.backends.base import CommandResult, State
-from daybreak.backends.inherited import inherited
-from daybreak.backends.process import TIMED_OUT_CODE
-from daybreak.backends.records import write_private
+from daybreak.backends.process.inherited import inherited
 from daybreak.errors import VettingFailed
+from daybreak.files import read_book, write_private
+from daybreak.keeper.backends import Backends
 from daybreak.keeper.desired import Target
-from daybreak.keeper.place import NOT_RUN_CODE, Place
-from daybreak.plan import Plan
-from daybreak.services.base import Service
-from daybreak.services.inside import program, resolved
-from daybreak.services.offers import offers
-from daybreak.services.ray import HEAD, SERVE
-from daybreak.services.warm import WARM
+from daybreak.names import HEAD, NOT_RUN_CODE, SERVE, TIMED_OUT_CODE, VERSIONS
+from daybreak.programs.deploy.code_folder import NOTHING
+from daybreak.run.plan import Plan
+from daybreak.services.container_site import program, resolved
+from daybreak.services.ray.offers import offers
+from daybreak.services.ray.warm import WARM
+from daybreak.services.service import Service
 
-PROGRAM = "rayside/vet.py"
+PROGRAM = "programs/deploy/vet.py"
 MOST_OUTPUT_LINES = 12
 # The program knows where it hangs: its own deadline ends first.
 SPARE_S = 5.0
@@ -42,7 +42,7 @@ def at_stake(steps: Plan) -> Service | None:
     return wanted if runs and ending & {HEAD, SERVE} else None
 
 
-async def vet(steps: Plan, target: Target, place: Place) -> None:
+async def vet(steps: Plan, target: Target, backends: Backends) -> None:
     """Try what is wanted. Raises VettingFailed, before anything was touched, where it cannot run.
 
     Containers are left out: what a new one would have is in its image.
@@ -53,20 +53,22 @@ async def vet(steps: Plan, target: Target, place: Place) -> None:
         return
     request, report = (Path(site.runtime) / f"vet-{name}.json" for name in ("request", "report"))
     report.unlink(missing_ok=True)
-    asked = {**json.loads(service.files[0].text), "nodes": offers(target.cluster.spec)}
+    # The link leads to what runs now.
+    code = f"{site.root}/{VERSIONS}/{NOTHING if site.version is None else site.version}"
+    asked = {**json.loads(service.files[0].text), "nodes": offers(target.cluster.spec), "code_link": code}
     write_private(request, json.dumps(asked))
     # A template that is to be replaced knows other packages.
     cold = any(step.handle.service == WARM for step in steps.stop)
     python = site.ray.python if cold else service.argv[0]
     argv = (python, program(site, PROGRAM), str(request), str(report))
-    result = await place.run(_as_it_will_be(service, target), argv, timeout_s=service.start_timeout_s + SPARE_S)
-    found = _read(report)
+    result = await backends.run(_as_it_will_be(service, target), argv, timeout_s=service.start_timeout_s + SPARE_S)
+    found = read_book(report)
     serves = any(step.handle.service == SERVE for step in steps.stop)
-    if found is None:
+    if "problems" not in found:
         _judge_end(result, service.start_timeout_s, serves)
     elif found["problems"]:
         raise _failed(found["problems"], serves)
-    for text in found["unknown"] if found else ():
+    for text in found.get("unknown", ()):
         log.info("not tried before the start: %s", text)
 
 
@@ -74,14 +76,6 @@ def _as_it_will_be(service: Service, target: Target) -> Service:
     """The service with the environment that it is to be started with."""
     given = inherited(target.environment)
     return replace(service, env={**given, **resolved(service.env, given)})
-
-
-def _read(report: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(report.read_text())
-    except (OSError, ValueError):
-        return None
-    return found
 
 
 def _judge_end(result: CommandResult, deadline_s: float, serves: bool) -> None:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from daybreak.services.apart import user_container
-from daybreak.services.base import Service
-from daybreak.services.connections import wanted_databases
-from daybreak.services.container_databases import database_container
-from daybreak.services.container_monitoring import watching_container
-from daybreak.services.containers import head_container, is_apart, worker_container
-from daybreak.services.databases import postgres, redis
-from daybreak.services.monitoring import GRAFANA, PROMETHEUS, grafana, prometheus
-from daybreak.services.ray import head, worker
-from daybreak.services.serve import serve
+from dataclasses import dataclass, replace
+
+from daybreak.services.databases.connections import wanted_databases
+from daybreak.services.databases.containers import database_container
+from daybreak.services.databases.processes import postgres, redis
+from daybreak.services.edge.gateway import gateway
+from daybreak.services.ray.containers import head_container, is_apart, worker_container
+from daybreak.services.ray.nodes import head, worker
+from daybreak.services.ray.serve import serve
+from daybreak.services.ray.stand_in import serve_within, user_within
+from daybreak.services.ray.warm import template
+from daybreak.services.service import Service, Tier
 from daybreak.services.site import Site
-from daybreak.services.user import user_service
-from daybreak.services.warm import template
-from daybreak.services.within import serve_within, user_within
+from daybreak.services.user_containers import user_container
+from daybreak.services.user_services import user_service
+from daybreak.services.watching.containers import watching_container
+from daybreak.services.watching.processes import GRAFANA, PROMETHEUS, grafana, prometheus
 from daybreak.spec.model import Spec
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A validated spec with everything derived from it."""
+
+    spec: Spec
+    site: Site
+    services: tuple[Service, ...]
+
+
 def build(spec: Spec, site: Site) -> tuple[Service, ...]:
-    """The wanted services: the warm template, databases, head, workers, Serve applications, the user's own, and
-    what watches them."""
+    """The wanted services: the warm template, databases, the gateway, head, workers, Serve applications, the user's
+    own, and what watches them."""
     services = in_containers(spec, site) if site.engine else as_processes(spec, site)
+    services = [replace(one, slot=site.slot) if one.tier is Tier.APP else one for one in services]
     images = site.engine.images if site.engine else {}
     for name, there, process in ((PROMETHEUS, site.prometheus, prometheus), (GRAFANA, site.grafana, grafana)):
         if there:
@@ -38,6 +51,7 @@ def as_processes(spec: Spec, site: Site) -> list[Service]:
         services.append(postgres(spec, site))
     if spec.databases.redis:
         services.append(redis(spec, site))
+    services += gateway(spec, site)
     services.append(head(spec, site))
     services += [worker(spec, site, number + 1) for number in range(spec.workers.count)]
     if spec.serve.wanted:
@@ -49,6 +63,7 @@ def as_processes(spec: Spec, site: Site) -> list[Service]:
 def in_containers(spec: Spec, site: Site) -> list[Service]:
     """Containers, and programs in the head's; every node has a template of its own."""
     services = [database_container(spec, site, name) for name in wanted_databases(spec)]
+    services += gateway(spec, site)
     services.append(head_container(spec, site))
     services += [worker_container(spec, site, number + 1) for number in range(spec.workers.count)]
     if spec.serve.wanted:

@@ -1,15 +1,18 @@
 """What the machine offers, as plain values: the input that makes building services a pure function.
 
-`daybreak.survey` gathers a `Site`; nothing in `services/` looks for itself.
+`daybreak.machine` gathers a `Site`; nothing in `services/` looks for itself.
 """
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daybreak.services.base import Network
+from daybreak.names import VERSIONS
+from daybreak.services.service import Network
+from daybreak.services.slots import Slot
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class RayInstall:
     `takes_socket_names` marks older versions, where workers share the head's folder for temporary files and only
     named sockets keep nodes on one machine apart. `vendored` are folders that Ray puts in front of its search path;
     `packages` changes when a package is installed, removed or replaced. `haproxy` is the binary that came with Ray.
+    `surges`: Serve can start new replicas before it stops old ones. `code_folders`: a job can name the folders in which
+    its processes look for code.
     """
 
     version: str
@@ -28,6 +33,8 @@ class RayInstall:
     vendored: tuple[str, ...] = ()
     packages: str = ""
     haproxy: str = ""
+    surges: bool = False
+    code_folders: bool = True
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -37,6 +44,11 @@ class RayInstall:
             digits = "".join(char for char in part if char.isdigit())
             numbers.append(int(digits or 0))
         return tuple(numbers)
+
+    @property
+    def package(self) -> str:
+        """Ray's own folder; empty where it is not known."""
+        return os.path.dirname(self.vendored[0]) if self.vendored else ""
 
     @property
     def has_token_auth(self) -> bool:
@@ -125,16 +137,20 @@ class Engine:
 class Site:
     """One cluster's place on one machine. Paths are absolute.
 
-    `ports` holds every chosen port by purpose (`postgres`, `redis`, `head.node_manager`, `worker-1.agent_http`, ...);
+    `slot` is where the app tier runs; `ports` holds every chosen port by purpose (`postgres`, `redis`,
+    `head.node_manager`, `worker-1.agent_http`, ...), and where Serve listens in the other slot (`b.head.serve_http`);
     `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
     spec names one, `affinity` where the applications' source sends requests to certain replicas. `own_modules` maps
     those of `warm.modules` that lie in `base` to their time of change (ns).
-    `cpus` are the processors that may be used. `prometheus` is its program, empty where it is not to run, `grafana`
+    `cpus` are the processors that may be used. `gateway` is the HAProxy in front of Serve, empty where there is to be
+    none; `tls` its certificate, chain and key as one text, empty for plain HTTP, and `tls_note` what is wrong with it.
+    `prometheus` is its program, empty where it is not to run, `grafana`
     None; `absent` says by name why what watches the cluster is not there. `small_shell` is a shell of a tenth of a
     megabyte, empty where the system has none. `environment` changes with what processes inherit. With `engine` services
-    run in containers; `node` is then the one whose container this is the inside of (see `services/inside.py`), empty on
-    the machine itself.
+    run in containers; `node` is then the one whose container this is the inside of (see
+    `services/container_site.py`), empty on the machine itself. `version` is the one of which the applications are
+    deployed again, None where it is the folder `base`.
     """
 
     base: str
@@ -145,6 +161,7 @@ class Site:
     secrets_folder: str
     ray: RayInstall
     node_ip: str
+    slot: Slot = Slot.A
     ports: Mapping[str, int] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     postgres: PostgresServer | None = None
@@ -153,6 +170,9 @@ class Site:
     affinity: str = ""
     own_modules: Mapping[str, int] = field(default_factory=dict)
     cpus: int = 1
+    gateway: str = ""
+    tls: str = field(default="", repr=False)
+    tls_note: str = ""
     prometheus: str = ""
     grafana: GrafanaServer | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +180,17 @@ class Site:
     environment: str = ""
     engine: Engine | None = None
     node: str = ""
+    version: int | None = None
+
+    @property
+    def code(self) -> str:
+        """The folder of the applications' code."""
+        return self.base if self.version is None else f"{self.root}/{VERSIONS}/{self.version}"
+
+    def place(self, name: str) -> str:
+        """A file or folder of the app tier's in the runtime folder: each slot has its own. A container is a place by
+        itself."""
+        return f"{self.runtime}/{name}" + ("" if self.slot is Slot.A or self.node else f".{self.slot}")
 
     @property
     def head_ip(self) -> str:

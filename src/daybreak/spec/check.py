@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.errors import Problem, SpecError
+from daybreak.names import DATABASES
 from daybreak.spec import serve_config, suggest
+from daybreak.spec.certificate import read_pair
 from daybreak.spec.document import Document, KeyPath, dotted, label_of, parse_document, read_text
 from daybreak.spec.model import Node, Server, Spec
 from daybreak.spec.wording import Finding
 
-DATABASES = ("postgres", "redis", "mysql", "neo4j")
 # Those that daybreak can start as processes, too.
 AS_PROCESSES = ("postgres", "redis")
 RESERVED = frozenset(
@@ -38,6 +39,7 @@ def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Find
         *_ray_version(spec),
         *_resources(spec),
         *_serve_config(spec, base),
+        *_tls(spec, base, unsure),
         *_service_names(spec),
         *_service_commands(spec, unsure),
         *_service_folders(spec, base),
@@ -87,6 +89,21 @@ def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
         place = problem.file + (f":{problem.line}" if problem.line else "")
         words = ": ".join(part for part in (place, problem.key, problem.message) if part)
         yield Finding(("serve", "config"), words, problem.hint)
+
+
+def _tls(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+    if spec.tls is None:
+        return
+    if not spec.gateway.enabled and not _touched(("gateway",), unsure):
+        yield Finding(
+            ("tls",), "needs the gateway, which `gateway: false` turns off", "remove one of the two", at_key=True
+        )
+    elif not spec.serve.wanted and not _touched(("serve",), unsure):
+        yield Finding(("tls",), "needs Serve applications: the gateway stands in front of them", at_key=True)
+    if not any(_touched(("tls", key), unsure) for key in ("certificate", "key")):
+        _, troubles = read_pair(base / spec.tls.certificate, base / spec.tls.key)
+        for trouble in troubles:
+            yield Finding(("tls", trouble.which), trouble.message, trouble.hint)
 
 
 def _document(config: str, base: Path) -> Document:
@@ -191,7 +208,7 @@ class _Claim:
     key: str = ""
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         return self.key or dotted(self.path) + (f" + ports.offset {self.offset}" if self.offset else "")
 
 
@@ -202,9 +219,9 @@ def _ports(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Find
             continue
         number = claim.number + claim.offset
         if number > HIGHEST_PORT:
-            yield Finding(("ports", "offset"), f"{claim.words} is {number}; ports end at {HIGHEST_PORT}")
+            yield Finding(("ports", "offset"), f"{claim.label} is {number}; ports end at {HIGHEST_PORT}")
         elif number in taken:
-            message = f"port {number} is already taken by {taken[number].words}"
+            message = f"port {number} is already taken by {taken[number].label}"
             if claim.key:
                 message = f"{claim.key}: {message}"
             yield Finding(claim.path, message, "choose another port")
@@ -214,7 +231,7 @@ def _ports(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Find
 
 def promised(spec: Spec) -> dict[int, str]:
     """The ports that are not for Prometheus and Grafana, with the keys that ask for them."""
-    return {claim.number + claim.offset: claim.words for claim in _claims(spec, None)}
+    return {claim.number + claim.offset: claim.label for claim in _claims(spec, None)}
 
 
 def _watching(spec: Spec) -> Iterator[_Claim]:

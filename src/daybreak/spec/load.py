@@ -33,7 +33,13 @@ OPTIONS = {
 _ROUNDS = 8
 
 # What stands in for each required value while the rest is looked at.
-_STAND_INS: dict[str | int, Any] = {"name": "unnamed", "command": ["unnamed"], "import": "unnamed:unnamed"}
+_STAND_INS: dict[str | int, Any] = {
+    "name": "unnamed",
+    "command": ["unnamed"],
+    "import": "unnamed:unnamed",
+    "certificate": "unnamed",
+    "key": "unnamed",
+}
 
 
 @dataclass(frozen=True)

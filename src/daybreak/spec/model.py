@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from daybreak.names import MOST_WORKERS
 from daybreak.spec.names import NAME_PATTERN
-from daybreak.spec.units import MIB, Bytes, Cpus, Seconds
+from daybreak.spec.quantity_types import MIB, Bytes, Cpus, Seconds
 
 # Strict where pydantic would otherwise guess: `yes` is no count, and "3" no number.
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -84,7 +86,9 @@ class Node(Model):
 class Workers(Node):
     """The worker nodes; all alike."""
 
-    count: int = Field(default=1, ge=0, le=256, strict=True, description="How many worker nodes run beside the head.")
+    count: int = Field(
+        default=1, ge=0, le=MOST_WORKERS, strict=True, description="How many worker nodes run beside the head."
+    )
 
 
 class Application(Model):
@@ -128,6 +132,42 @@ class Serve(Model):
         return bool(self.applications or self.config)
 
 
+class Switchable(Model):
+    """A section that may be written as `true` or `false` instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
+class Gateway(Switchable):
+    """HAProxy in front of Serve, which lets requests wait while nothing can answer; `gateway: false` turns it off."""
+
+    enabled: Flag = Field(default=True, description="Start it, where this machine has HAProxy.")
+    hold: Seconds = Field(default=30.0, description="How long a request waits for an application before it gets 503.")
+    drain: Seconds = Field(
+        default=30.0,
+        description="How long a restart waits for requests that are being answered before it ends them, and `scale` "
+        "for replicas to move to nodes that stay.",
+    )
+    access_log: Flag = Field(default=False, description="Write a line of JSON for each request.")
+
+
+class Tls(Model):
+    """A certificate and its key: the gateway speaks HTTPS on Serve's port."""
+
+    certificate: str = Field(min_length=1, description="PEM file: the certificate, then its chain.")
+    key: str = Field(min_length=1, description="PEM file: the certificate's key, without a password.")
+
+
+class Versions(Model):
+    """What is kept of each good deployment, for `daybreak rollback`."""
+
+    keep: int = Field(default=10, ge=0, le=1000, strict=True, description="How many versions are kept; 0 keeps none.")
+    max_size: Bytes = Field(default=256 * MIB, description="The most that the files of all of them may take together.")
+
+
 class Server(Model):
     """What every database server may be given. An image and limits count with `backend: docker` alone."""
 
@@ -165,15 +205,6 @@ class Neo4j(Server):
 
     settings: dict[str, Setting] = Field(default_factory=dict, description="neo4j.conf settings.")
     image: Image = Field(default="neo4j:5", description="Image of its container.")
-
-
-class Switchable(Model):
-    """A section that may be written as `true` or `false` instead."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
 
 class Warm(Switchable):
@@ -237,6 +268,18 @@ class ServiceCheck(Model):
         if sum(way is not None for way in (self.tcp, self.http, self.command)) != 1:
             raise ValueError("give exactly one of tcp, http, command")
         return self
+
+    @field_validator("http")
+    @classmethod
+    def _names_host_and_port(cls, url: str | None) -> str | None:
+        try:
+            parts = urlsplit(url or "http://host")
+            good = bool(parts.hostname) and parts.port != 0 and not any(c.isspace() for c in url or "")
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError("must be a URL with a host, and a port up to 65535, such as http://127.0.0.1:9000/health")
+        return url
 
 
 class UserService(Model):
@@ -316,6 +359,11 @@ class Spec(Model):
     head: Node = Field(default=Node(), description="The head node.")
     workers: Workers = Field(default=Workers(), description="The worker nodes; all alike.")
     serve: Serve = Field(default=Serve(), description="The Serve applications.")
+    gateway: Gateway = Field(
+        default=Gateway(), description="HAProxy in front of Serve, where this machine has it; `false` turns it off."
+    )
+    versions: Versions = Field(default=Versions(), description="What is kept of each deployment, to go back to.")
+    tls: Tls | None = Field(default=None, description="HTTPS at the gateway; plain HTTP if absent.")
     databases: Databases = Field(
         default=Databases(), description="Databases beside Ray; they stay up during a restart."
     )

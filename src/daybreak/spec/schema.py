@@ -42,7 +42,7 @@ def json_schema() -> Schema:
         del made["required"]
     models["ServiceCheck"]["oneOf"] = [{"required": [way]} for way in ("tcp", "http", "command")]
     models["UserService"]["anyOf"] = [{"required": [key]} for key in ("command", "image")]
-    for switch in ("warm", "page", "prometheus", "grafana"):
+    for switch in ("warm", "gateway", "page", "prometheus", "grafana"):
         section = made["properties"][switch]
         made["properties"][switch] = {
             "anyOf": [{"type": "boolean"}, *section.pop("anyOf")],  # the model, or nothing

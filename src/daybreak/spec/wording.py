@@ -56,7 +56,7 @@ class _Case:
 
 NO_VALUE = "has no value"
 
-Words = tuple[str, str | None]
+Wording = tuple[str, str | None]
 
 _PATTERNS = {
     NAME_PATTERN: NAME_RULE,
@@ -109,31 +109,31 @@ def _unknown(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Input ").removeprefix("Value error, ")
 
 
-def _whole_number(case: _Case) -> Words:
+def _whole_number(case: _Case) -> Wording:
     quoted = isinstance(case.value, str) and case.value.strip().isdigit()
     return f"give a whole number{case.shown}", "write it without quotes" if quoted else None
 
 
-def _number(case: _Case) -> Words:
+def _number(case: _Case) -> Wording:
     return f"give a number{case.shown}", None
 
 
-def _flag(case: _Case) -> Words:
+def _flag(case: _Case) -> Wording:
     return f"write true or false{case.shown}", None
 
 
-def _text(case: _Case) -> Words:
+def _text(case: _Case) -> Wording:
     if isinstance(case.value, Mapping | Sequence):
         return "give text", None
     hint = "put it in quotes" if case.secret or case.text is None else f"put it in quotes: '{case.text}'"
     return "give text", hint
 
 
-def _mapping(case: _Case) -> Words:
+def _mapping(case: _Case) -> Wording:
     return f"give a mapping of keys to values{case.shown}", _LONG_FORMS.get(case.key)
 
 
-def _list(case: _Case) -> Words:
+def _list(case: _Case) -> Wording:
     hint = _LONG_FORMS.get(case.key)
     if hint is None and isinstance(case.value, str | int):
         words = _split(case.value) if case.key == "command" and isinstance(case.value, str) else [str(case.value)]
@@ -149,30 +149,30 @@ def _split(command: str) -> list[str]:
         return [command]
 
 
-def _choice(case: _Case) -> Words:
+def _choice(case: _Case) -> Wording:
     known = str(case.limits["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
     return f"must be one of {', '.join(known)}{case.after_list}", None
 
 
-def _bound(sign: str, limit: str) -> Callable[[_Case], Words]:
+def _bound(sign: str, limit: str) -> Callable[[_Case], Wording]:
     return lambda case: (f"must be {sign} {case.limits[limit]}{case.shown}", None)
 
 
-def _pattern(case: _Case) -> Words:
+def _pattern(case: _Case) -> Wording:
     rule = _PATTERNS.get(case.limits["pattern"], f"must match {case.limits['pattern']}")
     return f"{rule}{case.after_list}", None
 
 
-def _always(message: str) -> Callable[[_Case], Words]:
+def _always(message: str) -> Callable[[_Case], Wording]:
     return lambda _: (message, None)
 
 
-def _stated(case: _Case) -> Words:
+def _stated(case: _Case) -> Wording:
     # Written by our own validators, for people.
     return str(case.limits["error"]), None
 
 
-_WORDS: dict[str, Callable[[_Case], Words]] = {
+_WORDS: dict[str, Callable[[_Case], Wording]] = {
     "int_type": _whole_number,
     "int_from_float": _whole_number,
     "int_parsing": _whole_number,

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+GENERATIONS_OF_TASKS = 10
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -37,6 +38,20 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on a `JumpingLoop`."""
+    """Run a coroutine to its end on a `JumpingLoop`. What it leaves is cancelled, and what that begins as well."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(coroutine)
+        try:
+            return runner.run(coroutine)
+        finally:
+            _end_tasks(runner.get_loop())
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Those that the end of others begins, too. What does not end for that is left to the runner."""
+    for _ in range(GENERATIONS_OF_TASKS):
+        left = asyncio.all_tasks(loop)
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=1.0))

@@ -43,8 +43,16 @@ def _first_schema(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX events_of_run ON events (run)")
 
 
+def _ways(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE runs ADD COLUMN way TEXT")
+
+
+def _receipts(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE runs ADD COLUMN receipt TEXT")  # JSON
+
+
 # A change of the schema is one more function at the end; a file's `user_version` is how many were applied to it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema, _ways, _receipts)
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from daybreak.names import SERVE
+
 
 class Kind(StrEnum):
     """What can happen. The comment behind each names the keys of `data` (durations in seconds)."""
 
-    RUN_BEGAN = "run_began"  # run_kind, workers, warm, versions, machine, spec_digest
+    RUN_BEGAN = "run_began"  # run_kind, workers, warm, versions, machine, spec_digest, way (None but for a restart)
     PLANNED = "planned"  # stop: [names], start: [names], keep: [names]
     STOPPING = "stopping"  # why
     STOPPED = "stopped"  # after_s, killed (processes that had to be killed)
+    NOT_ENDED = "not_ended"  # reason: what was told to stop is still there
     WAITING = "waiting"  # for: [service or service.gate]
     PREPARING = "preparing"  # name
     STARTING = "starting"  # why, instance, waited_s, last_need (the need that was met last, or None)
     GATE_PASSED = "gate_passed"  # gate, attempts, after_s (since STARTING), poll_s (the last interval slept)
-    NOT_YET = "not_yet"  # gate, reason: only when the reason changes
+    NOT_YET = "not_yet"  # gate, reason, stage (of a deployment): only when the reason changes
     READY = "ready"  # after_s (since STARTING)
     FAILED = "failed"  # reason, exit_code, log, tail
     COMPLETED = "completed"  # a service that need not go on ended with exit code 0
@@ -27,9 +30,10 @@ class Kind(StrEnum):
     BACKING_OFF = "backing_off"  # delay_s, restarts
     HEALTH = "health"  # status: healthy | failing | unhealthy, reason: what the checks of a running service tell
     SERVING = "serving"  # status: healthy | degraded | unhealthy | unknown, reason, applications: what Serve tells
+    UNKNOWN = "unknown"  # reason: nobody can tell now whether a service runs
     ADOPTED = "adopted"  # pid, instance, ready (False: nobody knows whether it ever was), done (it has completed)
     NOTE = "note"  # text, level
-    RUN_ENDED = "run_ended"  # outcome, error, duration_s
+    RUN_ENDED = "run_ended"  # outcome, error, duration_s, receipt (where there is a gateway)
 
 
 class RunKind(StrEnum):
@@ -87,3 +91,8 @@ class Event:
             run=raw.get("run"),
             data=raw.get("data") or {},
         )
+
+
+def is_first_response(event: Event) -> bool:
+    """Whether the applications answered for the first time in their run: what a start is measured by."""
+    return event.kind is Kind.READY and event.service == SERVE

@@ -8,15 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
+from daybreak.timeline.receipt import Receipt
 from daybreak.timeline.run import Run
 
 # OR IGNORE: after a broken file was set aside the begin of a run may be written a second time.
 BEGIN_RUN = (
-    "INSERT OR IGNORE INTO runs (id, kind, began_wall, outcome, workers, warm, versions, machine, spec_digest) "
-    "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO runs (id, kind, began_wall, outcome, workers, warm, versions, machine, spec_digest, way) "
+    "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)"
 )
 ADD_EVENT = "INSERT INTO events (run, kind, at_s, wall, service, data) VALUES (?, ?, ?, ?, ?, ?)"
-END_RUN = "UPDATE runs SET outcome = ?, duration_s = ?, ready_after_s = ?, first_response_s = ?, error = ? WHERE id = ?"
+END_RUN = (
+    "UPDATE runs SET outcome = ?, duration_s = ?, ready_after_s = ?, first_response_s = ?, error = ?, receipt = ? "
+    "WHERE id = ?"
+)
 INTERRUPT_RUN = (
     "UPDATE runs SET outcome = ?, error = ?, duration_s = (SELECT max(at_s) FROM events WHERE run = ?) WHERE id = ?"
 )
@@ -46,6 +50,7 @@ def run_of(row: sqlite3.Row) -> Run | None:
             "warm": bool(row["warm"]),
             "versions": json.loads(row["versions"]),
             "machine": json.loads(row["machine"]),
+            "receipt": Receipt.from_json(json.loads(row["receipt"])) if row["receipt"] else None,
         }
         return Run(**values)
     except (ValueError, TypeError):

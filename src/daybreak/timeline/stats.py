@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Literal
 
 from daybreak.timeline.event import Outcome, RunKind
-from daybreak.timeline.run import Run
+from daybreak.timeline.run import Run, what
 
 Measure = Literal["duration_s", "ready_after_s", "first_response_s"]
 MEASURES: tuple[Measure, ...] = ("duration_s", "ready_after_s", "first_response_s")
@@ -60,7 +60,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Summary:
-    """The successful runs of one kind, number of workers and kind of start (warm or cold).
+    """The successful runs of one kind, number of workers and kind of start (warm or cold), restarts by their way.
 
     `samples` are oldest first. The statistics are None without samples. `mad_s` is the median absolute deviation from
     the median, in seconds, unscaled. `slope_s_per_run` is the Theil-Sen slope over the last `TREND_WINDOW` samples.
@@ -82,6 +82,12 @@ class Summary:
     interrupted: int
     outliers: tuple[int, ...]
     advice: tuple[Advice, ...]
+    way: str | None = None
+
+    @property
+    def what(self) -> str:
+        """The kind, with the way of a restart."""
+        return what(self.kind, self.way)
 
     @property
     def count(self) -> int:
@@ -90,6 +96,7 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": str(self.kind),
+            "way": self.way,
             "workers": self.workers,
             "warm": self.warm,
             "measure": self.measure,
@@ -109,11 +116,11 @@ class Summary:
 
 
 def summarise(runs: Iterable[Run], measure: Measure = "duration_s") -> list[Summary]:
-    """One summary per kind, number of workers and kind of start; the order of `runs` does not matter."""
-    groups: dict[tuple[RunKind, int, bool], list[Run]] = {}
+    """One summary per kind (and way), number of workers and kind of start; the order of `runs` does not matter."""
+    groups: dict[tuple[RunKind, str, int, bool], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.id):
         if run.outcome is not Outcome.RUNNING:
-            groups.setdefault((run.kind, run.workers, run.warm), []).append(run)
+            groups.setdefault((run.kind, run.way or "", run.workers, run.warm), []).append(run)
     kinds = list(RunKind)
     ordered = sorted(groups, key=lambda group: (kinds.index(group[0]), *group[1:]))
     return [_summary(groups[group], measure) for group in ordered]
@@ -140,6 +147,7 @@ def _summary(runs: Sequence[Run], measure: Measure) -> Summary:
         interrupted=sum(run.outcome is Outcome.INTERRUPTED for run in runs),
         outliers=tuple(sample.run for sample in outliers),
         advice=tuple(_advice(runs, samples, outliers)),
+        way=runs[0].way,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from daybreak.survey.machine import small_shell
+from daybreak.machine.machine import small_shell
 from tests.integration.faithful.template import Template, template, until
 
 

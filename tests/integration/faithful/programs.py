@@ -99,7 +99,7 @@ def assert_same(forked: Ran, real: Ran) -> dict[str, Any]:
 
 def script(folder: Path, text: str, name: str = "prog.py") -> str:
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(textwrap.dedent(text))
     return str(path)
 

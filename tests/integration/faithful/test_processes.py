@@ -1,8 +1,4 @@
-"""A fork of the warm template against a real interpreter: the same small programs under both, and nothing may differ.
-
-What does differ on purpose: `sys.modules` holds more, the parent is the template, and the process leads a group of its
-own. Here: further processes.
-"""
+"""A fork of the warm template against a real interpreter: further processes, and what must differ between forks."""
 
 from __future__ import annotations
 
@@ -12,48 +8,45 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.faithful.programs import (
-    FORKS,
-    script,
-)
-from tests.integration.faithful.template import (
-    DEADLINE_S,
-    REAL,
-    Template,
-    run,
-)
+from daybreak.programs.warm import skip_modules
+from tests.integration.faithful.programs import FORKS, script
+from tests.integration.faithful.template import DEADLINE_S, REAL, Template, run
 
+CHILDREN = """
+    import multiprocessing, sys
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
-def test_multiprocessing_works(warm: Template, tmp_path: Path, method: str) -> None:
-    text = f"""
-    import multiprocessing, os, pickle, sys
-
-    class Own:
-        def __init__(self, n): self.n = n
-
-    def double(own):
-        return Own(own.n * 2)
-
-    def end(code):
-        sys.exit(code)
+    def who(queue):
+        queue.put([multiprocessing.current_process().name, sys.executable, "yaml" in sys.modules])
 
     if __name__ == "__main__":
         context = multiprocessing.get_context("{method}")
-        with context.Pool(2) as pool:
-            print([own.n for own in pool.map(double, [Own(n) for n in range(5)])])
-        process = context.Process(target=end, args=(5,))
-        process.start()
-        process.join()
+        context.set_forkserver_preload(["{preload}"])
         queue = context.Queue()
-        writer = context.Process(target=queue.put, args=(Own(3),))
-        writer.start()
-        print(process.exitcode, queue.get().n, type(queue).__module__, Own.__module__)
-        writer.join()
-        print(pickle.loads(pickle.dumps(Own(8))).n, multiprocessing.current_process().name, multiprocessing.parent_process())
-    """
-    script(tmp_path, text)
-    warm.same("prog.py", cwd=tmp_path)
+        process = context.Process(target=who, args=(queue,))
+        process.start()
+        print(queue.get())
+        process.join()
+        sys.exit(process.exitcode)
+"""
+
+
+def test_what_multiprocessing_starts_for_rays_dashboard_comes_from_the_template(warm: Template) -> None:
+    """The dashboard's modules are forked from a server of its own."""
+    text = CHILDREN.format(method="forkserver", preload="ray.dashboard.subprocesses.module")
+    path = script(warm.home, text, f"x{skip_modules.DASHBOARD}")
+    before = warm.order()["forks"]
+    ran = warm.run(path)
+    assert (ran.code, ran.err) == (0, b"")
+    assert b"True" in ran.out
+    assert warm.order()["forks"] == before + 2
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_multiprocessing_starts_for_others_is_a_process_as_ever(warm: Template, method: str) -> None:
+    before = warm.order()["forks"]
+    ran = warm.same("-c", CHILDREN.format(method=method, preload="json").replace("\n    ", "\n"))
+    assert b"False" in ran.out
+    assert warm.order()["forks"] == before + 1
 
 
 def test_a_programs_interpreter_is_the_real_one(warm: Template, tmp_path: Path) -> None:
@@ -73,30 +66,12 @@ print(json.dumps([
     subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True).stdout,
 ]))
 """
-    path = script(tmp_path, code)
+    path = script(warm.home, code)
     forked = warm.run(path, str(tmp_path / "made"))
     shutil.rmtree(tmp_path / "made")
     real = run([REAL, path, str(tmp_path / "made")])
     assert forked == real
     assert real.value[0] == REAL
-
-
-def test_what_multiprocessing_starts_comes_from_the_template(warm: Template, tmp_path: Path) -> None:
-    text = """
-    import multiprocessing, sys
-
-    def who():
-        print(multiprocessing.current_process().name, sys.executable, flush=True)
-
-    if __name__ == "__main__":
-        process = multiprocessing.get_context("spawn").Process(target=who)
-        process.start()
-        process.join()
-    """
-    path = script(tmp_path, text)
-    before = warm.order()["forks"]
-    warm.same(path)
-    assert warm.order()["forks"] == before + 2
 
 
 def test_randomness_differs_in_every_fork(warm: Template) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import read_terminal
 from tests.integration.faithful.programs import (
     WAIT,
     fork_of,
@@ -23,9 +24,9 @@ from tests.integration.faithful.template import (
     CLEAN,
     DEADLINE_S,
     REAL,
+    Program,
     Template,
     line,
-    read_all,
     state_of,
     until,
 )
@@ -35,14 +36,12 @@ from tests.integration.faithful.template import (
 def test_a_signal_to_the_launcher_ends_the_program(standing: Template, number: int) -> None:
     ends = []
     for program in (standing.launcher, REAL):
-        with subprocess.Popen(
-            [program, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
-        ) as process:
+        argv = [program, *standing.argv("-c", WAIT)]
+        with Program(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN) as process:
             assert line(process) == b"up"
             process.send_signal(number)
             ends.append((process.communicate(timeout=DEADLINE_S), process.returncode))
-    assert ends[0] == ends[1]
-    assert ends[1][1] == -number
+    assert [code for _, code in ends] == [-number, -number]
 
 
 def test_a_programs_handlers_run(standing: Template) -> None:
@@ -71,7 +70,7 @@ def test_ignored_and_blocked_signals_do_nothing(standing: Template) -> None:
     ends = []
     for program in (standing.launcher, REAL):
         argv = [REAL, "-IS", "-c", f"import os, signal, sys\n{prepare}\nos.execv(sys.argv[1], sys.argv[1:])"]
-        with subprocess.Popen([*argv, program, "-c", code], stdin=-1, stdout=-1, env=CLEAN) as process:
+        with Program([*argv, program, *standing.argv("-c", code)], stdin=-1, stdout=-1, env=CLEAN) as process:
             assert line(process) == b"up"
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
@@ -110,18 +109,17 @@ def test_a_killed_launcher_takes_its_program_with_it(standing: Template) -> None
         fork = fork_of(standing)
         process.kill()
     until(lambda: state_of(fork) == "", "end of the fork")
-    assert standing.forks() == []
+    until(lambda: standing.forks() == [], "its record is gone")
 
 
 def test_a_key_at_the_terminal_reaches_the_program(standing: Template) -> None:
     """The launcher has the terminal, the fork has not; it gets the signal all the same."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(standing.launcher, [standing.launcher, "-c", WAIT], CLEAN)
+        os.execve(standing.launcher, [standing.launcher, *standing.argv("-c", WAIT)], CLEAN)
     data = b""
     while b"up" not in data:
         data += os.read(terminal, 100)
     os.write(terminal, b"\x03")
-    read_all(terminal)
+    read_terminal(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGINT
-    os.close(terminal)

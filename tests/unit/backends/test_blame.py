@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from daybreak.backends.base import Exit
-from daybreak.backends.blame import first_to_end
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.backend import ProcessBackend
+from daybreak.backends.process.blame import first_to_end
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, Tier
+from daybreak.services.service import Service, Tier
+from tests.helpers import DEADLINE_S, eventually
 
 START = "2026-11-29 00:35:03 daybreak: starting head (instance ca32f36d6353)\n"
 
@@ -70,9 +71,8 @@ def test_the_end_that_is_noticed_is_not_blamed_where_the_log_knows_better(tmp_pa
     async def story() -> Exit:
         backend = ProcessBackend(paths)
         handle = await backend.start(node, instance="first", generation=1, bound={})
-        async with asyncio.timeout(30):
-            while "ready" not in (paths.logs / "head.log").read_text():
-                await asyncio.sleep(0.01)
+        async with asyncio.timeout(DEADLINE_S):
+            await eventually(lambda: "ready" in (paths.logs / "head.log").read_text())
             ended = asyncio.ensure_future(backend.exited(handle))
             await asyncio.sleep(0)
             go.write_text("go\n")

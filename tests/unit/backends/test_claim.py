@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends import claim, procfs
 from daybreak.backends.base import Handle, State
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process import claim, procfs
+from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Prepare, Service, StopPolicy, Tier
+from daybreak.services.service import Prepare, Service, StopPolicy, Tier
 
 # As in a container with the same state folder: what runs here cannot be seen there.
 SECOND = """
 import asyncio, sys
 from pathlib import Path
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, Tier
+from daybreak.services.service import Service, Tier
 root, runtime = map(Path, sys.argv[1:])
 async def main():
     backend = ProcessBackend(ClusterPaths("it", root, runtime))

@@ -11,10 +11,17 @@ from typing import Any
 import pytest
 
 from daybreak.backends.base import Handle
-from daybreak.backends.docker_archive import archive
-from daybreak.backends.docker_config import ImageFacts, Owner, config, container_name, needs_image, unusable_names
-from daybreak.engine import labels
-from daybreak.services.base import (
+from daybreak.backends.docker.archive import archive
+from daybreak.backends.docker.container_config import (
+    ImageFacts,
+    Owner,
+    config,
+    container_name,
+    needs_image,
+    unusable_names,
+)
+from daybreak.docker import labels
+from daybreak.services.service import (
     ConfigFile,
     Container,
     HealthPolicy,

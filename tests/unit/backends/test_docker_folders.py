@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from daybreak.backends.docker_folders import hand_over
-from daybreak.services.base import Container, Mount, MountKind
+from daybreak.backends.docker.folders import hand_over
+from daybreak.services.service import Container, Mount, MountKind
 
 ME = os.geteuid()
 

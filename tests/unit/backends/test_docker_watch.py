@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from daybreak.backends import docker_ends
 from daybreak.backends.base import Exit
-from daybreak.backends.docker_events import Watch
-from daybreak.backends.docker_logs import Follower, Place
-from daybreak.engine import labels
+from daybreak.backends.docker import ends
+from daybreak.backends.docker.events import Watch
+from daybreak.backends.docker.logs import AGAIN_S, Follower, Position
+from daybreak.docker import labels
 from daybreak.errors import EngineError
 from daybreak.testing.clock import run as run_jumping
 
@@ -32,7 +33,7 @@ MIB = 1024 * 1024
     ],
 )
 def test_how_it_ended(code: int, out_of_memory: bool, limit: int | None, reason: str) -> None:
-    assert docker_ends.exit_of(code, out_of_memory=out_of_memory, limit_bytes=limit) == Exit(code, reason)
+    assert ends.exit_of(code, out_of_memory=out_of_memory, limit_bytes=limit) == Exit(code, reason)
 
 
 def test_what_an_inspection_says() -> None:
@@ -40,9 +41,9 @@ def test_what_an_inspection_says() -> None:
         "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True},
         "Config": {"Labels": {labels.MEMORY: str(MIB)}},
     }
-    assert docker_ends.of_inspection(ended) == Exit(137, "ran out of memory (limit 1 MiB)")
+    assert ends.of_inspection(ended) == Exit(137, "ran out of memory (limit 1 MiB)")
     ended["State"]["Status"] = "running"
-    assert docker_ends.of_inspection(ended) is None
+    assert ends.of_inspection(ended) is None
 
 
 def event(action: str, **attributes: str) -> dict[str, Any]:
@@ -78,6 +79,14 @@ def test_lack_of_memory_is_told_whichever_event_comes_first() -> None:
     assert after(dead) == Exit(137, "exited with code 137 (SIGKILL)")
 
 
+def test_lack_of_memory_of_a_child_is_told_too_whichever_event_comes_first() -> None:
+    limit = {labels.MEMORY: str(32 * MIB)}
+    failed = event("die", exitCode="4", **limit)
+    told = Exit(4, "exited with code 4 after a process in it ran out of memory (limit 32 MiB)")
+    assert after(event("oom"), failed) == after(failed, event("oom", **limit)) == told
+    assert after(failed) == Exit(4, "exited with code 4")
+
+
 def test_the_first_end_is_believed_and_events_of_others_are_not() -> None:
     other = {"Action": "die", "Actor": {"ID": "c2", "Attributes": {labels.INSTANCE: "i2", "exitCode": "9"}}}
     assert after(other, event("die", exitCode="3"), event("die", exitCode="4")) == Exit(3, "exited with code 3")
@@ -102,7 +111,7 @@ def test_what_was_removed_has_ended() -> None:
         watch.forget("i1")
         return await end
 
-    assert run_jumping(story()) == docker_ends.REMOVED
+    assert run_jumping(story()) == ends.REMOVED
 
 
 class Cut:
@@ -122,7 +131,7 @@ class Cut:
 
 def test_where_the_stream_breaks_what_ran_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first stream ends without a word; between it and the next one the container has ended."""
-    monkeypatch.setattr("daybreak.backends.docker_events.AGAIN_S", 0.0)
+    monkeypatch.setattr("daybreak.backends.docker.events.AGAIN_S", 0.0)
     ended = {"State": {"Status": "exited", "ExitCode": 5}, "Config": {"Labels": {}}}
 
     class Engine:
@@ -140,13 +149,13 @@ def test_where_the_stream_breaks_what_ran_is_asked_for(monkeypatch: pytest.Monke
             return ended
 
     async def story() -> Exit:
-        engine: Any = Engine()
+        engine: Any = SimpleNamespace(containers=Engine())
         watch = Watch(lambda: engine, "/root")
         watched = watch.of("i1", "c1")
         watched.runs = True
         watch.begin()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await watched.end
         finally:
             watch.close()
@@ -159,14 +168,14 @@ def stamp(number: int) -> str:
 
 
 def test_a_place_outlives_its_keeper_and_is_held_by_one(tmp_path: Path) -> None:
-    place = Place(tmp_path / "output/i1")
+    place = Position(tmp_path / "output/i1")
     assert place.since is None
     for number in (1, 2, 2):
         place.copied(stamp(number))
     with pytest.raises(BlockingIOError):
-        Place(tmp_path / "output/i1")
+        Position(tmp_path / "output/i1")
     place.close()
-    again = Place(tmp_path / "output/i1")
+    again = Position(tmp_path / "output/i1")
     assert again.since == 1795704993
     is_new = again.after()
     assert [is_new(stamp(number)) for number in (1, 2, 2, 2, 3)] == [False, False, False, True, True]
@@ -185,7 +194,7 @@ def follow(tmp_path: Path, *rounds: list[tuple[int, str]], state: Callable[[int]
         def inspect(self, container: str) -> dict[str, Any]:
             return {"State": {"Status": state(len(asked))}}
 
-    engine: Any = Engine()
+    engine: Any = SimpleNamespace(containers=Engine())
     follower = Follower(lambda: engine, "c1", tmp_path / "api.log", tmp_path / "output/i1")
     follower.run()
     assert follower.drained.is_set()
@@ -195,7 +204,7 @@ def follow(tmp_path: Path, *rounds: list[tuple[int, str]], state: Callable[[int]
 def test_output_is_copied_once_through_breaks_and_restarts_of_the_keeper(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daybreak.backends.docker_logs.AGAIN_S", 0.0)
+    monkeypatch.setattr("daybreak.backends.docker.logs.AGAIN_S", 0.0)
     first = [(1, "one\n"), (2, "two, ")]
     # The stream broke; the engine gives the same second once more.
     second = [*first, (2, "in two parts\n")]
@@ -218,13 +227,42 @@ def test_a_second_follower_leaves_the_output_to_the_first_until_that_one_ends(
         def inspect(self, container: str) -> dict[str, Any]:
             return {"State": {"Status": "exited"}}
 
-    monkeypatch.setattr("daybreak.backends.docker_logs.AGAIN_S", 0.0)
-    held = Place(tmp_path / "output/i1")
-    engine: Any = Engine()
+    monkeypatch.setattr("daybreak.backends.docker.logs.AGAIN_S", 0.0)
+    held = Position(tmp_path / "output/i1")
+    engine: Any = SimpleNamespace(containers=Engine())
     follower = Follower(lambda: engine, "c1", tmp_path / "api.log", tmp_path / "output/i1")
     follower.start()
-    assert follower.drained.wait(10)
+    assert follower.drained.wait(60)
     assert not (tmp_path / "api.log").exists()
     held.close()
     follower.join(10)
+    assert (tmp_path / "api.log").read_text() == "one\n"
+
+
+def test_what_goes_wrong_while_copying_is_told_once_and_tried_again_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also in the last round, when the container has ended already."""
+
+    class Engine:
+        asked = 0
+
+        def logs(self, container: str, since: int | None) -> Cut:
+            self.asked += 1
+            if 1 < self.asked < 5:
+                raise OSError(28, "No space left on device")
+            return Cut(f"{stamp(1)} one\n".encode())
+
+        def inspect(self, container: str) -> dict[str, Any]:
+            return {"State": {"Status": "exited"}}
+
+    engine: Any = SimpleNamespace(containers=Engine())
+    follower = Follower(lambda: engine, "c1", tmp_path / "api.log", tmp_path / "output/i1")
+    paused: list[float] = []
+    monkeypatch.setattr(follower._closed, "wait", paused.append)
+    follower.run()
+    assert paused == [AGAIN_S] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "copying the output of api failed: OSError: [Errno 28] No space left on device; it is tried again"
+    ]
     assert (tmp_path / "api.log").read_text() == "one\n"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends.inherited import inherited, places, told_of
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.inherited import inherited, places, told_of
+from daybreak.backends.process.starting import Starter
 from daybreak.keeper.client import _keepers_environment
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, Tier
+from daybreak.services.service import Service, Tier
 
 SHELL = {"PATH": "/bin", "RAY_DEDUP_LOGS": "0", "DATABASE_URL": "postgresql://mine", "RAY_ADDRESS": "x"}
 MARKS = {"DAYBREAK_INSTANCE": "api#1", "DAYBREAK_CLUSTER_ROOT": "/state/a", "DAYBREAK_SERVICE": "api"}
@@ -51,7 +51,7 @@ def test_services_know_where_the_clusters_are(paths: ClusterPaths, monkeypatch: 
     monkeypatch.setenv("DAYBREAK_HOME", "/state")
     monkeypatch.setenv("DAYBREAK_RUNTIME", "/run/x")
     monkeypatch.setenv("DAYBREAK_INSTANCE", "api#1")
-    environment = ProcessBackend(paths)._environment(Service("api", Tier.APP, ("true",), "/"))
+    environment = Starter(paths).environment(Service("api", Tier.APP, ("true",), "/"))
     assert {name: value for name, value in environment.items() if name.startswith("DAYBREAK_")} == {
         "DAYBREAK_HOME": "/state",
         "DAYBREAK_RUNTIME": "/run/x",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends import procfs
+from daybreak.backends.process import procfs
+from daybreak.backends.process.members import Scan
 
 INSTANCE = "worker-1#7"
 
@@ -52,7 +53,7 @@ def start() -> Iterator[Starter]:
 def members(main: subprocess.Popen[bytes], working: tuple[str, str] = ("", "")) -> set[int]:
     row = procfs.read(main.pid)
     assert row
-    return {process.pid for process in procfs.members(INSTANCE, main.pid, row.started_ticks, working=working)}
+    return {process.pid for process in Scan().members(INSTANCE, main.pid, row.started_ticks, working=working)}
 
 
 def test_whoever_stands_in_the_folder_of_a_server_is_no_part_of_it(start: Starter, tmp_path: Path) -> None:

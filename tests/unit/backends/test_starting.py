@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.backend import ProcessBackend
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, Tier
+from daybreak.services.service import Service, Tier
 
 
 def test_what_an_earlier_instance_has_left_is_removed(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from daybreak.backends.process import ProcessBackend
+from daybreak.backends.process.backend import ProcessBackend
 from daybreak.paths import ClusterPaths
-from daybreak.services.base import Service, StopPolicy, Tier
-from daybreak.services.helpers import TRACKER
+from daybreak.services.ray.helpers import TRACKER
+from daybreak.services.service import Service, StopPolicy, Tier
+from tests.helpers import DEADLINE_S, eventually
 
 # As Python's resource tracker does: it is deaf, and begins to clear up when the last of the others has gone.
 CLEARS_UP = """
@@ -31,9 +32,8 @@ def test_what_clears_up_after_the_others_may_do_so(tmp_path: Path) -> None:
     async def run() -> None:
         backend = ProcessBackend(paths)
         handle = await backend.start(service, instance="api#1", generation=1, bound={})
-        while not (tmp_path / "listening").exists():
-            await asyncio.sleep(0.01)
+        await eventually((tmp_path / "listening").exists)
         await backend.stop(handle)
 
-    asyncio.run(asyncio.wait_for(run(), 30.0))
+    asyncio.run(asyncio.wait_for(run(), DEADLINE_S))
     assert (tmp_path / "cleared-up").exists()

@@ -9,10 +9,11 @@ import pytest
 from bench import render, table
 from bench.records import Line, Sample
 from bench.render import text_table
-from bench.results import save
+from bench.restarts.promise import promise
+from bench.results import Report, save
 from bench.table import END, NoTable, begin, placed, update
 
-from tests.unit.bench.samples import failed, report, sample, whole
+from tests.unit.bench.samples import MACHINE, SETTINGS, failed, report, sample, whole
 
 BEGIN = begin("startup")
 NEW = {"startup": "new"}
@@ -103,3 +104,20 @@ def test_the_command_writes_then_finds_nothing_stale(tmp_path: Path, monkeypatch
 
 def test_the_pages_have_the_newest_tables() -> None:
     assert table.main(["--check"]) == 0
+
+
+def test_the_sentence_adds_up_what_was_lost_in_every_way() -> None:
+    counts = {"requests_count": 1000.0, "failed_count": 0.0}
+    lines = tuple(Line(name, name, name) for name in ("redeploy", "in-place", "stock-restart", "scale"))
+    samples = [sample(name, None, values=counts) for name in ("redeploy", "in-place", "scale")]
+    found = Report(MACHINE, SETTINGS, lines, tuple(samples))
+    assert "(redeploy, in-place), it lost 0 of 2,000 requests (" in promise(found)
+    stock = sample("stock-restart", None, values=counts | {"failed_count": 900.0})
+    assert "and `serve run` 900 of 1,000 (" in promise(replace(found, samples=(*samples, stock)))
+    assert promise(replace(found, samples=())) == ""
+
+
+def test_what_takes_hours_has_its_place_before_its_results(tmp_path: Path) -> None:
+    assert placed(f"{begin('restart')}\n{END}\n", table.tables(tmp_path)) == (
+        f"{begin('restart')}\nNot measured yet.\n{END}\n"
+    )

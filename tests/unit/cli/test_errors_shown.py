@@ -8,23 +8,23 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from daybreak.cli.app import unfolds
-from daybreak.cli.output import print_error
+from daybreak.cli.common import options
+from daybreak.cli.common.output import print_error
 from daybreak.errors import (
     DaybreakError,
     PreflightError,
     Problem,
-    RemoteError,
     ServiceDied,
     SpecError,
     StepFailed,
 )
+from daybreak.keeper.error_json import error_from_json, error_to_json
 
 SCREEN = 24
 WHOLE = [f"line {number}" for number in range(80)]
 
 
-def failed(lines: int = 3) -> RemoteError:
+def failed(lines: int = 3) -> DaybreakError:
     """As the keeper sends it."""
     died = ServiceDied(
         "serve failed: deployment A: ValueError: boom (app.py:16)",
@@ -36,7 +36,7 @@ def failed(lines: int = 3) -> RemoteError:
     )
     error = StepFailed([died])
     error.aftermath = "still running: postgres; not running: head, serve"
-    received = RemoteError(json.loads(json.dumps(error.to_json())))
+    received = error_from_json(json.loads(json.dumps(error_to_json(error))))
     received.verbose = False
     return received
 
@@ -99,7 +99,7 @@ def test_of_two_failures_each_has_its_lines(capsys: pytest.CaptureFixture[str]) 
 
 def test_verbose_is_an_option_of_the_commands_that_run_something() -> None:
     @click.command()
-    @unfolds
+    @options.verbose
     def command() -> None:
         raise failed()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from daybreak.cli.app import run
-from daybreak.page.logs import Follower
 from daybreak.paths import ClusterPaths
+from daybreak.show.page.logs import Follower
 
 PASSWORD = "0123456789abcdef" * 4
 ADVICE = (

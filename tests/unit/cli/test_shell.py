@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from daybreak import api
-from daybreak.cli import shell
+from daybreak.cli import app, run
 
 FOUND: dict[str, Any] = {
     "values": {"RAY_ADDRESS": "127.0.0.2:6380", "RAY_AUTH_TOKEN_PATH": "/secrets/ray-token", "PLAIN": "it's"},
@@ -40,7 +40,7 @@ def become(monkeypatch: pytest.MonkeyPatch, *command: str) -> dict[str, str]:
     """The environment of the program that `run` becomes."""
     seen: list[dict[str, str]] = []
     monkeypatch.setattr(os, "execvpe", lambda _file, _words, environment: seen.append(environment))
-    shell.run(None, ("--", *command))
+    run.become(None, ("--", *command))
     return seen[0]
 
 
@@ -53,8 +53,11 @@ def test_a_program_reaches_this_cluster_whatever_the_shell_says(monkeypatch: pyt
     assert environment["PYTHONPATH"] == "/project:/x"
 
 
-def test_the_printed_code_does_the_same_in_a_shell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    shell.env(None, as_json=False)
+def test_the_printed_code_does_the_same_in_a_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["daybreak", "env"])
+    assert app.run() == 0
     code = capsys.readouterr().out + "env"
     done = subprocess.run(["/bin/sh", "-c", code], env=THEIRS, cwd=tmp_path, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from grafana_foundation_sdk.models.prometheus import Dataquery
 
-from daybreak.services.monitoring import DASHBOARDS
+from daybreak.services.watching.processes import DASHBOARDS
 
 
 @pytest.mark.parametrize("board", ALL, ids=lambda board: board.uid)

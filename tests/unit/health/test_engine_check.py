@@ -6,8 +6,9 @@ import pytest
 
 from daybreak.backends.base import Backend
 from daybreak.backends.fake import FakeBackend
-from daybreak.health.checks import Failed, NotYet, Ready, Verdict, attempt
-from daybreak.services.base import EngineHealthCheck, Service, Tier
+from daybreak.health.checks import attempt
+from daybreak.health.verdict import Failed, NotYet, Ready, Verdict
+from daybreak.services.service import EngineHealthCheck, Service, Tier
 from daybreak.testing.clock import run
 
 SERVICE = Service("api", Tier.APP, (), "/")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
 from daybreak.backends.fake import FakeBackend
 from daybreak.health import checks
-from daybreak.health.checks import NotYet, Ready, Verdict, attempt
-from daybreak.services.base import Check, EveryCheck, GreetingCheck, TcpCheck
+from daybreak.health.checks import attempt
+from daybreak.health.verdict import NotYet, Ready, Verdict
+from daybreak.services.service import Check, EveryCheck, GreetingCheck, TcpCheck
+from tests.helpers import Answer, serving
 from tests.unit.helpers import service
-
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,10 +36,8 @@ async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def asked(
     answer: Answer, make: Callable[[int], Check] = lambda port: GreetingCheck("127.0.0.1", port, "the GCS")
 ) -> Verdict:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        check = make(server.sockets[0].getsockname()[1])
-        return await attempt(check, service("head"), FakeBackend(), instance="", timeout_s=5.0)
+    async with serving(answer) as port:
+        return await attempt(make(port), service("head"), FakeBackend(), instance="", timeout_s=5.0)
 
 
 @pytest.mark.parametrize("answer", [greets, hangs_up])

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
 
 from daybreak.backends.fake import FakeBackend
 from daybreak.health import http
-from daybreak.health.checks import NotYet, Ready, Verdict
 from daybreak.health.http import Answer
-from daybreak.keeper import applications
-from daybreak.keeper.applications import INTERVAL_S, LONGEST_S, NO_CONTROLLER, NO_DASHBOARD, Applications
-from daybreak.keeper.page import Cluster
-from daybreak.services.base import Secret, TcpCheck
+from daybreak.health.verdict import NotYet, Ready, Verdict
+from daybreak.keeper import applications, serve_status
+from daybreak.keeper.applications import INTERVAL_S, LINGERS_S, LONGEST_S, NO_DASHBOARD, Applications
+from daybreak.keeper.background import Background
+from daybreak.keeper.serve_status import NO_CONTROLLER
+from daybreak.services.build import Cluster
+from daybreak.services.service import Secret, TcpCheck
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from daybreak.timeline.board import Board
@@ -37,7 +40,11 @@ class FakeSite:
     """As much of a site as is asked for."""
 
     base = "/nowhere"
+    affinity = ""
     engine = None
+    gateway = ""
+    node = ""
+    ports: Mapping[str, int] = MappingProxyType({})
     serve_config = None
     secrets_folder = "/nowhere"
 
@@ -55,11 +62,12 @@ class Story:
         (folder / "token").write_text("secret\n")
         monkeypatch.setattr(http, "get", self._get)
         monkeypatch.setattr(applications, "attempt", self._attempt)
-        monkeypatch.setattr(applications, "token", lambda _: Secret(str(folder / "token")))
+        monkeypatch.setattr(serve_status, "token", lambda _: Secret(str(folder / "token")))
         monkeypatch.setattr(applications, "door", lambda *_: TcpCheck("nowhere", 1))
         cluster = Cluster(Spec.model_validate(SERVES | spec), cast(Any, FakeSite()), (service("serve"),))
         self.board.want(cluster.services)
-        self.followed = Applications(Recorder([self.events.append, self.board.apply]), FakeBackend())
+        record = Recorder([self.events.append, self.board.apply])
+        self.followed = Applications(record, Background(record), FakeBackend())
         self.followed.want(cluster)
 
     async def _get(self, url: str, *, token: str | None = None, most_bytes: int = 0) -> Answer:
@@ -252,3 +260,20 @@ def test_a_secret_in_what_serve_says_is_not_told(make: Make, tmp_path: Path, mon
     shown = run(story())
     assert "redis://:********@h" in shown
     assert password not in shown
+
+
+def test_replicas_that_end_slowly_are_told_once(make: Make) -> None:
+    ending = [{"replica_id": "a", "state": "RUNNING"}, {"replica_id": "b", "state": "STOPPING"}]
+
+    async def tale() -> None:
+        story = make()
+        story.dashboard = answer(replicas=ending)
+        story.begin()
+        await asyncio.sleep(LINGERS_S - 1)
+        assert not [event for event in story.events if event.kind is Kind.NOTE]
+        await asyncio.sleep(LINGERS_S)
+        (note,) = [event.data["text"] for event in story.events if event.kind is Kind.NOTE]
+        assert note == "replicas that were replaced still answer what they had begun: 1 of App"
+        story.followed.close()
+
+    run(tale())

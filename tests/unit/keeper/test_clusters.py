@@ -16,8 +16,9 @@ import pytest
 
 from daybreak.keeper import client
 from daybreak.keeper import clusters as listing
-from daybreak.keeper.clusters import SILENT, STOPPED, UNATTENDED, clusters, names, others
+from daybreak.keeper.clusters import SILENT, UNATTENDED, clusters, names, others
 from daybreak.paths import ClusterPaths
+from daybreak.states import ClusterState
 
 Answering = Callable[[ClusterPaths, dict[str, Any] | None], None]
 
@@ -89,7 +90,7 @@ def test_what_is_down_is_listed_only_when_asked_for() -> None:
     made("empty")
     assert clusters() == []
     found = {listed.name: (listed.state, listed.data) for listed in clusters(everything=True)}
-    assert found == {"old": (STOPPED, True), "empty": (STOPPED, False)}
+    assert found == {"old": (ClusterState.STOPPED, True), "empty": (ClusterState.STOPPED, False)}
 
 
 def test_what_has_no_keeper_is_not_passed_over_and_none_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daybreak.keeper import owner
+from daybreak.keeper.backends import Backends
 from daybreak.keeper.desired import Desired
+from daybreak.keeper.intent import wanted_by
+from daybreak.keeper.request import Request
+from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.site import Site
 from tests.unit.services.test_serving import site
@@ -36,18 +41,24 @@ def test_an_edit_of_the_source_replaces_no_head_but_with_up_and_restart(tmp_path
     paths.ensure()
     up = {"spec": SPEC, "base": str(tmp_path)}
 
+    def stored() -> Desired:
+        state = WantedState.load(paths.wanted)
+        place = Backends(paths, state)
+        place.engine.survey = source.survey  # type: ignore[method-assign]
+        return Desired(paths, state, place, print)
+
     def asked(request: dict[str, Any], desired: Desired) -> str:
-        desired.place.survey = source.survey  # type: ignore[method-assign]
-        target = desired.target(desired.asked_for(request))
+        wanted = wanted_by(Request.from_json({"op": "apply", **request}), desired.state)
+        target = asyncio.run(desired.target(wanted))
         desired.take_over(target)
         return target.cluster.site.affinity
 
-    desired = Desired(paths, print)
+    desired = stored()
     assert asked(up, desired) == ""
     source.affinity = "app.py:3 (serve.multiplexed)"
     assert asked({"workers": 0}, desired) == ""
     # A new keeper goes on with what is stored.
-    assert asked({"workers": 1}, Desired(paths, print)) == ""
+    assert asked({"workers": 1}, stored()) == ""
     assert asked({"restart": True}, desired) == source.affinity
     source.affinity = ""
     assert asked({"workers": 0}, desired) == "app.py:3 (serve.multiplexed)"

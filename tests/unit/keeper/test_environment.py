@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.keeper import environment
-from daybreak.warm.variables import mark
+from daybreak.programs.warm.variables import mark
 
 
 def test_a_new_shells_variables_replace_the_old_ones_but_for_its_terminal() -> None:
@@ -43,3 +43,10 @@ def test_it_is_kept_for_the_next_keeper_in_a_file_of_ours_alone(
     file.write_text("{broken")
     monkeypatch.setenv("OURS", "1")
     assert environment.load(file)["OURS"] == "1"
+
+
+def test_a_command_below_make_is_no_reason_for_new_nodes() -> None:
+    plain = {"HOME": "/home/a", "PATH": "/bin"}
+    below_make = plain | {"MAKEFLAGS": "", "MAKELEVEL": "1", "MFLAGS": "", "MAKE_TERMOUT": "/dev/pts/1"}
+    assert environment.differing(below_make, plain) == []
+    assert environment.differing(below_make, plain | {"PATH": "/sbin"}) == ["PATH"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from daybreak.backends import procfs
+from daybreak.backends.process import procfs
 from daybreak.keeper import orphans
-from tests.integration.conftest import until
+from tests.helpers import until
 
 # A service that ends with 7, a program that asyncio waits for, and an orphan of a third.
 SCRIPT = """

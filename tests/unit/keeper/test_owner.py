@@ -11,6 +11,7 @@ from daybreak.errors import UsageError
 from daybreak.keeper.owner import NOBODY, Owner, require
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
+from daybreak.spec.model import Spec
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_another_folder_is_refused_with_both_paths(paths: ClusterPaths, folder: 
 
 
 def test_one_whose_data_was_deleted_is_nobodys(paths: ClusterPaths, folder: Path, tmp_path: Path) -> None:
-    WantedState({}, str(folder)).save(paths.wanted)
+    WantedState(Spec(name="shop"), str(folder)).save(paths.wanted)
     NOBODY.save(paths)
     other = tmp_path / "other"
     other.mkdir()
@@ -98,6 +99,6 @@ def test_a_folders_number_alone_is_not_believed(paths: ClusterPaths, folder: Pat
 def test_a_cluster_of_an_earlier_daybreak_belongs_where_it_was_last_started(
     paths: ClusterPaths, tmp_path: Path
 ) -> None:
-    WantedState({}, str(tmp_path / "earlier")).save(paths.wanted)
+    WantedState(Spec(name="shop"), str(tmp_path / "earlier")).save(paths.wanted)
     with pytest.raises(UsageError, match="earlier"):
         require(paths, tmp_path, "")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from daybreak.keeper.rotate import rotate, rotate_printed
-from daybreak.logs.sources import Sources
 from daybreak.paths import ClusterPaths
+from daybreak.show.logs.sources import Sources
 
 SESSION = "session_2026-11-25_10-08-43_370671_10245"
 ID = "068366c88c5db226010bc78cb904a015dd153033cec4ba31d63c5daa"
@@ -35,6 +35,12 @@ def logs(tmp_path: Path) -> Path:
 
 def lines(count: int, first: int = 0) -> str:
     return "".join(f"line {number}\n" for number in range(first, first + count))
+
+
+def test_what_the_gateway_tells_of_requests_is_rotated_as_logs_are(tmp_path: Path) -> None:
+    put(tmp_path / "gateway.access", lines(100))
+    put(tmp_path / "gateway.pid", lines(100))
+    assert rotate(tmp_path, most_bytes=100) == [tmp_path / "gateway.access"]
 
 
 def test_a_log_over_the_limit_is_copied_and_cut_and_old_ones_move_on(tmp_path: Path) -> None:

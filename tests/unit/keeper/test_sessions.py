@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.backends import procfs
+from daybreak.backends.process import procfs
 from daybreak.keeper.sessions import Sessions
 
 # By name the first is the oldest, and it is the one that runs: its head has TZ=America/New_York.

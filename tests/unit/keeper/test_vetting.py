@@ -13,13 +13,13 @@ import pytest
 
 from daybreak.backends.base import CommandResult, Handle, State
 from daybreak.errors import VettingFailed
+from daybreak.keeper.backends import Backends
 from daybreak.keeper.desired import Target
-from daybreak.keeper.page import Cluster
-from daybreak.keeper.place import Place
 from daybreak.keeper.vetting import at_stake, vet
 from daybreak.keeper.wanted import WantedState
-from daybreak.plan import Goal, Plan, plan
-from daybreak.services.base import ConfigFile, Need, Service, Tier
+from daybreak.run.plan import Goal, Plan, plan
+from daybreak.services.build import Cluster
+from daybreak.services.service import ConfigFile, Need, Service, Tier
 from daybreak.services.site import RayInstall, Site
 from daybreak.spec.model import Spec
 
@@ -71,7 +71,9 @@ def target(folder: Path) -> Target:
     place = str(folder)
     ray = RayInstall("2.60.0", "/real/python", "/real/ray")
     site = Site(place, place, place, place, place, place, ray, "127.0.0.2")
-    return Target(WantedState(spec={}, base=place), Cluster(spec, site, ()), {"SHELLS": "new", "DAYBREAK_SERVICE": "x"})
+    return Target(
+        WantedState(spec=spec, base=place), Cluster(spec, site, ()), {"SHELLS": "new", "DAYBREAK_SERVICE": "x"}
+    )
 
 
 def restart(folder: Path, *more: Handle, template: Service = WARM) -> Plan:
@@ -81,7 +83,7 @@ def restart(folder: Path, *more: Handle, template: Service = WARM) -> Plan:
 
 
 def tried(steps: Plan, folder: Path, place: Tried) -> None:
-    asyncio.run(vet(steps, target(folder), cast(Place, place)))
+    asyncio.run(vet(steps, target(folder), cast(Backends, place)))
 
 
 def refused(steps: Plan, folder: Path, place: Tried) -> VettingFailed:
@@ -115,7 +117,7 @@ def test_it_is_a_fork_with_the_environment_of_the_start_and_knows_the_nodes(tmp_
     place = Tried(FINE)
     tried(restart(tmp_path), tmp_path, place)
     assert place.argv[0] == "launcher"
-    assert place.argv[1].endswith("rayside/vet.py")
+    assert place.argv[1].endswith("programs/deploy/vet.py")
     assert (place.env["OWN"], place.env["SHELLS"], "DAYBREAK_SERVICE" in place.env) == ("yes", "new", False)
     assert [(node["name"], node["CPU"]) for node in place.asked["nodes"]] == [("head", 2), ("worker-1", 1)]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from daybreak.services.base import Network
-from daybreak.services.ray import fixed_ports
+from daybreak.services.ray.addresses import fixed_ports
+from daybreak.services.service import Network
 from daybreak.services.site import Engine, Image, RayInstall, Site
 from daybreak.spec.model import Spec
+from tests.unit.services.shop import shop
 
 PASSWORDS = {name: letter * 64 for name, letter in zip(("postgres", "redis", "mysql", "neo4j"), "abcd", strict=True)}
 IMAGE = Image("daybreak/shop:latest", "sha256:1", 1000, {"PATH": "/opt/ray/bin:/usr/bin", "PYTHONPATH": "/app"})
@@ -30,13 +31,7 @@ def site(wanted: Spec, **engine: Any) -> Site:
         "python": "/host/python",
         "memory_bytes": 8 * GIB,
     }
-    return Site(
-        base="/work/shop",
-        root="/state/shop",
-        runtime="/tmp/daybreak-0/0123abcd",
-        logs="/state/shop/logs",
-        data="/state/shop/data",
-        secrets_folder="/state/shop/secrets",
+    return shop(
         ray=RayInstall("2.60.0", "/opt/ray/bin/python", "/opt/ray/bin/ray", haproxy="/opt/ray/haproxy"),
         node_ip=ADDRESSES["head"],
         ports={"postgres": 20432, "redis": 20379, "mysql": 20306, "neo4j": 20687} | fixed_ports(wanted, [10100]),

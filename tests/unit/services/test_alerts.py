@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daybreak.services.alerts import rules
+from daybreak.services.watching.alerts import rules
 
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daybreak.errors import SpecError
-from daybreak.services.base import EngineHealthCheck, MountKind, Published, RedisCheck, Secret, Service, TcpCheck, Tier
-from daybreak.services.connections import connection_env, connection_files
-from daybreak.services.container_databases import database_container, neo4j_auth
-from daybreak.services.inside import inside
+from daybreak.services.container_site import site_inside
+from daybreak.services.databases.connections import connection_env, connection_files
+from daybreak.services.databases.containers import POSTGRES_READY, database_container, neo4j_auth
+from daybreak.services.service import (
+    EngineHealthCheck,
+    MountKind,
+    Published,
+    RedisCheck,
+    Secret,
+    Service,
+    TcpCheck,
+    Tier,
+)
 from tests.unit.services.engine import PASSWORDS, site, spec
 
 ALL: dict[str, Any] = {"postgres": {}, "redis": {}, "mysql": {}, "neo4j": {}}
@@ -66,8 +78,8 @@ def test_redis_is_asked_from_this_machine() -> None:
     service = database("redis", settings={"maxmemory": "1gb"})
     assert service.gates[0].check == service.health.check == check
     (file,) = service.files
-    assert file.path == service.argv[-1]
-    assert f"requirepass {PASSWORDS['redis']}\n" in file.text
+    assert file.path in service.argv
+    assert PASSWORDS["redis"] not in file.text, "everybody in the container may read it"
     assert "maxmemory 1gb\n" in file.text
     assert PASSWORDS["redis"] not in repr(service)
 
@@ -79,6 +91,31 @@ def test_settings_go_to_the_server() -> None:
     neo4j = database("neo4j", settings={"server.memory.heap.max_size": "1G", "db.tx_log.rotation": "1"})
     assert neo4j.env["NEO4J_server_memory_heap_max__size"] == "1G"
     assert neo4j.env["NEO4J_db_tx__log_rotation"] == "1"
+
+
+def test_mysql_has_one_protocol_on_the_machines_own_network() -> None:
+    wanted = spec(databases={"mysql": {"settings": {"mysqlx": "ON"}}}, docker={"network": "host"})
+    argv = database_container(wanted, site(wanted, network=None), "mysql").argv
+    assert argv.index("--loose-mysqlx=OFF") < argv.index("--mysqlx=ON"), "what the spec says counts for more"
+    assert "--bind-address=127.0.0.1" in argv
+    assert "--loose-mysqlx=OFF" not in database("mysql").argv
+
+
+def test_no_argument_holds_the_password_that_is_set(tmp_path: Path) -> None:
+    """With a psql that notes its words, and what it is told to do; the first one refuses the old password."""
+    psql = tmp_path / "psql"
+    psql.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$*" >>"$NOTED"\n'
+        'case "$*" in *"select 1 from"*) echo 1 ;; *"select 1"*) exit 2 ;; *) cat >>"$NOTED" ;; esac\n'
+    )
+    psql.chmod(0o755)
+    secret, noted = tmp_path / "password", tmp_path / "noted"
+    secret.write_text("it's-secret")
+    words = ("/bin/sh", "-c", POSTGRES_READY, "postgres", "daybreak", "shop", str(secret), "127.0.0.1", "5432")
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTED": str(noted)}
+    assert subprocess.run(words, env=env, check=False, timeout=10).returncode == 1
+    assert "secret" not in noted.read_text().replace(str(secret), "")
+    assert "alter role :\"role\" password :'password';" in noted.read_text()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +153,7 @@ def test_another_password_or_database_is_another_setup() -> None:
 
 def test_how_programs_find_them() -> None:
     wanted = spec(databases=ALL)
-    inner = inside(site(wanted), "head")
+    inner = site_inside(site(wanted), "head")
     env, files = connection_env(wanted, inner), connection_files(wanted, inner)
     assert files["mysql-url"] == f"mysql://daybreak:{PASSWORDS['mysql']}@10.208.2.5:3306/daybreak"
     assert files["redis-url"] == f"redis://:{PASSWORDS['redis']}@10.208.2.4:6379/0"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from daybreak.services.base import CommandCheck, HttpCheck, MountKind, Published, Secret, Service, TcpCheck, Tier
 from daybreak.services.build import build
-from daybreak.services.endpoints import metrics_endpoints
-from daybreak.services.inside import inside
-from daybreak.services.ray import client_env
+from daybreak.services.container_site import site_inside
+from daybreak.services.ray.environment import client_env
+from daybreak.services.ray.metrics import metrics_endpoints
+from daybreak.services.service import CommandCheck, HttpCheck, MountKind, Published, Secret, Service, TcpCheck, Tier
 from daybreak.spec.model import Spec
 from tests.unit.services.engine import ADDRESSES, GIB, PASSWORDS, site, spec
 
@@ -80,8 +80,8 @@ def test_what_people_use_is_published_where_the_spec_says() -> None:
 
 def test_the_head_does_not_wait_for_its_template() -> None:
     head = built(spec(**EVERYTHING))["head"]
-    assert job(head)["start"][:2] == ["/opt/ray/bin/python", "/run/daybreak/lib/rayside/start.py"]
-    assert job(head)["template"][1] == "/run/daybreak/lib/warm/template.py"
+    assert job(head)["start"][:2] == ["/opt/ray/bin/python", "/run/daybreak/lib/programs/node/start.py"]
+    assert job(head)["template"][1] == "/run/daybreak/lib/programs/warm/template.py"
     assert job(head)["vital"] == ["gcs_server", "raylet"]
     settings = json.loads(next(file.text for file in head.files if file.path.endswith("settings.json")))
     assert settings["hold_s"] > 0
@@ -103,7 +103,7 @@ def test_a_nodes_folder_has_one_path_inside_and_outside() -> None:
         assert (binds[folder].kind, binds[folder].source, binds[folder].read_only) == (MountKind.BIND, folder, False)
         assert f"--temp-dir={folder}" in job(services[name])["start"]
         assert all(log.startswith(f"{folder}/session_latest/") for log in services[name].logs)
-        assert binds["/run/daybreak/lib/rayside"].read_only
+        assert binds["/run/daybreak/lib/programs"].read_only
     status = services["serve"].gates[0].check
     assert getattr(status, "status_file", "") == "/tmp/daybreak-0/0123abcd/head/serve-status.json"
 
@@ -128,7 +128,7 @@ def test_programs_of_this_machine_use_published_ports() -> None:
     outside = client_env(wanted, site(wanted))
     assert (outside["PGHOST"], outside["PGPORT"]) == ("127.0.0.1", "20432")
     assert outside["RAY_API_SERVER_ADDRESS"] == "http://127.0.0.1:8265"
-    within = client_env(wanted, inside(site(wanted), "head"))
+    within = client_env(wanted, site_inside(site(wanted), "head"))
     assert (within["PGHOST"], within["PGPORT"]) == ("10.208.2.3", "5432")
     assert within["RAY_API_SERVER_ADDRESS"] == "http://10.208.2.2:8265"
     through = spec(ray={"client_server": True})

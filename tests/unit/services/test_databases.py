@@ -8,23 +8,16 @@ from typing import Any
 import pytest
 
 from daybreak.errors import PreflightError, SpecError
-from daybreak.services.base import CommandCheck, RedisCheck, Secret, Service, Tier
-from daybreak.services.connections import connection_env, connection_files
-from daybreak.services.databases import postgres, redis
-from daybreak.services.site import PostgresServer, RayInstall, RedisServer, Site
+from daybreak.services.databases.connections import connection_env, connection_files
+from daybreak.services.databases.processes import postgres, redis
+from daybreak.services.service import CommandCheck, RedisCheck, Secret, Service, Tier
+from daybreak.services.site import PostgresServer, RedisServer
 from daybreak.spec.model import Spec
+from tests.unit.services.shop import shop
 
 PASSWORD, REDIS_PASSWORD = "a1" * 32, "b2" * 32
 
-SITE = Site(
-    base="/work/shop",
-    root="/state/shop",
-    runtime="/tmp/daybreak-0/0123abcd",
-    logs="/state/shop/logs",
-    data="/state/shop/data",
-    secrets_folder="/state/shop/secrets",
-    ray=RayInstall("2.60.0", "/venv/bin/python", "/venv/bin/ray"),
-    node_ip="127.0.0.1",
+SITE = shop(
     ports={"postgres": 20432, "redis": 20379},
     secrets={"postgres": PASSWORD, "redis": REDIS_PASSWORD},
     postgres=PostgresServer("/pg/bin", "18.4", "test"),

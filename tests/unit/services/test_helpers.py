@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from daybreak.rayside.node import Node
-from daybreak.services.helpers import helpers, is_helper
+from daybreak.programs.common.proc import is_helper
+from daybreak.services.ray.helpers import helpers
 from daybreak.services.site import RayInstall, Site
 
 RAY = "/venv/lib/python3.11/site-packages/ray"
@@ -24,7 +22,7 @@ RAYS = [
     f"{RAY}/core/src/ray/gcs/gcs_server --log_dir=/x",
     f"{PYTHON} -u {RAY}/autoscaler/_private/monitor.py --logs-dir=/x",
     f"{PYTHON} -u {RAY}/autoscaler/v2/monitor.py --logs-dir=/x",
-    f"/state/warm/python /x/rayside/log_monitor.py {RAY}/_private/log_monitor.py --session-dir=/x",
+    f"/state/warm/python /x/programs/node/log_monitor.py {RAY}/_private/log_monitor.py --session-dir=/x",
     f"/bin/sh /state/warm/stand 12 {RAY}/dashboard/dashboard.py --host=127.0.0.1",
     f"ray-dashboard-NodeHead-0 ({PYTHON} -c from multiprocessing.forkserver import main; main(3, 4))",
     f"{PYTHON} -c from multiprocessing.forkserver import main; main(3, 4)",
@@ -42,7 +40,7 @@ USERS = [
     f"{PYTHON} -u {RAY}/dashboard/agent.py --dashboard-agent",
     f"{RAY}/core/src/ray/raylet/raylet --raylet_socket_name=/x",
     "ray::monitor.py",
-    "streamlit run /app/rayside/dashboard.py",
+    "streamlit run /app/programs/deploy/dashboard.py",
 ]
 
 
@@ -57,19 +55,9 @@ def test_what_is_not_is_asked(line: str) -> None:
 
 
 def test_daybreak_s_own_programs_are_helpers() -> None:
-    found = [part for part in helpers(site()) if part.endswith(("/rayside/start.py", "/rayside/watch.py"))]
+    found = [part for part in helpers(site()) if part.endswith(("/programs/node/start.py", "/programs/node/watch.py"))]
     assert len(found) == 2
     assert all(is_helper(f"{PYTHON} -IS {part} {{}}", helpers(site())) for part in found)
-
-
-@pytest.mark.parametrize("line", [*RAYS, *USERS])
-def test_a_container_s_first_program_decides_alike(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = helpers(site())
-    node = Node.__new__(Node)
-    node.job = {"afterwards": list(parts)}
-    known = vars(sys.modules[Node.__module__])["processes"]
-    monkeypatch.setattr(known, "command_line", lambda pid: line)
-    assert node._comes_afterwards(known.Process(1, 0, "x")) is is_helper(line, parts)
 
 
 def test_where_ray_s_folder_is_not_known() -> None:

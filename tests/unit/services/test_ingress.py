@@ -1,12 +1,24 @@
-"""HAProxy's files: all of them in the cluster's own folder, which each head finds empty."""
+"""Serve's HAProxy: its files are in the cluster's own folder, and one that is replaced lets go of the gateway."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
-from daybreak.services import ingress
-from daybreak.services.ray import head, port_names
+import pytest
+
+from daybreak.services.ray import haproxy
+from daybreak.services.ray.addresses import port_names
+from daybreak.services.ray.nodes import head
+from daybreak.services.site import Site
 from daybreak.spec.model import Spec
+from tests.haproxy import PROGRAMS
+from tests.helpers import free_ports
 from tests.unit.services.test_databases import SITE
 
 SPEC = Spec.model_validate({"name": "shop", "serve": {"applications": [{"import_path": "app:main"}]}})
@@ -16,7 +28,7 @@ WITH_HAPROXY = replace(
 
 
 def test_every_file_of_haproxy_is_in_the_cluster_s_own_folder() -> None:
-    env = ingress.env(SPEC, WITH_HAPROXY)
+    env = haproxy.env(SPEC, WITH_HAPROXY)
     files = {name: value for name, value in env.items() if value.startswith("/") and not name.endswith("BINARY_PATH")}
     assert len(files) == 5
     assert all(path.startswith(f"{SITE.runtime}/h") for path in files.values())
@@ -27,3 +39,82 @@ def test_what_earlier_heads_have_left_there_is_removed() -> None:
     service = head(SPEC, WITH_HAPROXY)
     assert f"{SITE.runtime}/h" in service.discard
     assert f"{SITE.runtime}/h" in service.folders
+
+
+# As Ray writes it, as far as it matters here.
+CONFIG = """
+defaults
+    mode http
+    timeout client 60s
+    # A comment on option idle-close-on-response.
+    option idle-close-on-response
+frontend http_frontend
+    bind 127.0.0.1:{port}
+    http-request return status 200
+"""
+
+
+@contextlib.asynccontextmanager
+async def started(folder: Path, binary: str, site: Site) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
+    """What Ray starts as HAProxy; its port."""
+    (port,) = free_ports(1)
+    ray = replace(site.ray, haproxy=binary, python=sys.executable)
+    (file,) = haproxy.files(SPEC, replace(site, root=str(folder), ray=ray))
+    program, config = folder / "haproxy", folder / "haproxy.cfg"
+    program.write_text(file.text)
+    config.write_text(CONFIG.format(port=port))
+    program.chmod(0o700)
+    process = await asyncio.create_subprocess_exec(program, "-db", "-f", config)
+    try:
+        yield port, process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    """The status of an answer; the connection stays."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    return int(head.split()[1])
+
+
+async def answered_after_it_was_replaced(folder: Path, binary: str, site: Site) -> bool:
+    """Whether one that is to end takes another request on an idle connection."""
+    async with started(folder, binary, site) as (port, process):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except OSError:
+                await asyncio.sleep(0.02)
+        assert await ask(reader, writer) == 200
+        pinned = (folder / "haproxy.cfg.pinned").read_text()
+        assert ("http_frontend\n    http-request reject if { stopping }" in pinned) == bool(site.gateway)
+        process.send_signal(signal.SIGUSR1)
+        while True:
+            try:
+                _, other = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                break  # it listens no more
+            other.close()
+            await asyncio.sleep(0.02)
+        try:
+            return await ask(reader, writer) == 200
+        except (OSError, asyncio.IncompleteReadError):
+            return False
+        finally:
+            writer.close()
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
+@pytest.mark.parametrize("binary", PROGRAMS)
+@pytest.mark.parametrize("gateway", ["/bin/haproxy", ""])
+def test_one_that_was_replaced_keeps_no_idle_connection_of_the_gateway(
+    tmp_path: Path, binary: str, gateway: str
+) -> None:
+    """It knows the replicas of before; other clients' connections it closes with an answer, as Ray means it."""
+    site = replace(WITH_HAPROXY, gateway=gateway)
+    answered = asyncio.run(asyncio.wait_for(answered_after_it_was_replaced(tmp_path, binary, site), 60))
+    assert answered == (not gateway)

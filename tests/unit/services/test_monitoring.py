@@ -8,21 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from daybreak.services.base import Service, Tier
-from daybreak.services.build import build
-from daybreak.services.monitoring import grafana, prometheus
-from daybreak.services.ray import head
-from daybreak.services.site import GrafanaServer, RayInstall, Site
-from daybreak.spec.model import Spec
+import pytest
 
-SITE = Site(
-    base="/work/shop",
-    root="/state/shop",
-    runtime="/tmp/daybreak-0/0123abcd",
-    logs="/state/shop/logs",
-    data="/state/shop/data",
-    secrets_folder="/state/shop/secrets",
-    ray=RayInstall("2.60.0", "/venv/bin/python", "/venv/bin/ray"),
+from daybreak.services.build import build
+from daybreak.services.ray.nodes import head
+from daybreak.services.service import Service, Tier
+from daybreak.services.site import GrafanaServer
+from daybreak.services.watching.processes import grafana, prometheus
+from daybreak.spec.model import Spec
+from tests.unit.services.shop import shop
+
+SITE = shop(
     node_ip="127.0.0.2",
     secrets={"page-token": "secret"},
     prometheus="/usr/bin/prometheus",
@@ -59,7 +55,14 @@ def test_the_page_is_read_where_it_listens() -> None:
     found = configuration(prometheus(spec(listen="192.0.2.7"), SITE))
     discovery = found["scrape_configs"][1]["http_sd_configs"][0]
     assert discovery["url"] == "http://192.0.2.7:8080/sd/ray"
-    assert discovery["authorization"] == {"credentials_file": "/state/shop/secrets/page-token"}
+    assert discovery["authorization"] == {"credentials_file": "/state/shop/secrets/scrape-token"}
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "localhost", "::1", "192.0.2.7"])
+def test_the_pages_own_token_is_sent_nowhere_and_none_to_a_port_that_anybody_may_take(listen: str) -> None:
+    text = "".join(file.text for file in prometheus(spec(listen=listen), SITE).files)
+    assert "page-token" not in text
+    assert ("credentials_file" in text) == (listen == "192.0.2.7")
 
 
 def test_no_secret_is_written_into_it() -> None:

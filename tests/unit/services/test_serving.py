@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from daybreak.services import ingress, ray, serve
-from daybreak.services.serving import Serving, is_within, serving
+from daybreak.services.ray import addresses, environment, haproxy, serve
+from daybreak.services.ray.serve_config import Serving, is_within, serving
 from daybreak.services.site import RayInstall, Site
 from daybreak.spec.model import Spec
 from tests.unit.services import engine
@@ -31,7 +31,8 @@ def spec(**written: Any) -> Spec:
 
 
 def site(config: dict[str, Any] | None, **rest: Any) -> Site:
-    ports = {name: 20000 + number for number, name in enumerate(ray.port_names(spec()))}
+    names = [*addresses.port_names(spec()), *addresses.doors_elsewhere()]
+    ports = {name: 20000 + number for number, name in enumerate(names)}
     folders = {name: f"/x/{name}" for name in ("root", "runtime", "logs", "data", "secrets_folder")}
     fields = {"base": "/shop", "ray": RAY, "node_ip": "127.0.0.2", "ports": ports, "serve_config": config, **folders}
     return Site(**{**fields, **rest})
@@ -71,7 +72,7 @@ def test_an_open_cluster_opens_serve_as_the_file_says() -> None:
     config = BUILT | {"proxy_location": "HeadOnly"}
     found = reached(config, listen="0.0.0.0")
     assert (found.config, found.notes) == (config, ())
-    assert ray.serve_url(spec(listen="0.0.0.0"), site(config)) == "http://127.0.0.1:8000"
+    assert addresses.serve_url(spec(listen="0.0.0.0"), site(config)) == "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_without_a_proxy_there_is_no_door_to_wait_for() -> None:
     assert deployed(config)["proxy_location"] == "Disabled"
     assert [gate.name for gate in made.gates] == ["submitted", "running"]
     assert (made.health.check, made.ports, dict(made.urls)) == (None, (), {})
-    assert not ingress.wanted(spec(), site(config))
+    assert not haproxy.wanted(spec(), site(config))
     asked = spec(serve={"config": "conf/serve.yaml", "health": "/health"})
     assert serving(asked, site(config)).notes == (
         "serve.health is not asked: conf/serve.yaml has proxy_location Disabled",
@@ -144,7 +145,7 @@ def test_tls_is_spoken_by_serves_own_proxy_and_by_whoever_asks_it() -> None:
     check = made.health.check
     assert (check.url, check.any_certificate) == ("https://127.0.0.1:8000/health", True)  # type: ignore[union-attr]
     assert deployed(config)["http_options"] == {**options, "port": 8000, "host": "127.0.0.1"}
-    assert not ingress.wanted(spec(), site(config))
+    assert not haproxy.wanted(spec(), site(config))
     (note,) = serve.notes(spec(), site(config))
     assert note.startswith("HAProxy is left out: conf/serve.yaml asks for TLS")
 
@@ -158,11 +159,11 @@ def test_an_old_ray_that_ignores_tls_is_asked_as_it_speaks() -> None:
 
 def test_haproxy_is_left_out_where_requests_belong_to_certain_replicas_unless_it_is_asked_for() -> None:
     affine = site({"applications": APPS}, affinity="app.py:12 (serve.multiplexed)")
-    assert not ingress.wanted(spec(), affine)
+    assert not haproxy.wanted(spec(), affine)
     (note,) = serve.notes(spec(), affine)
     assert note.startswith("HAProxy is left out: app.py:12 (serve.multiplexed) sends")
     asked = spec(serve={"config": "conf/serve.yaml", "haproxy": True})
-    assert ingress.wanted(asked, affine)
+    assert haproxy.wanted(asked, affine)
     (note,) = serve.notes(asked, affine)
     assert note.startswith("HAProxy is there, since serve.haproxy is true, although app.py:12 (serve.multiplexed)")
     refused = spec(serve={"config": "conf/serve.yaml", "haproxy": False})
@@ -205,7 +206,7 @@ def test_grpc_has_a_port_that_is_claimed_and_an_address_that_is_told() -> None:
     open_replicas, shared = serve.notes(asked, site(config))
     assert open_replicas.startswith("gRPC: replicas behind HAProxy listen on all interfaces:")
     assert "replicas of different nodes share a port" in shared
-    assert not ingress.wanted(spec(), site(config))
+    assert not haproxy.wanted(spec(), site(config))
     assert serve.notes(spec(), site(config))[-1].startswith("HAProxy is left out: conf/serve.yaml asks for gRPC")
     plain = site(config, ray=replace(RAY, haproxy=""))
     assert [(c.host, c.port) for c in serve.claims(spec(), plain)] == [("127.0.0.1", 8000), ("0.0.0.0", 9000)]
@@ -217,7 +218,7 @@ def test_grpc_has_a_port_that_is_claimed_and_an_address_that_is_told() -> None:
 def test_replicas_behind_haproxy_choose_their_ports_where_no_other_cluster_does() -> None:
     config = {"applications": APPS}
     placed = site(config, ports={**site(config).ports, "head.replicas": 28200})
-    env = ray.ray_env(spec(), placed)
+    env = environment.ray_env(spec(), placed)
     ranges = {name.removeprefix("RAY_SERVE_DIRECT_INGRESS_"): env[name] for name in env if name.endswith("_PORT")}
     assert {name: ranges[name] for name in ranges if name.startswith(("MIN", "MAX"))} == {
         "MIN_HTTP_PORT": "28200",
@@ -237,9 +238,9 @@ def test_in_containers_serve_listens_inside_and_is_published_where_it_is_allowed
     wanted = engine.spec(serve={"config": "conf/serve.yaml"})
     outside = replace(engine.site(wanted), serve_config=BUILT | {"grpc_options": {"grpc_servicer_functions": ["a:b"]}})
     assert [(c.host, c.port) for c in serve.claims(wanted, outside)] == [("127.0.0.1", 8000), ("127.0.0.1", 9000)]
-    from daybreak.services.inside import inside
+    from daybreak.services.container_site import site_inside
 
-    within = serving(wanted, inside(outside, "head"))
+    within = serving(wanted, site_inside(outside, "head"))
     assert within.config is not None
     assert within.config["http_options"]["host"] == "0.0.0.0"
     assert within.host == "127.0.0.1"

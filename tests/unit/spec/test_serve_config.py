@@ -8,11 +8,11 @@ from textwrap import dedent
 import pytest
 
 from daybreak.errors import SpecError
+from daybreak.machine.survey import read_serve_config
 from daybreak.spec.document import parse_document
 from daybreak.spec.load import load_spec
 from daybreak.spec.model import Spec
 from daybreak.spec.serve_config import ports, problems
-from daybreak.survey.site import read_serve_config
 
 APP = "applications:\n- import_path: app:main\n"
 MANIFEST = """

@@ -32,7 +32,7 @@ def many_runs(draw: st.DrawFn) -> list[Run]:
         warm=st.booleans(),
         duration_s=st.none() | durations,
     )
-    drawn = draw(st.lists(some, max_size=30))
+    drawn = draw(st.lists(some, max_size=12))
     return [replace(run, id=number) for number, run in enumerate(drawn)]
 
 

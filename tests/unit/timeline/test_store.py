@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from daybreak.errors import DaybreakError, UsageError
-from daybreak.timeline import database, store
+from daybreak.timeline import database, pending
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
+from daybreak.timeline.reader import Reader
+from daybreak.timeline.receipt import Receipt
 from daybreak.timeline.stops import was_asked_to_stop
 from daybreak.timeline.store import Store
 from tests.unit.timeline.replayed import event, history
@@ -54,6 +56,7 @@ def test_a_run_reads_back_as_it_was_written(path: Path) -> None:
         assert timeline.run(run).outcome is Outcome.RUNNING
         timeline.end_run(run, Outcome.FAILED, 4.25, 3.5, None, "serve died")
         found = timeline.run(run)
+    assert found.receipt is None
     assert (found.kind, found.workers, found.warm, found.spec_digest) == (RunKind.STARTUP, 3, True, "abc")
     assert (found.versions, found.machine, found.began_wall) == ({"ray": "2.50.0"}, {"cpus": 8}, 1_760_000_000.5)
     assert (found.outcome, found.duration_s, found.ready_after_s) == (Outcome.FAILED, 4.25, 3.5)
@@ -65,7 +68,7 @@ def test_a_history_reads_back_as_it_happened(path: Path) -> None:
     with Store(path) as timeline:
         begin(timeline)
         assert all(timeline.add(one) for one in written)
-    with Store(path, read_only=True) as timeline:
+    with Reader(path) as timeline:
         assert timeline.events(1) == written
         assert timeline.recent(3) == written[-3:]
         assert timeline.recent(0) == []
@@ -94,7 +97,7 @@ def test_an_unknown_run_is_an_error_that_says_what_to_do(path: Path) -> None:
 
 
 def test_a_missing_file_reads_as_empty_and_stays_missing(path: Path) -> None:
-    with Store(path, read_only=True) as timeline:
+    with Reader(path) as timeline:
         assert (timeline.runs(), timeline.recent(5), timeline.notes) == ([], [], [])
         assert not path.exists()
         with Store(path) as writer:
@@ -132,12 +135,24 @@ def test_a_write_that_no_disk_would_take_does_not_hold_up_the_next(path: Path) -
         assert "could not be recorded" in timeline.notes[0]
 
 
+def test_a_receipt_reads_back_as_it_was_written(path: Path) -> None:
+    receipt = Receipt(requests=12304, slowest_ms=38)
+    with Store(path) as timeline:
+        run = begin(timeline, RunKind.RESTART)
+        timeline.end_run(run, Outcome.OK, 3.1, receipt=receipt)
+        assert timeline.run(run).receipt == receipt
+        assert timeline.run(run).to_json()["receipt"]["requests"] == 12304
+
+
 def test_words_of_a_newer_version_are_passed_over(path: Path) -> None:
     with Store(path) as timeline:
         run = finished(timeline)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("UPDATE events SET kind = 'teleported' WHERE at_s = 0")
-            other.execute("INSERT INTO runs SELECT 9, 'levitation', 0, 'ok', 0, 0, '{}', '{}', '', 1, 1, 1, NULL")
+            nothing = "NULL, NULL, NULL"
+            other.execute(
+                f"INSERT INTO runs SELECT 9, 'levitation', 0, 'ok', 0, 0, '{{}}', '{{}}', '', 1, 1, 1, {nothing}"
+            )
         assert len(timeline.events(run)) == 1
         assert [one.id for one in timeline.runs()] == [run]
 
@@ -161,16 +176,6 @@ def test_clear_deletes_finished_runs_only(path: Path) -> None:
         assert begin(timeline) == running + 1, "numbers are never given twice"
 
 
-def test_clear_of_nothing_creates_nothing_and_of_a_reader_is_refused(path: Path) -> None:
-    with Store(path, read_only=True) as timeline:
-        assert timeline.clear() == 0
-        assert not path.exists()
-    with Store(path) as writer:
-        finished(writer)
-    with Store(path, read_only=True) as timeline, pytest.raises(DaybreakError, match="reading only"):
-        timeline.clear()
-
-
 def test_another_process_may_read_while_we_write(path: Path) -> None:
     total = 300
     with Store(path) as timeline:
@@ -178,7 +183,7 @@ def test_another_process_may_read_while_we_write(path: Path) -> None:
         counts: list[int] = []
 
         def read() -> None:
-            with Store(path, read_only=True) as reader:
+            with Reader(path) as reader:
                 while not counts or counts[-1] < total:
                     counts.append(len(reader.events(run)))
 
@@ -218,7 +223,7 @@ def test_a_locked_file_delays_events_but_loses_none(path: Path, monkeypatch: pyt
 
 def test_only_the_oldest_events_are_lost_when_memory_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "WRITER_BUSY_MS", 1)
-    monkeypatch.setattr(store, "PENDING_LIMIT", 3)
+    monkeypatch.setattr(pending, "PENDING_LIMIT", 3)
     with Store(path) as timeline:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -237,13 +242,15 @@ import os
 from daybreak.timeline.event import Event, Kind, RunKind
 from daybreak.timeline.stops import was_asked_to_stop
 from daybreak.timeline.store import Store
+from daybreak.timeline.reader import Reader
+from daybreak.timeline.receipt import Receipt
 timeline = Store({str(path)!r})
 run = timeline.begin_run(RunKind.STARTUP, workers=1, warm=False, versions={{}}, machine={{}}, spec_digest="", wall=0.0)
 timeline.add(Event(Kind.WAITING, 1.5, 1.5, "head", run))
 os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
-    with Store(path, read_only=True) as reader:
+    with Reader(path) as reader:
         assert reader.run(1).outcome is Outcome.RUNNING
         assert len(reader.events(1)) == 1, "what was written before the crash is there"
     with Store(path) as timeline:
@@ -269,7 +276,7 @@ def test_a_broken_file_is_set_aside(path: Path, content: bytes) -> None:
 
 def test_a_reader_leaves_a_broken_file_alone(path: Path) -> None:
     path.write_bytes(b"this is no database" * 100)
-    with Store(path, read_only=True) as timeline:
+    with Reader(path) as timeline:
         assert timeline.runs() == []
         assert "cannot be read" in timeline.notes[0]
     assert [file.name for file in path.parent.iterdir()] == ["timeline.db"]
@@ -290,7 +297,7 @@ def test_a_file_that_breaks_during_a_run_is_replaced_and_the_run_goes_on(path: P
 
 
 def test_a_deleted_file_is_made_anew_and_the_run_goes_on(path: Path) -> None:
-    with Store(path) as timeline, Store(path, read_only=True) as reader:
+    with Store(path) as timeline, Reader(path) as reader:
         run = begin(timeline)
         assert reader.run(run)
         for file in path.parent.iterdir():
@@ -303,7 +310,7 @@ def test_a_deleted_file_is_made_anew_and_the_run_goes_on(path: Path) -> None:
 def test_a_file_of_a_newer_version_is_kept_aside(path: Path) -> None:
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("PRAGMA user_version = 99")
-    with Store(path, read_only=True) as reader:
+    with Reader(path) as reader:
         assert reader.runs() == []
         assert "newer daybreak" in reader.notes[0]
     with Store(path) as timeline:
@@ -320,13 +327,13 @@ def test_an_older_file_is_migrated_and_read_without_being_changed(path: Path, mo
 
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, mark))
     before = path.read_bytes()
-    with Store(path, read_only=True) as reader:
+    with Reader(path) as reader:
         assert reader.run(1).spec_digest == "migrated"
     assert path.read_bytes() == before
     with Store(path) as timeline:
         assert timeline.run(1).spec_digest == "migrated"
     with closing(sqlite3.connect(path)) as other:
-        assert database.schema_version(other) == 2
+        assert database.schema_version(other) == len(database.MIGRATIONS)
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +369,7 @@ def test_a_file_without_write_permission_still_reads(path: Path) -> None:
     path.chmod(0o400)
     path.parent.chmod(0o500)
     try:
-        with Store(path, read_only=True) as reader:
+        with Reader(path) as reader:
             assert len(reader.runs()) == 1
             assert reader.notes == []
     finally:
@@ -420,7 +427,7 @@ def test_a_full_disk_delays_events_but_loses_none(volume: Volume) -> None:
         assert any("full" in note or "I/O" in note for note in timeline.notes)
         volume.empty()
         assert timeline.add(event(Kind.NOTE, 0.0, run=second))
-    with Store(volume.folder / "timeline.db", read_only=True) as reader:
+    with Reader(volume.folder / "timeline.db") as reader:
         assert [one.at_s for one in reader.events(first)] == [number / 10 for number in range(50)]
         assert [run.outcome for run in reader.runs()] == [Outcome.RUNNING, Outcome.OK]
 
@@ -453,7 +460,7 @@ def test_a_read_only_disk_still_reads(volume: Volume) -> None:
     with Store(path) as timeline:
         finished(timeline)
     volume.remount("ro")
-    with Store(path, read_only=True) as reader:
+    with Reader(path) as reader:
         assert len(reader.runs()) == 1
         assert reader.notes == []
     with Store(path) as timeline:

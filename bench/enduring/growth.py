@@ -1,0 +1,63 @@
+"""Whether what is held grows with the restarts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+# What a cluster holds at one moment, by `Held.key`.
+Holdings = Mapping[str, float]
+# The first restarts fill caches, pools and logs that have a bound.
+WARM_SHARE = 0.2
+# Of the rest, its first and its last part are compared.
+PART_SHARE = 0.25
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Held:
+    """One thing that is held. `most` is how much it may grow from the first part to the last one, where no growth is
+    wanted: more than scatters from one look to the next, far less than a little for each restart would add up to."""
+
+    name: str
+    unit: str
+    title: str
+    most: float
+
+    @property
+    def key(self) -> str:
+        """In `Holdings`."""
+        return f"{self.name}_{self.unit}"
+
+    @property
+    def measure(self) -> str:
+        return f"{self.name}_growth_{self.unit}"
+
+
+HELD = (
+    Held("keeper", "bytes", "memory of the keeper", 5 * MB),
+    Held("gateway", "bytes", "memory of the gateway", 5 * MB),
+    Held("cluster", "bytes", "memory of all processes (PSS)", 60 * MB),
+    Held("keeper_files", "count", "open files of the keeper", 5),
+    Held("gateway_files", "count", "open files of the gateway", 15),
+    Held("cluster_files", "count", "open files of all processes", 60),
+    Held("cluster_sockets", "count", "sockets of all processes", 30),
+    Held("processes", "count", "processes", 2),
+    Held("disk", "bytes", "disk: state and runtime folders", 20 * MB),
+    Held("shared_memory", "bytes", "shared memory of the machine", 5 * MB),
+    Held("temporary", "count", "entries of the machine's folder for temporary files", 2),
+)
+
+
+def parts(looks: Sequence[Holdings], key: str) -> tuple[float, float]:
+    """The medians of the first and of the last part, without the first restarts; `looks` is not empty."""
+    values = [look[key] for look in looks[int(len(looks) * WARM_SHARE) :]]
+    count = max(1, round(len(values) * PART_SHARE))
+    return median(values[:count]), median(values[-count:])
+
+
+def growth(looks: Sequence[Holdings]) -> dict[str, float]:
+    """By measure, what came on top."""
+    found = {held.measure: parts(looks, held.key) for held in HELD}
+    return {name: late - early for name, (early, late) in found.items()}

@@ -1,0 +1,181 @@
+"""What changes a cluster. Every function but `down` returns its status afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daybreak.api.asking import Cluster, status
+from daybreak.api.loading import load, resolve_name
+from daybreak.api.requests import OnMessage, here, payload, request, shell
+from daybreak.errors import NotRunning
+from daybreak.keeper import client
+from daybreak.paths import ClusterPaths
+from daybreak.states import ClusterState
+from daybreak.timeline.receipt import Receipt
+
+if TYPE_CHECKING:
+    from daybreak.spec import LoadedSpec
+
+
+def up(
+    spec: LoadedSpec | None = None,
+    *,
+    workers: int | None = None,
+    backend: str | None = None,
+    keep: bool = False,
+    take_over: bool = False,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """Start everything that is not running, or change what differs; returns when all of it is ready.
+
+    `keep` leaves what came up running where something else failed. `backend`, where given, counts for later calls, too.
+    `take_over` makes a cluster that belongs to another folder the spec's folder's; UsageError is raised without it.
+    """
+    spec = spec or load(backend=backend)
+    fields = {"workers": workers, "keep": keep, "backend": backend, **shell()}
+    return _apply(spec.spec.name, payload(spec, take_over) | fields, on_message)
+
+
+def up_again(
+    name: str | None = None,
+    *,
+    workers: int | None = None,
+    backend: str | None = None,
+    keep: bool = False,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """`up` with the spec of the last `up`, for a cluster without a file."""
+    wanted = resolve_name(name)
+    fields = {"workers": workers, "keep": keep, "backend": backend, **shell(), **here(wanted)}
+    return _apply(wanted, fields, on_message)
+
+
+def restart(
+    spec: LoadedSpec | None = None,
+    *,
+    name: str | None = None,
+    keep: bool = False,
+    take_over: bool = False,
+    way: str | None = None,
+    on_message: OnMessage | None = None,
+) -> Cluster:
+    """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`.
+
+    `way` is `redeploy` (the applications and your services alone, new replicas first), `replace` (a new app tier beside
+    the old one, which ends when that serves) or `in-place` (all of it stops, then starts); without it the best one that
+    can be is chosen. Raises UsageError where the way cannot be, before anything is changed, and NotRunning where
+    nothing of the cluster runs: a start is asked for by `up`.
+    """
+    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, "way": way, **shell()}
+    wanted = spec.spec.name if spec else resolve_name(name)
+    require_something(wanted)
+    fields |= payload(spec, take_over) if spec else here(wanted)
+    return _apply(wanted, fields, on_message)
+
+
+def restart_service(
+    service: str, *, name: str | None = None, keep: bool = False, on_message: OnMessage | None = None
+) -> Cluster:
+    """Start one service anew as it is wanted now, with what is bound to it; all else stays. Databases only by name.
+
+    Raises UsageError for a service that the cluster does not have, and for `serve`, whose applications `restart`
+    redeploys; NotRunning where nothing of the cluster runs.
+    """
+    wanted = resolve_name(name)
+    require_something(wanted)
+    fields = {"service": service, "keep": keep, **here(wanted)}
+    return _changed(ClusterPaths.of(wanted), "replace", fields, on_message)
+
+
+def restart_application(
+    application: str, *, name: str | None = None, keep: bool = False, on_message: OnMessage | None = None
+) -> Cluster:
+    """Deploy one application anew as it is wanted now, new replicas first; the others stay as they are.
+
+    Raises UsageError for an application that the cluster does not have, and where it cannot be redeployed; NotRunning
+    where nothing of the cluster runs.
+    """
+    wanted = resolve_name(name)
+    require_something(wanted)
+    fields = {"restart": True, "only_running": True, "keep_workers": True, "keep": keep, "way": "redeploy"}
+    return _changed(
+        ClusterPaths.of(wanted), "apply", {**fields, "application": application, **here(wanted)}, on_message
+    )
+
+
+def rollback(
+    version: int | None = None, *, name: str | None = None, keep: bool = False, on_message: OnMessage | None = None
+) -> Cluster:
+    """Return to a version of the applications, the one before that which serves without a number; see `versions`.
+
+    Raises UsageError for a version that there is not, and NotRunning where nothing of the cluster runs.
+    """
+    wanted = resolve_name(name)
+    require_something(wanted)
+    return _changed(ClusterPaths.of(wanted), "rollback", {"version": version, "keep": keep, **here(wanted)}, on_message)
+
+
+def require_something(name: str) -> None:
+    """Raise NotRunning where there is nothing to restart."""
+    paths = ClusterPaths.of(name)
+    if not client.anything_recorded(paths):
+        raise NotRunning(name, "there is nothing to restart")
+
+
+def scale(workers: int, *, name: str | None = None, on_message: OnMessage | None = None) -> Cluster:
+    """Change the number of workers of a running cluster."""
+    return _apply(resolve_name(name), {"workers": workers, "only_running": True}, on_message, start=False)
+
+
+def prewarm(spec: LoadedSpec | None = None, *, take_over: bool = False, on_message: OnMessage | None = None) -> Cluster:
+    """Start the warm template and nothing else: a later `up` finds its imports done. Nothing where the cluster runs."""
+    spec = spec or load()
+    fields = payload(spec, take_over) | shell()
+    done = request(ClusterPaths.of(spec.spec.name), "prewarm", fields, on_message)
+    return Cluster.from_snapshot(done["status"])
+
+
+def down(name: str | None = None, *, volumes: bool = False, on_message: OnMessage | None = None) -> Mapping[str, Any]:
+    """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error."""
+    paths = ClusterPaths.of(resolve_name(name))
+    if not paths.root.exists():
+        return {}
+    return request(paths, "down", {"volumes": volumes}, on_message)
+
+
+@contextlib.contextmanager
+def cluster(
+    *,
+    workers: int | None = None,
+    app: str | None = None,
+    file: str | Path | None = None,
+    name: str | None = None,
+    folder: str | Path | None = None,
+    port_offset: int | None = None,
+    backend: str | None = None,
+) -> Iterator[Cluster]:
+    """A cluster for the length of a `with` block: started on entry, stopped on exit if it was not running before."""
+    spec = load(file, name=name, app=app, workers=workers, folder=folder, port_offset=port_offset, backend=backend)
+    before = status(spec.spec.name).state
+    try:
+        yield up(spec, backend=backend)
+    finally:
+        if before is ClusterState.STOPPED:
+            down(spec.spec.name)
+
+
+def _apply(name: str, fields: dict[str, Any], on_message: OnMessage | None, *, start: bool = True) -> Cluster:
+    paths = ClusterPaths.of(name)
+    if not start and not client.answers(paths) and not client.anything_recorded(paths):
+        raise NotRunning(name)
+    return _changed(paths, "apply", fields, on_message)
+
+
+def _changed(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None) -> Cluster:
+    done = request(paths, op, fields, on_message)
+    counted = Receipt.from_json(done["receipt"]) if done.get("receipt") else None
+    return replace(Cluster.from_snapshot(done["status"]), receipt=counted)

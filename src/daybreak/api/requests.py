@@ -1,0 +1,71 @@
+"""Requests that change something: what they carry, and how they are followed to their end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daybreak.errors import Interrupted
+from daybreak.keeper import client, owner
+from daybreak.keeper.error_json import error_from_json
+from daybreak.paths import ClusterPaths
+
+if TYPE_CHECKING:
+    from daybreak.spec import LoadedSpec
+
+OnMessage = Callable[[dict[str, Any]], None]
+
+
+def payload(spec: LoadedSpec, take_over: bool) -> dict[str, Any]:
+    return {
+        "take_over": take_over,
+        "spec": spec.spec.model_dump(mode="json", by_alias=True),
+        "base": str(spec.base),
+        "source": str(spec.source) if spec.source else None,
+    }
+
+
+def here(name: str) -> dict[str, Any]:
+    """Where the cluster's folder is by now, for one whose spec is stored: it may have been moved."""
+    here = Path.cwd()
+    found = owner.Owner.load(ClusterPaths.of(name))
+    return {"base": str(here)} if found and found.is_at(here) else {}
+
+
+def shell() -> dict[str, Any]:
+    """This process's environment: what is started anew gets it, whichever shell the keeper was started from."""
+    return {"environment": dict(os.environ)}
+
+
+def request(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None) -> dict[str, Any]:
+    """One request that changes something; Ctrl-C cancels it and waits until what it started has been taken down.
+
+    Raises Interrupted where a second one comes meanwhile: the keeper goes on without being waited for.
+    """
+    tell = on_message or (lambda _: None)
+    with client.request(paths, op, pid=os.getpid(), **fields) as connection:
+        try:
+            return _answer(connection, tell)
+        except KeyboardInterrupt:
+            connection.cancel()
+        try:
+            tell({"note": "interrupted: taking down what this run has started"})
+            return _answer(connection, tell)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted again: the keeper goes on taking down what this run has started",
+                hint="`daybreak status` shows how far it is",
+            ) from None
+
+
+def _answer(connection: client.Connection, tell: OnMessage) -> dict[str, Any]:
+    """The result; what comes before it is told. Raises what the keeper answers with."""
+    for message in connection:
+        if "error" in message:
+            raise error_from_json(message["error"])
+        if "result" in message:
+            return dict(message["result"])
+        tell(message)
+    raise AssertionError("an answer ends with a result or an error")

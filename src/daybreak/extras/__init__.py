@@ -1,0 +1,1 @@
+"""What stands beside it, and could be taken away: diagnoses, exports, the load test."""

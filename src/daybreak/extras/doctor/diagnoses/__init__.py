@@ -1,0 +1,1 @@
+"""One diagnosis a file."""

@@ -1,0 +1,75 @@
+r"""The line that the gateway writes for each request. Pure.
+
+    1 \t ended (ms since 1970) \t application \t status \t termination \t Ta \t Td \t held \t bytes \t method \t path
+      \t client
+
+Ta is how long the request took, held time included, Td how long of that the answer took from its first byte to its last
+(both in ms; -1 where there was none).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+VERSION = b"1"
+FIELDS = 11
+SWITCHING_PROTOCOLS = 101
+# Of an answer that takes longer than this to come whole, the time until it began counts: it is a stream.
+STREAMED_MS = 1000
+# What stands before the application says so: it could not be asked.
+NOT_ANSWERED = (502, 503, 504)
+LONGEST_NAME = 64
+# An absent value, as HAProxy writes it.
+NOTHING = (b"", b"-")
+
+
+class Ending(Enum):
+    """How a request ended."""
+
+    ANSWERED = "answered"
+    ERROR = "errors"  # an answer, which says that the application failed
+    FAILED = "failed"  # no whole answer came from an application
+    LEFT = "left"  # the client did not wait for it
+
+
+class RequestLine(NamedTuple):
+    """One request. `latency_ms` is how long the client waited: of a stream or WebSocket until it began."""
+
+    ended_ms: int
+    application: str
+    ending: Ending
+    latency_ms: int
+    held_ms: int
+
+
+def parse(line: bytes) -> RequestLine | None:
+    """The request; None for what is no such line."""
+    parts = line.split(b"\t", FIELDS - 1)
+    if len(parts) != FIELDS or parts[0] != VERSION:
+        return None
+    try:
+        ended_ms, status, took_ms = int(parts[1]), int(parts[3]), int(parts[5])
+        data_ms = 0 if parts[6] in NOTHING else max(int(parts[6]), 0)
+        held_ms = 0 if parts[7] in NOTHING else max(int(parts[7]), 0)
+    except ValueError:
+        return None
+    streams = status == SWITCHING_PROTOCOLS or data_ms > STREAMED_MS
+    latency_ms = max(took_ms - data_ms if streams else took_ms, 0)
+    application = parts[2].decode("ascii", "replace")[:LONGEST_NAME] or "-"
+    return RequestLine(ended_ms, application, ending(status, parts[4]), latency_ms, held_ms)
+
+
+def ending(status: int, state: bytes) -> Ending:
+    """How a request ended, from its status and HAProxy's termination state, of which the first letter says who ended
+    it, and the second one when."""
+    who = state[:1]
+    if who in (b"C", b"c"):
+        return Ending.LEFT
+    if status in NOT_ANSWERED or status < 0:
+        return Ending.FAILED
+    if who == b"-":
+        return Ending.ERROR if status >= 500 else Ending.ANSWERED
+    # Ended by the server or by HAProxy: with an error of HAProxy's own, or while the answer was being sent (D), or its
+    # last part (L). A redirection, or what is wrong with a request, is an answer.
+    return Ending.FAILED if status >= 500 or state[1:2] in (b"D", b"L") else Ending.ANSWERED

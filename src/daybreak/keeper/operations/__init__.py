@@ -1,0 +1,1 @@
+"""What each request means: one file an operation, each with what it needs."""

@@ -1,0 +1,127 @@
+"""`up`, `scale` and `restart`: take over a spec, then make it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daybreak.errors import DaybreakError
+from daybreak.keeper.backends import Backends
+from daybreak.keeper.desired import Target
+from daybreak.keeper.followers import Followers
+from daybreak.keeper.measured_runs import MeasuredRuns
+from daybreak.keeper.prepare import Preparation, Prepared
+from daybreak.keeper.recovery import Recovery
+from daybreak.keeper.replacing import Replacing
+from daybreak.keeper.request import Request
+from daybreak.keeper.runner import Operation, Runner
+from daybreak.keeper.versions.keeping import Versions
+from daybreak.keeper.versions.version import Files
+from daybreak.keeper.vetting import vet
+from daybreak.names import HEAD, SERVE
+from daybreak.spec.model import Spec
+from daybreak.states import Stage
+
+
+@dataclass
+class Apply:
+    """Changes the cluster."""
+
+    backends: Backends
+    followers: Followers
+    runner: Runner
+    preparation: Preparation
+    measured: MeasuredRuns
+    recovery: Recovery
+    versions: Versions
+    replacing: Replacing
+
+    async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
+        async def settle(spec: Spec) -> None:
+            await self.backends.settle_on(spec, operation.note)
+
+        async with self.runner.turn(operation):
+            prepared = await self.preparation.prepare(request, settle)
+            operation.kind = prepared.kind
+            told = await self.preparation.check(prepared)
+            if not prepared.tries_itself:
+                await vet(prepared.steps, prepared.target, self.backends)
+            if prepared.choice:
+                operation.note(prepared.choice.told)
+            for text in told:
+                operation.note(f"note: {text}")
+            return await self._carry_out(operation, prepared)
+
+    async def _carry_out(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
+        files = await self._taken(operation, prepared)
+        if prepared.steps.new_generation:
+            done = await self.replacing(operation, prepared)
+        else:
+            done = await self._in_its_slot(operation, prepared, files)
+        self.followers.desired.change(settled=True, **await self._kept(operation, prepared, files))
+        return {**done, "status": self.measured.snapshot().to_json()}
+
+    async def _in_its_slot(self, operation: Operation, prepared: Prepared, files: Files | None) -> dict[str, Any]:
+        self.followers.take_over(prepared.target)
+        change = prepared.change
+        try:
+            return await self.measured.carry_out(
+                operation, prepared.kind, prepared.steps, change, prepared.target.cluster
+            )
+        except Exception as error:
+            before, redo = await self._way_back(operation, prepared, files)
+            await self.recovery.go_back(operation, before, change.keep_on_failure, error, redo)
+            raise
+
+    async def _taken(self, operation: Operation, prepared: Prepared) -> Files | None:
+        """What the folder's files are, where applications are to be deployed: of a version, or as something to be
+        turned away from."""
+        if not prepared.steps.starts(SERVE):
+            return None
+        try:
+            return await self.versions.take(prepared.target.cluster, Path(prepared.target.state.base))
+        except DaybreakError as error:
+            operation.note(f"note: {error.message}")
+            return None
+
+    async def _kept(self, operation: Operation, prepared: Prepared, files: Files | None) -> dict[str, Any]:
+        """What the stored state says of the version that was deployed; nothing where that is as before."""
+        state = prepared.target.state
+        if not prepared.steps.starts(SERVE) or state.rolled_back is not None:
+            return {}
+        if files is None:
+            return {"version": None}
+        choice = prepared.choice
+        how = " ".join(filter(None, (choice.way, choice.only))) if choice else prepared.kind
+        try:
+            return {"version": await self.versions.keep(prepared.target, files, str(how))}
+        except OSError as error:
+            operation.note(f"note: no version is kept: {error.strerror}: {error.filename}")
+            return {"version": None}
+
+    async def _way_back(
+        self, operation: Operation, prepared: Prepared, files: Files | None
+    ) -> tuple[Target | None, frozenset[str]]:
+        """What is wanted again after a failure, and what of it must be done again although it is there: Serve, where it
+        was told of code that is not good."""
+        before, attempted = prepared.before, prepared.target
+        if before is None or not prepared.steps.starts(SERVE):
+            return before, frozenset()
+        try:
+            kept = await self.versions.way_back(before, attempted, files)
+        except DaybreakError as error:
+            operation.note(f"note: {error.message}")
+            kept = None
+        against = self._against(kept, prepared) if kept else ""
+        if kept and against:
+            operation.note(f"note: version {kept.state.version} is not deployed again: {against}")
+            kept = None
+        other = kept is not None or before.state.code_version != attempted.state.code_version
+        row = self.followers.board.rows.get(SERVE)
+        told = not prepared.serves_on or (row is not None and Stage.SUBMITTED in row.passed)
+        return kept or before, frozenset({SERVE} if other and told else ())
+
+    def _against(self, kept: Target, prepared: Prepared) -> str:
+        """Why the version would not be what is deployed."""
+        return self.preparation.ways.against_version(kept.cluster, head_stays=not prepared.steps.starts(HEAD))

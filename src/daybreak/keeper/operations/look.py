@@ -1,0 +1,48 @@
+"""`status`, `watch` and `page`: what only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from daybreak.keeper.page import KeeperPage
+from daybreak.keeper.request import Request
+from daybreak.keeper.runner import Operation
+from daybreak.keeper.subscribers import Subscribers
+from daybreak.timeline.status import Snapshot
+
+
+@dataclass
+class Status:
+    """The cluster at this moment."""
+
+    snapshot: Callable[[], Snapshot]
+
+    async def __call__(self, _request: Request, _: Operation) -> dict[str, Any]:
+        return self.snapshot().to_json()
+
+
+@dataclass
+class Watch:
+    """A snapshot, then every event, until the client goes away."""
+
+    snapshot: Callable[[], Snapshot]
+    subscribers: Subscribers
+
+    async def __call__(self, _: Request, operation: Operation) -> dict[str, Any]:
+        operation.client.send({"snapshot": self.snapshot().to_json()})
+        with self.subscribers.told(operation.client):
+            await operation.client.until_gone()
+        return {}
+
+
+@dataclass
+class Page:
+    """Where the page is served; with `login` an address that logs in once."""
+
+    page: KeeperPage
+
+    async def __call__(self, request: Request, _: Operation) -> dict[str, Any]:
+        await self.page.open()
+        return {**asdict(self.page.state()), "login": self.page.login() if request.login else None}

@@ -1,0 +1,33 @@
+"""`plan`: what `up` (or `restart`) would do, and what it would refuse; changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from daybreak.errors import PreflightError
+from daybreak.keeper.backends import Backends
+from daybreak.keeper.prepare import Preparation
+from daybreak.keeper.request import Request
+from daybreak.keeper.runner import Operation
+
+
+@dataclass
+class ShowPlan:
+    """Looks, and tells."""
+
+    backends: Backends
+    preparation: Preparation
+
+    async def __call__(self, request: Request, _: Operation) -> dict[str, Any]:
+        """The plan's steps, `notes` (what there is to know about them), and `way` where what runs is replaced."""
+        prepared = await self.preparation.prepare(request, self.backends.require, only_look=True)
+        try:
+            said = await self.preparation.check(prepared)
+        except PreflightError as error:
+            said = [f"this would be refused: {problem}" for problem in error.problems]
+        proven = [name for name in sorted(prepared.change.unproven) if name in {h.service for h in prepared.steps.keep}]
+        said += [f"{name} runs, but was not seen ready: it is waited for" for name in proven]
+        way = {"way": prepared.choice.to_json()} if prepared.choice else {}
+        told = [prepared.choice.told] if prepared.choice else []
+        return {**prepared.steps.to_json(), "notes": told + said} | way

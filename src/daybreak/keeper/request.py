@@ -1,0 +1,78 @@
+"""What a client asks for: everything that comes in through the keeper's door is read, and validated, here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from daybreak.errors import UsageError
+from daybreak.names import MOST_WORKERS
+from daybreak.run.way import Way
+from daybreak.spec.model import Spec
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. Where there is no `spec`, the stored one is meant; `base` is the folder that it belongs to.
+
+    `workers` and `backend` were given beside the spec. `environment` is that of the command, for what starts anew.
+    `version` is one to return to; `left` is then what the spec's folder is at that time (a digest).
+    `way` is that of a restart where somebody has chosen it, `service` or `application` the only one that
+    is meant, `page` what a pause answers (`keeper/gateway/pause.py`).
+    """
+
+    op: str
+    pid: int | None = None
+    spec: Spec | None = None
+    base: str | None = None
+    source: str | None = None
+    take_over: bool = False
+    workers: int | None = None
+    keep_workers: bool = False
+    backend: str | None = None
+    restart: bool = False
+    way: Way | None = None
+    service: str | None = None
+    application: str | None = None
+    version: int | None = None
+    left: str | None = None
+    only_running: bool = False
+    keep: bool = False
+    environment: Mapping[str, str] | None = None
+    volumes: bool = False
+    login: bool = False
+    page: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Request:
+        """Raises UsageError for what cannot be meant."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in raw.items() if name in known}
+        if values.get("spec") is not None:
+            values["spec"] = read_spec(values["spec"])
+        workers = values.get("workers")
+        if workers is not None and not 0 <= workers <= MOST_WORKERS:
+            raise UsageError(f"there are 0 to {MOST_WORKERS} workers, not {workers}")
+        if values.get("way") is not None:
+            values["way"] = read_way(values["way"])
+        return cls(**values)
+
+
+def read_way(word: object) -> Way:
+    """A restart's way from its word. Raises UsageError for another one."""
+    try:
+        return Way(str(word))
+    except ValueError:
+        raise UsageError(f"a restart goes one of the ways {', '.join(Way)}, not {word!r}") from None
+
+
+def read_spec(values: object) -> Spec:
+    """A spec from its JSON values. Raises UsageError where another daybreak has written what this one does not know."""
+    try:
+        return Spec.model_validate(values)
+    except ValueError as error:
+        why = "; ".join(str(error).splitlines()[1:3]).strip()
+        raise UsageError(
+            f"the spec cannot be read: {why}", hint="if daybreak was upgraded meanwhile: `daybreak down`, then up again"
+        ) from error

@@ -1,0 +1,93 @@
+"""The status of the cluster at one moment: what `status --json` prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from daybreak import __version__
+from daybreak.keeper.followers import Followers
+from daybreak.keeper.runner import Runner
+from daybreak.keeper.wanted import WantedState
+from daybreak.paths import ClusterPaths
+from daybreak.services.build import Cluster
+from daybreak.services.ray import haproxy
+from daybreak.states import FINE, WELL, ClusterState, PageState, ServiceState
+from daybreak.timeline.event import RunKind
+from daybreak.timeline.status import PauseStatus, ServiceStatus, Snapshot, VersionStatus
+
+
+class HasKind(Protocol):
+    """Where services run."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+@dataclass
+class Snapshots:
+    """Makes snapshots of what is wanted, what is there and what is under way."""
+
+    paths: ClusterPaths
+    backends: HasKind
+    followers: Followers
+    runner: Runner
+
+    def now(self) -> Snapshot:
+        """The status."""
+        desired = self.followers.desired
+        cluster = desired.cluster
+        rows = tuple(self.followers.board.rows.values())
+        page = self.followers.page.state()
+        gateway = self.followers.gateway
+        pause = gateway.pauses.now if gateway.there else None
+        urls = {key: url for row in rows if row.state is ServiceState.READY for key, url in row.urls.items()}
+        if page.state is PageState.LISTENING and page.url:
+            urls["page"] = page.url
+        return Snapshot(
+            name=self.paths.name,
+            state=state_of(rows, self.runner.kind),
+            keeper_pid=os.getpid(),
+            daybreak=__version__,
+            generation=desired.state.generation if desired.state else 0,
+            workers=cluster.spec.workers.count if cluster else 0,
+            ray=cluster.site.ray.version if cluster else None,
+            backend=self.backends.kind,
+            root=str(self.paths.root),
+            version=_version(desired.state) if cluster and cluster.spec.serve.wanted else None,
+            run=str(self.runner.kind) if self.runner.kind else None,
+            urls=urls,
+            page=page,
+            pause=PauseStatus(pause.since, pause.page is not None) if pause else None,
+            absent=dict(cluster.site.absent) if cluster else {},
+            notes=_notes(cluster) if cluster else (),
+            services=rows,
+            serving=self.followers.applications.to_json(),
+            traffic=self.followers.traffic.to_json(),
+        )
+
+
+def _version(state: WantedState | None) -> VersionStatus | None:
+    if state is None or state.version is None:
+        return None
+    return VersionStatus(state.version, state.rolled_back is not None)
+
+
+def _notes(cluster: Cluster) -> tuple[str, ...]:
+    site = cluster.site
+    return (*haproxy.notes(cluster.spec, site), *([site.tls_note] if site.tls_note else []))
+
+
+def state_of(rows: Sequence[ServiceStatus], run: RunKind | None) -> ClusterState:
+    """The whole cluster's; `run` is what is under way."""
+    if run:
+        return ClusterState.STOPPING if run is RunKind.STOP else ClusterState.STARTING
+    # What has failed keeps its row, with the reason.
+    if all(
+        row.state is ServiceState.STOPPED or (row.state is ServiceState.FAILED and not row.instance) for row in rows
+    ):
+        return ClusterState.STOPPED
+    fine = all(row.state in FINE and row.health in WELL for row in rows)
+    return ClusterState.READY if fine else ClusterState.DEGRADED

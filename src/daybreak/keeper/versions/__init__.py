@@ -1,0 +1,1 @@
+"""What was deployed with success: kept, listed, and deployed again."""

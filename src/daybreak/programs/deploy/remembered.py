@@ -1,0 +1,66 @@
+"""Which applications daybreak has deployed on a head: these alone are its own to delete."""
+
+import json
+from typing import Any, Dict, Iterable, Optional, Set
+
+from ..common.whole_file import write_json
+
+
+class Deployed:
+    """A file with their names and routes, true for one head. A route is None where only the application knows it.
+
+    `by_config` tells the applications of a Serve config: Ray itself ends those that the next config leaves out.
+    `proxy_options` is how Serve was told to be reached, None where nobody knows. `follows`: its replicas look for their
+    code where `code_folder.py` says.
+    """
+
+    def __init__(self, path: str, head: str) -> None:
+        self._path = path
+        self._head = head
+        self._known: Dict[str, Dict[str, Any]] = {}
+        self.proxy_options: Optional[Dict[str, Any]] = None
+        self.follows = False
+        try:
+            with open(path, encoding="utf-8") as file:
+                found = json.load(file)
+            if found["head"] == head:
+                self._known = dict(found["applications"])
+                self.proxy_options, self.follows = found.get("proxy_options"), bool(found.get("follows"))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # the first deployment, or an older program's
+
+    @property
+    def names(self) -> Set[str]:
+        return set(self._known)
+
+    def in_the_way(self, wanted: Dict[str, Optional[str]], *, by_config: bool) -> Set[str]:
+        """Those that nobody wants any more and whose route is wanted, or may be."""
+        routes = set(wanted.values())
+        return {
+            name
+            for name, known in self._known.items()
+            if name not in wanted
+            and not (by_config and known["by_config"])
+            and (known["route"] is None or known["route"] in routes or None in routes)
+        }
+
+    def add(self, wanted: Dict[str, Optional[str]], *, by_config: bool) -> None:
+        """Before they are deployed: what a deployment that is cut off leaves is found again."""
+        added = {name: {"route": route, "by_config": by_config} for name, route in wanted.items()}
+        self._save({**self._known, **added})
+
+    def open(self, proxy_options: Dict[str, Any], *, follows: bool) -> None:
+        """Before Serve is started with them; one that runs stays as it is."""
+        if self.proxy_options != proxy_options:
+            self.proxy_options, self.follows = proxy_options, follows
+        self._save(self._known)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """After they have been deleted."""
+        dropped = set(names)
+        self._save({name: known for name, known in self._known.items() if name not in dropped})
+
+    def _save(self, known: Dict[str, Dict[str, Any]]) -> None:
+        self._known = known
+        told = {"head": self._head, "applications": known}
+        write_json(self._path, {**told, "proxy_options": self.proxy_options, "follows": self.follows})

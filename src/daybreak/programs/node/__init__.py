@@ -1,0 +1,1 @@
+"""What runs a Ray node: `ray start`, the first program of a container, and what stands in for one."""

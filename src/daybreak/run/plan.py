@@ -1,0 +1,272 @@
+"""What must be done: the difference between what is wanted and what was observed.
+
+Pure: no clock, no process, no socket. Whoever reads a `Plan` knows what daybreak is about to do, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from daybreak.backends.base import Handle, State
+from daybreak.names import HEAD
+from daybreak.services.service import Service, Tier
+
+# What steps wait for that is no service: requests go to the new generation; the old one has answered what it had begun.
+SWITCHED, DRAINED = "the switch", "the drained generation"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the user asked for beyond the wanted services themselves.
+
+    `replace_tiers` and `replace_services` are started anew even where nothing differs: that is all a restart is.
+    `serving` is the one of them whose work goes on while it is replaced, empty where there is none: it is not stopped
+    before the new one is ready, and neither are the others. `new_generation`: a whole app tier starts beside the one
+    that runs, whose nodes end when requests go to the new one and what they were answering has been answered; services
+    named in `alone` must not run twice, and are replaced in between.
+    """
+
+    replace_tiers: frozenset[Tier] = frozenset()
+    replace_services: frozenset[str] = frozenset()
+    serving: str = ""
+    new_generation: bool = False
+    alone: frozenset[str] = frozenset()
+
+    def selects(self, service: str, tier: str) -> bool:
+        return service in self.replace_services or tier in self.replace_tiers
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End one instance; after every service in `after` has ended, and `behind`, where given, is ready."""
+
+    handle: Handle
+    why: str
+    after: frozenset[str] = frozenset()
+    behind: str = ""
+
+    @property
+    def retires(self) -> bool:
+        """Does it end only when there is no way back?"""
+        return self.behind == DRAINED
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start one service; after every instance of `after` has ended, and `behind`, where given, is ready.
+
+    Its needs order it among the other starts.
+    """
+
+    service: Service
+    why: str
+    after: frozenset[str] = frozenset()
+    behind: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps. `keep` is left exactly as it is."""
+
+    stop: tuple[Stop, ...] = ()
+    start: tuple[Start, ...] = ()
+    keep: tuple[Handle, ...] = field(default=())
+    new_generation: bool = False
+
+    @property
+    def empty(self) -> bool:
+        return not self.stop and not self.start
+
+    def starts(self, service: str) -> bool:
+        return any(step.service.name == service for step in self.start)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "stop": [
+                {"service": s.handle.service, "why": s.why, "after": sorted(s.after)}
+                | ({"behind": s.behind} if s.behind else {})
+                for s in self.stop
+            ],
+            "start": [
+                {
+                    "service": s.service.name,
+                    "tier": str(s.service.tier),
+                    "why": s.why,
+                    "needs": [str(need) for need in s.service.needs],
+                }
+                | ({"behind": s.behind} if s.behind else {})
+                for s in self.start
+            ],
+            "keep": [handle.service for handle in self.keep],
+        }
+
+
+def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | None = None) -> Plan:
+    """The steps from `observed` to `wanted`."""
+    goal = goal or Goal()
+    by_name = {service.name: service for service in wanted}
+    here, elsewhere = _by_slot(wanted, observed)
+    current, strays = _newest_of_each(here)
+    reasons = _reasons_to_replace(by_name, current, goal)
+    stops = [(handle, "a second instance of the same service") for handle in strays]
+    stops += [(handle, "restart" if goal.new_generation else "left of another generation") for handle in elsewhere]
+    stops += [(current[name], why) for name, why in reasons.items()]
+    starts = [
+        (
+            service,
+            reasons.get(service.name, "restart" if goal.new_generation and service.tier is Tier.APP else "not running"),
+        )
+        for service in wanted
+        if service.name in reasons or service.name not in current
+    ]
+    keep = tuple(handle for name, handle in current.items() if name not in reasons)
+    steps = Plan(
+        stop=_ordered_stops([(_as_it_is(handle, current), why) for handle, why in stops], by_name),
+        start=_ordered_starts(starts, stops),
+        keep=keep,
+    )
+    if goal.new_generation:
+        return _starting_beside(steps, goal.alone)
+    return _serving_on(steps, goal.serving) if _can_serve_on(steps, by_name.get(goal.serving)) else steps
+
+
+def _by_slot(wanted: Sequence[Service], observed: Sequence[Handle]) -> tuple[list[Handle], list[Handle]]:
+    """What is where the app tier is wanted, or belongs to no generation; and what is in the other slot."""
+    slots = {service.slot for service in wanted if service.tier is Tier.APP}
+    here = [handle for handle in observed if handle.tier != Tier.APP or not slots or handle.slot in slots]
+    return here, [handle for handle in observed if handle not in here]
+
+
+def _newest_of_each(observed: Sequence[Handle]) -> tuple[dict[str, Handle], list[Handle]]:
+    """One instance per service name; the older ones are strays (a start that a crash cut off)."""
+    current: dict[str, Handle] = {}
+    strays: list[Handle] = []
+    for handle in sorted(observed, key=_age, reverse=True):
+        if handle.service in current:
+            strays.append(handle)
+        else:
+            current[handle.service] = handle
+    return current, strays
+
+
+def _age(handle: Handle) -> tuple[int, int, float]:
+    """Greater is newer. The wall clock, which may be set back, counts last: only containers have nothing better."""
+    return handle.generation, handle.started_ticks, handle.started_wall
+
+
+def _reasons_to_replace(wanted: dict[str, Service], current: dict[str, Handle], goal: Goal) -> dict[str, str]:
+    """Why each observed service must go, by name; services that share fate follow one another."""
+    reasons: dict[str, str] = {}
+    for name, handle in current.items():
+        service = wanted.get(name)
+        if service is None:
+            reasons[name] = "no longer wanted"
+        elif handle.state is State.BROKEN:
+            reasons[name] = "its process has ended"
+        elif goal.selects(name, handle.tier):
+            reasons[name] = "restart"
+        elif service.fingerprint() != handle.fingerprint:
+            reasons[name] = "its configuration changed"
+    while True:
+        followers = {
+            name: f"{needed} is replaced" if needed in current else f"{needed} is gone"
+            for name, handle in current.items()
+            if name not in reasons
+            for needed, instance in handle.bound.items()
+            if needed in reasons or needed not in current or current[needed].instance != instance
+        }
+        if not followers:
+            return reasons
+        reasons.update(followers)
+
+
+def _as_it_is(handle: Handle, current: dict[str, Handle]) -> Handle:
+    """A handle whose service has lost its process, or what it shares its fate with, ends as what is left behind."""
+    bound = [(current.get(name), instance) for name, instance in handle.bound.items()]
+    alone = any(other is None or other.state is State.BROKEN or other.instance != own for other, own in bound)
+    return handle.left_behind() if alone or handle.state is State.BROKEN else handle
+
+
+def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Service]) -> tuple[Stop, ...]:
+    """A service ends after those that need it, except where they share fate: then they end together."""
+    ending = {handle.service for handle, _ in stops}
+
+    def dependents(name: str) -> frozenset[str]:
+        return frozenset(
+            other.name
+            for other in wanted.values()
+            if other.name in ending
+            and other.name != name
+            and any(need.service == name and not need.bind and not need.order_only for need in other.needs)
+        )
+
+    ordered = []
+    for handle, why in stops:
+        if handle.tier == Tier.WARM:
+            # It sees to it that no fork outlives its launcher.
+            after = frozenset(other.service for other, _ in stops if other.tier != Tier.WARM)
+        elif handle.service in wanted:
+            after = dependents(handle.service)
+        elif handle.tier == Tier.DATA:
+            # What is not wanted any more has no known needs: databases end last.
+            after = frozenset(other.service for other, _ in stops if other.tier not in (Tier.DATA, Tier.WARM))
+        else:
+            after = frozenset()
+        ordered.append(Stop(handle, why, after))
+    return tuple(ordered)
+
+
+def _ordered_starts(starts: Sequence[tuple[Service, str]], stops: Sequence[tuple[Handle, str]]) -> tuple[Start, ...]:
+    """A service starts when everything has ended that must, and may have a port of its: what is of its tier. The ports
+    that people know are the gateway's where there is one, and the head's where there is none."""
+
+    def hands_on(handle: Handle, service: Service) -> bool:
+        among_edge_and_head = {handle.tier, service.tier} == {Tier.EDGE, Tier.APP}
+        return handle.tier == service.tier or (among_edge_and_head and HEAD in (handle.service, service.name))
+
+    return tuple(
+        Start(service, why, frozenset(handle.service for handle, _ in stops if hands_on(handle, service)))
+        for service, why in starts
+    )
+
+
+def _starting_beside(steps: Plan, alone: frozenset[str]) -> Plan:
+    """What may run twice starts at once; the rest is replaced behind the switch, and the old generation ends last."""
+
+    def stop(step: Stop) -> Stop:
+        if step.handle.tier != Tier.APP:
+            return step
+        return replace(step, behind=SWITCHED if step.handle.service in alone else DRAINED)
+
+    def start(step: Start) -> Start:
+        if step.service.tier is not Tier.APP:
+            return step
+        if step.service.name in alone:
+            return replace(step, after=step.after & alone, behind=SWITCHED)
+        return replace(step, after=frozenset())
+
+    return replace(steps, stop=tuple(map(stop, steps.stop)), start=tuple(map(start, steps.start)), new_generation=True)
+
+
+def _can_serve_on(steps: Plan, service: Service | None) -> bool:
+    """Is it to start, on something that stays?"""
+    ending = {step.handle.service for step in steps.stop}
+    return service is not None and steps.starts(service.name) and not ending & set(service.bound_to())
+
+
+def _serving_on(steps: Plan, serving: str) -> Plan:
+    """Nothing ends before the new instance of `serving` is ready, and that waits for no end."""
+    replaced = {step.service.name for step in steps.start}
+    return replace(
+        steps,
+        stop=tuple(
+            replace(step, behind=serving) if step.handle.service in replaced and step.handle.tier == Tier.APP else step
+            for step in steps.stop
+        ),
+        start=tuple(
+            replace(step, after=frozenset() if step.service.name == serving else step.after - {serving})
+            for step in steps.start
+        ),
+    )

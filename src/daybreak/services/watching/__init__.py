@@ -1,0 +1,1 @@
+"""What watches the cluster: Prometheus and Grafana, alert rules and dashboards. Pure."""

@@ -1,0 +1,21 @@
+"""The page: a Starlette application that is given a `Source` and reads the rest from disk."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from daybreak.show.page import files
+from daybreak.show.page.access import Access
+from daybreak.show.page.api import Api
+from daybreak.show.page.guard import Guard
+from daybreak.show.page.html import Html
+from daybreak.show.page.live import Hub
+from daybreak.show.page.scraped import Scraped
+from daybreak.show.page.source import Address, Source
+
+
+def application(source: Source, hub: Hub, at: Address, access: Access) -> Starlette:
+    """The page as an ASGI application."""
+    routes = [*Html(source, access).routes(), *files.routes(), *Api(source, hub).routes(), *Scraped(source).routes()]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, at=at, access=access)])

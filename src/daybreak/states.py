@@ -1,0 +1,98 @@
+"""How services, the cluster, its page and its deployment are, in one word each, as `status --json` prints it.
+
+A word that only another version of daybreak knows reads as what claims the least.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ServiceState(StrEnum):
+    """What a service does."""
+
+    STOPPED = "stopped"
+    WAITING = "waiting"  # for what it needs
+    PREPARING = "preparing"
+    STARTING = "starting"
+    READY = "ready"
+    COMPLETED = "completed"  # it has done its work
+    STOPPING = "stopping"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    BACKING_OFF = "backing-off"  # crashed, and started again after a pause
+    NOT_ENDED = "not-ended"  # it was told to stop, and is still there
+    UNKNOWN = "unknown"  # nobody can tell now
+
+    @classmethod
+    def _missing_(cls, _: object) -> ServiceState:
+        return cls.UNKNOWN
+
+
+# A service that is as it should be: it runs and is ready, or it has done its work.
+FINE = frozenset([ServiceState.READY, ServiceState.COMPLETED])
+NOT_STARTED = frozenset([ServiceState.WAITING, ServiceState.PREPARING])
+ON_ITS_WAY = NOT_STARTED | {ServiceState.STARTING, ServiceState.STOPPING}
+BAD = frozenset([ServiceState.FAILED, ServiceState.CRASHED, ServiceState.BACKING_OFF, ServiceState.NOT_ENDED])
+NOTHING_RUNS = frozenset([ServiceState.STOPPED, ServiceState.CRASHED, ServiceState.BACKING_OFF])
+
+
+class Health(StrEnum):
+    """How well something is, the worst first."""
+
+    UNHEALTHY = "unhealthy"
+    FAILING = "failing"
+    DEGRADED = "degraded"
+    HEALTHY = "healthy"
+    NOT_CHECKED = ""
+
+    @classmethod
+    def _missing_(cls, _: object) -> Health:
+        return cls.NOT_CHECKED
+
+
+WELL = frozenset([Health.HEALTHY, Health.NOT_CHECKED])
+
+
+class ClusterState(StrEnum):
+    """What the whole cluster does."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    STOPPING = "stopping"
+
+    @classmethod
+    def _missing_(cls, _: object) -> ClusterState:
+        return cls.DEGRADED
+
+
+class PageState(StrEnum):
+    """Whether the cluster's page is served."""
+
+    OFF = "off"
+    STARTING = "starting"
+    LISTENING = "listening"
+    FAILED = "failed"
+
+    @classmethod
+    def _missing_(cls, _: object) -> PageState:
+        return cls.OFF
+
+
+class Stage(StrEnum):
+    """How far the deployment, or the warm template, is, in this order; its own program writes it."""
+
+    IMPORTING = "importing"
+    WAITING = "waiting"  # for the head
+    CONNECTING = "connecting"
+    STARTING = "starting"  # Serve itself
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    FAILED = "failed"
+
+    def reached(self, other: Stage) -> bool:
+        """Is this `other`, or further?"""
+        order = list(Stage)
+        return order.index(self) >= order.index(other)

@@ -1,0 +1,19 @@
+"""What a command reads of its keeper."""
+
+from __future__ import annotations
+
+import socket
+
+from daybreak.keeper.client import Connection
+
+
+def test_after_an_interrupt_the_rest_of_a_line_that_it_has_torn_is_left_out() -> None:
+    ours, keepers = socket.socketpair()
+    with ours, keepers:
+        connection = Connection(ours, {"op": "apply"})
+        keepers.sendall(b'{"heard": true}\n')
+        assert connection.heard()
+        connection.cancel()
+        keepers.sendall(b'"note": "torn"}\n{"note": "whole"}\n{"result": {}}\n')
+        assert list(connection) == [{"note": "whole"}, {"result": {}}]
+        connection.close()

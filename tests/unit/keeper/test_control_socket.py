@@ -1,0 +1,60 @@
+"""The control socket is there as long as the keeper is, whoever deletes it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.keeper.control import Client, ControlServer
+
+
+class Echo:
+    """An operation that answers with its request."""
+
+    def __init__(self, request: dict[str, Any], client: Client) -> None:
+        self.request = request
+
+    async def answer(self) -> Any:
+        return self.request["op"]
+
+    def cancel(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+async def ask(path: Path) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"op": "status"}\n')
+    await reader.readline()
+    answer = await reader.readline()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("what", ["socket", "folder", "another's"])
+def test_a_socket_that_was_deleted_is_made_anew(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "run" / "keeper.sock"
+    path.parent.mkdir()
+
+    async def story() -> None:
+        server = ControlServer(path, Echo, lambda: None)
+        await server.start()
+        first = path.stat().st_ino
+        await server.look()
+        assert path.stat().st_ino == first
+        if what == "folder":
+            shutil.rmtree(path.parent)
+        else:
+            path.unlink()
+        if what == "another's":
+            path.touch()
+        await server.look()
+        assert await ask(path) == b'{"result": "status"}\n'
+        await server.close()
+        assert not path.exists()
+
+    asyncio.run(story())

@@ -1,0 +1,33 @@
+"""What runs after a run that has failed."""
+
+from __future__ import annotations
+
+from daybreak.backends.base import Handle, State
+from daybreak.keeper.still_running import still_running
+from daybreak.services.service import Service, Tier
+
+
+def services(*names: str) -> list[Service]:
+    return [Service(name=name, tier=Tier.APP, argv=("true",), cwd="/") for name in names]
+
+
+def handles(*names: str, state: State = State.RUNNING) -> list[Handle]:
+    return [Handle(name, "app", name, "", 1, 1, "", 0.0, state=state) for name in names]
+
+
+def test_what_goes_on_and_what_does_not_are_named() -> None:
+    wanted = services("postgres", "head", "worker-1", "worker-2", "worker-3", "serve")
+    said = still_running(wanted, handles("postgres"))
+    assert said == "still running: postgres; not running: head, serve, 3 workers"
+
+
+def test_a_broken_one_does_not_run() -> None:
+    said = still_running(services("head", "serve"), [*handles("head"), *handles("serve", state=State.BROKEN)])
+    assert said == "still running: head; not running: serve"
+
+
+def test_nothing_and_all() -> None:
+    nothing = "nothing runs now: what had been started was taken down again"
+    assert still_running(services("head"), []) == nothing
+    assert still_running([], []) == ""
+    assert still_running(services("head"), handles("head")) == "still running: head"
