@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daybreak.errors import Interrupted
+from daybreak.errors import Interrupted, KeeperError
 from daybreak.keeper import client, owner
 from daybreak.keeper.error_json import error_from_json
 from daybreak.paths import ClusterPaths
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from daybreak.spec import LoadedSpec
 
 OnMessage = Callable[[dict[str, Any]], None]
+# What can be asked for twice.
+REPEATED = frozenset({"down", "prewarm", "pause", "resume"})
+# So often in a row a keeper may be killed before a command says so.
+MOST_KEEPERS = 4
 
 
 def payload(spec: LoadedSpec, take_over: bool) -> dict[str, Any]:
@@ -42,9 +46,39 @@ def shell() -> dict[str, Any]:
 def request(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: OnMessage | None) -> dict[str, Any]:
     """One request that changes something; Ctrl-C cancels it and waits until what it started has been taken down.
 
-    Raises Interrupted where a second one comes meanwhile: the keeper goes on without being waited for.
+    A keeper that is killed meanwhile is replaced by another one, which finishes what was begun: its end is that of the
+    request. Raises Interrupted where a second Ctrl-C comes meanwhile: the keeper goes on without being waited for.
     """
     tell = on_message or (lambda _: None)
+    try:
+        return _asked(paths, op, fields, tell)
+    except client.KeeperGone as error:
+        gone = error
+    again = op in REPEATED or (op == "apply" and not fields.get("restart"))
+    for _ in range(MOST_KEEPERS):
+        tell({"note": "the keeper went away while it was working: another one finishes what it had begun"})
+        try:
+            done = {} if op in REPEATED else _asked(paths, "finish", {}, tell)
+            # Asked for again it changes nothing where all is as it asks.
+            return _asked(paths, op, fields, tell) if again else _own(done)
+        except client.KeeperGone as error:
+            gone = error
+    raise gone
+
+
+def _own(done: dict[str, Any]) -> dict[str, Any]:
+    """What another keeper has finished. Raises KeeperError where it was not begun for this command."""
+    if done.get("finished") == os.getpid():
+        return done
+    raise KeeperError(
+        "the keeper went away while it was working, and another one found nothing of this command to be finished: "
+        "either all of it was done, or nothing",
+        hint="`daybreak status` shows what runs",
+    )
+
+
+def _asked(paths: ClusterPaths, op: str, fields: dict[str, Any], tell: OnMessage) -> dict[str, Any]:
+    """The answer of one keeper. Raises KeeperGone where that is killed meanwhile."""
     with client.request(paths, op, pid=os.getpid(), **fields) as connection:
         try:
             return _answer(connection, tell)
@@ -57,6 +91,11 @@ def request(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: On
             raise Interrupted(
                 "interrupted again: the keeper goes on taking down what this run has started",
                 hint="`daybreak status` shows how far it is",
+            ) from None
+        except client.KeeperGone:
+            raise Interrupted(
+                "interrupted, and the keeper went away before it had taken down what this run had started",
+                hint="the next keeper finishes what was begun: see `daybreak status`; `daybreak down` ends it",
             ) from None
 
 

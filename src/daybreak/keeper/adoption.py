@@ -33,7 +33,7 @@ class Adoption:
             self.tell_error(f"nothing is looked after: {error.message}")
             return None
         desired = self.followers.desired
-        if not handles and not (desired.state and desired.state.settled):
+        if not handles and not (desired.state and (desired.state.settled or desired.state.under_way)):
             return None
         if desired.state is None:
             self._show_unknown(handles, self.trouble)
@@ -57,10 +57,13 @@ class Adoption:
         self.followers.want(target.cluster)
         self.followers.supervisor.given_up |= set(target.state.given_up)
         running = [handle for handle in handles if handle.state is not State.BROKEN]
+        begun = target.state.under_way
+        proven = begun.proven if begun else ()
         for handle in running:
-            # After a run that was cut off nobody knows whether it ever was ready: the next command finds out.
+            # What a run that was cut off has started may never have been ready: whoever finishes it finds out.
             known = {"pid": handle.pid, "instance": handle.instance, "done": handle.done}
-            self.record.emit(Kind.ADOPTED, handle.service, **known, ready=target.state.settled)
+            ready = target.state.settled or handle.instance in proven
+            self.record.emit(Kind.ADOPTED, handle.service, **known, ready=ready)
         self.followers.observed(running)
         self._give_up_ended(handles)
 

@@ -20,6 +20,7 @@ from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
 from daybreak.keeper.operations.env import Env
+from daybreak.keeper.operations.finish import Finish
 from daybreak.keeper.operations.look import Page, Status, Watch
 from daybreak.keeper.operations.pause import PauseRequests, Resume
 from daybreak.keeper.operations.plan import ShowPlan
@@ -124,11 +125,13 @@ class Assembly:
         preparation = Preparation(paths, backends, followers, Ways(followers, self.runs, paths), versions)
         replacing = Replacing(backends, followers, self.measured, self.recovery)
         apply = Apply(backends, followers, runner, preparation, self.measured, self.recovery, versions, replacing)
+        down = Down(paths, backends, followers, runner, self.measured, self.record, self.subscribers)
         return {
             "apply": apply,
             "rollback": apply,
             "versions": ListVersions(versions),
-            "down": Down(paths, backends, followers, runner, self.measured, self.record, self.subscribers),
+            "down": down,
+            "finish": Finish(backends, followers, runner, self.measured, apply, down, self.record),
             "prewarm": Prewarm(backends, followers, runner, preparation, self.measured),
             "replace": RestartService(backends, followers, runner, preparation, self.measured, self.recovery),
             "plan": ShowPlan(backends, preparation),

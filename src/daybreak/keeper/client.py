@@ -37,6 +37,10 @@ RUN_MODULE = (
 )
 
 
+class KeeperGone(KeeperError):
+    """The keeper was killed, or has ended, while it was working."""
+
+
 class Connection:
     """One request to a keeper."""
 
@@ -81,7 +85,7 @@ class Connection:
         self._socket.settimeout(max(0.001, at - time.monotonic()))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every line of the answer; raises KeeperError where the keeper goes away in the middle."""
+        """Every line of the answer; raises KeeperGone where the keeper goes away in the middle."""
         ended = False
         for line in self._received():
             try:
@@ -95,7 +99,7 @@ class Connection:
             if ended:
                 break
         if not ended:
-            raise KeeperError(
+            raise KeeperGone(
                 "the keeper went away while it was working",
                 hint="your services go on; run `daybreak status` to start a new keeper that takes them over",
             )

@@ -23,6 +23,7 @@ from daybreak.keeper.idle_exit import IdleExit
 from daybreak.keeper.orphans import Orphans
 from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
+from daybreak.keeper.wanted import Errand
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import build
 
@@ -45,7 +46,9 @@ class Keeper:
             self._server,
             self.parts.runner,
             self.parts.followers.supervisor,
+            lambda: self._finishing is not None and not self._finishing.done(),
         )
+        self._finishing: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -84,12 +87,40 @@ class Keeper:
         )
 
     async def adopt(self) -> None:
-        """Take over what an earlier keeper has left; what died meanwhile is brought back beside, and what is left of a
-        generation that nobody wants ends."""
+        """Take over what an earlier keeper has left; beside, what it was killed in the middle of is finished, what died
+        meanwhile is brought back, and what is left of a generation that nobody wants ends."""
         if missing := await self.parts.adoption.adopt():
             # The command that has started this keeper comes first.
             self.parts.followers.supervisor.bring_back(missing, after_s=FIRST_COMMAND_S)
         self._end_left()
+        self._finish_soon()
+
+    def _finish_soon(self) -> None:
+        """What an earlier keeper has begun, where the command that has started this one is not about that."""
+        begun = self._finishing is not None and not self._finishing.done()
+        if not begun and self._unfinished:
+            self._finishing = self.parts.background.keep("finishing what another keeper has begun", self._finish)
+
+    @property
+    def _unfinished(self) -> bool:
+        """A stop needs no spec that can be used."""
+        desired = self.parts.followers.desired
+        under_way = desired.state.under_way if desired.state else None
+        return under_way is not None and (desired.cluster is not None or under_way.errand is Errand.STOP)
+
+    async def _finish(self) -> None:
+        """Raises DaybreakError where it is not finished: then it is tried again."""
+        await asyncio.sleep(FIRST_COMMAND_S)
+        if self._unfinished and not self.parts.runner.busy:
+            operation = Operation("finish")
+            operation.start(partial(self.parts.operations["finish"], Request("finish")))
+            try:
+                await operation.answer()
+            except DaybreakError as error:
+                log.warning("what another keeper has begun: %s", error.message)
+                if self._unfinished:
+                    raise
+        self._look_soon()
 
     def _end_left(self) -> None:
         """Until it has ended: what does not is tried again."""

@@ -89,6 +89,14 @@ class Desired:
             return Target(self.state, self.cluster, self._environment)
         return None
 
+    async def way_back(self) -> Target | None:
+        """What is wanted again where a change fails: what is wanted now, or what was before another keeper was killed
+        in the middle of a change. None where nothing was."""
+        begun = self.state.under_way if self.state else None
+        if begun is None or begun.before is None:
+            return self.before()
+        return await self.target(begun.before)
+
     # --- wanting it ---------------------------------------------------------------------------------------------------
 
     def take_over(self, target: Target) -> None:

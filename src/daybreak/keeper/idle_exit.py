@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daybreak.backends.base import Backend
@@ -18,7 +19,8 @@ IDLE_EXIT_S = 1.0
 
 @dataclass
 class IdleExit:
-    """Looks whenever something has ended; `done` is set when it is time."""
+    """Looks whenever something has ended; `done` is set when it is time. `unfinished` tells whether something is to be
+    done that a killed keeper has begun."""
 
     paths: ClusterPaths
     backend: Backend
@@ -26,6 +28,7 @@ class IdleExit:
     server: ControlServer
     runner: Runner
     supervisor: Supervisor
+    unfinished: Callable[[], bool] = lambda: False
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def look_soon(self) -> None:
@@ -44,7 +47,7 @@ class IdleExit:
 
     @property
     def _busy(self) -> bool:
-        return self.server.busy or self.runner.busy or bool(self.supervisor.busy)
+        return self.server.busy or self.runner.busy or bool(self.supervisor.busy) or self.unfinished()
 
     async def _look(self) -> None:
         await asyncio.sleep(IDLE_EXIT_S)

@@ -35,7 +35,7 @@ from daybreak.timeline.event import RunKind
 @dataclass(frozen=True)
 class Prepared:
     """A change that can be carried out. `before` is what was wanted until now, None where nothing was; `choice` is the
-    way of a restart."""
+    way of a restart; `anew`: it deploys applications again of which nothing differs."""
 
     kind: RunKind
     target: Target
@@ -44,6 +44,7 @@ class Prepared:
     steps: Plan
     observed: Sequence[Handle]
     choice: Choice | None = None
+    anew: bool = False
 
     @property
     def tries_itself(self) -> bool:
@@ -101,7 +102,8 @@ class Preparation:
             # What is left in the other slot is cleared away first.
             observed = self.followers.here(observed)
         target, choice = route.target, route.choice
-        services, before = services_of(choice, target.cluster, anew=route.anew), self.followers.desired.before()
+        services = services_of(choice, target.cluster, anew=route.anew)
+        before = await self.followers.desired.way_back()
         unproven, again = self.followers.unproven(services)
         change = Change(
             services,
@@ -112,7 +114,7 @@ class Preparation:
             before=before.cluster.services if before else (),
             way=choice.way if choice else None,
         )
-        return Prepared(route.meant.kind, target, before, change, change.plan(observed), observed, choice)
+        return Prepared(route.meant.kind, target, before, change, change.plan(observed), observed, choice, route.anew)
 
     async def _route(self, request: Request, state: WantedState, observed: Sequence[Handle], only_look: bool) -> _Route:
         """How it is reached: a restart goes one of its ways, and so does a change that leaves applications as they are

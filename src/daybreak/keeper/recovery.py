@@ -19,6 +19,7 @@ from daybreak.keeper.generations import end_left, left
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.still_running import still_running
+from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.keeper.ways import goal_of, services_of
 from daybreak.names import HEAD, SERVE
 from daybreak.run.change import Change
@@ -130,10 +131,9 @@ class Recovery:
             desired.change(settled=True)
             return
         if before is None:
+            desired.change(under_way=None)
             return
-        generation = desired.state.generation if desired.state else before.state.generation
-        desired.become(before.with_state(generation=generation, settled=False))
-        self.followers.want(before.cluster)
+        await uninterrupted(self._want_again(operation, before, redo))
         wanted = before.cluster.services
         serves = await self._find_again(wanted, tried)
         if not isinstance(error, Interrupted) and not operation.cancelled:
@@ -147,6 +147,15 @@ class Recovery:
         await uninterrupted(self._settle(wanted, error, words))
         if isinstance(error, Interrupted) and not operation.given_way:
             self._bring_back_later(wanted, error)
+
+    async def _want_again(self, operation: Operation, before: Target, redo: AbstractSet[str]) -> None:
+        """A keeper that comes after this one goes back as well."""
+        desired = self.followers.desired
+        generation = desired.state.generation if desired.state else before.state.generation
+        desired.become(before.with_state(generation=generation, settled=False))
+        told = tuple(handle.instance for handle in await self.backend.observe() if handle.service in redo)
+        desired.change(under_way=UnderWay(Errand.CHANGE, operation.pid, replaces=told, keep=True))
+        self.followers.want(before.cluster)
 
     async def _what_serves(self, redone: Sequence[Service], error: BaseException, *, serves: bool) -> str:
         """What is said of it; nothing where that is not known."""

@@ -27,14 +27,14 @@ class Operation:
         self.kind: RunKind | None = None
         self.began_wall = time.time()
         self.cancelled = False
-        self._pid = pid
+        self.pid = pid
         self._by = ""
         self._task: asyncio.Task[Any] | None = None
 
     @property
     def told(self) -> str:
         """It as others are told of it."""
-        return f"{self.kind or 'command'}" + (f" by pid {self._pid}" if self._pid else "")
+        return f"{self.kind or 'command'}" + (f" by pid {self.pid}" if self.pid else "")
 
     @property
     def given_way(self) -> bool:
@@ -74,7 +74,7 @@ class Operation:
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more. Half of a stop is what nobody wants: it goes on."""
-        if self.name != "down":
+        if self.name != "down" and self.kind is not RunKind.STOP:
             self.cancel()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,46 @@ from daybreak.services.slots import Slot
 
 if TYPE_CHECKING:
     from daybreak.spec.model import Spec
+
+
+class Errand(StrEnum):
+    """What an operation is about that a killed keeper leaves to the next one."""
+
+    CHANGE = "change"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """An operation that has begun to change what runs, and has not ended.
+
+    `pid` is that of the command. `replaces` are the instances that it was to replace, `proven` those that it was to
+    keep and that were seen ready. `gently`: applications serve on while they are replaced, `anew` although nothing of
+    them differs, `only` that one of them. `keep` leaves what came up where something else fails; else `before` is
+    wanted again, None where nothing was.
+    """
+
+    errand: Errand
+    pid: int | None = None
+    replaces: tuple[str, ...] = ()
+    proven: tuple[str, ...] = ()
+    gently: bool = False
+    anew: bool = False
+    only: str = ""
+    keep: bool = False
+    before: WantedState | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        own = {name: value for name, value in self.__dict__.items() if name != "before"}
+        return {**own, "before": self.before and self.before.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> UnderWay:
+        """Raises TypeError or ValueError for what is none, UsageError for the spec of before."""
+        read = {name: tuple(values.get(name, ())) for name in ("replaces", "proven")}
+        before = values.get("before")
+        read_before = WantedState.from_json(before) if before else None
+        return cls(**{**values, **read, "errand": Errand(values["errand"]), "before": read_before})
 
 
 @dataclass(frozen=True)
@@ -27,6 +68,7 @@ class WantedState:
     `version` is the one that was last deployed with success, None where none was kept of it. `rolled_back` says that it
     is deployed from its own folder: it is what the spec's folder was when that was turned away from (a digest); None
     where the spec's folder is what is deployed.
+    `under_way` is what is being changed; where a keeper finds it there its predecessor was killed in the middle.
     """
 
     spec: Spec
@@ -41,31 +83,48 @@ class WantedState:
     slot: Slot = Slot.A
     version: int | None = None
     rolled_back: str | None = None
+    under_way: UnderWay | None = None
 
     @property
     def code_version(self) -> int | None:
         """The version whose folder is deployed; None where it is the spec's."""
         return None if self.rolled_back is None else self.version
 
+    def to_json(self) -> dict[str, Any]:
+        own = {**self.__dict__, "spec": self.spec.model_dump(mode="json", by_alias=True)}
+        return {**own, "under_way": self.under_way and self.under_way.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> WantedState:
+        """Raises TypeError or ValueError for what is none, UsageError for its spec."""
+        from daybreak.keeper.request import read_spec
+
+        begun = values.get("under_way")
+        read = {
+            "given_up": tuple(values.get("given_up", ())),
+            "slot": Slot(values.get("slot", Slot.A)),
+            "under_way": UnderWay.from_json(begun) if begun else None,
+        }
+        return cls(**{**values, **read, "spec": read_spec(values["spec"])})
+
     def save(self, path: Path) -> None:
-        values = {**self.__dict__, "spec": self.spec.model_dump(mode="json", by_alias=True)}
-        write_private(path, json.dumps(values, indent=1))
+        write_private(path, json.dumps(self.to_json(), indent=1))
 
     @classmethod
     def load(cls, path: Path) -> WantedState | None:
         """The stored state; None where there is none or it cannot be understood. Raises UsageError for its spec."""
-        from daybreak.keeper.request import read_spec
-
         values = read_book(path)
         if "spec" not in values:
             return None
         try:
-            read = {"given_up": tuple(values.get("given_up", ())), "slot": Slot(values.get("slot", Slot.A))}
-            return cls(**{**values, **read, "spec": read_spec(values["spec"])})
-        except (TypeError, ValueError):
+            return cls.from_json(values)
+        except (TypeError, ValueError, KeyError):
             return None
 
     def with_changes(self, **changes: Any) -> WantedState:
+        """What is settled is not under way any more."""
+        if changes.get("settled"):
+            changes = {"under_way": None, **changes}
         return replace(self, **changes)
 
 

@@ -59,8 +59,15 @@ class FakeBackends(Backends):
         self.fake = fake
         self.halts_at = ""
         self.reached = asyncio.Event()
+        self.killed = False
+
+    async def alive(self) -> None:
+        """What a killed keeper was doing goes no further."""
+        if self.killed:
+            await asyncio.Event().wait()
 
     async def step(self, name: str) -> None:
+        await self.alive()
         if name == self.halts_at:
             self.reached.set()
             await asyncio.Event().wait()
@@ -72,13 +79,18 @@ class FakeBackends(Backends):
         pass
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
+        await self.alive()
         return await self.fake.start(service, instance=instance, generation=generation, bound=bound)
 
     async def stop(self, handle: Handle) -> Stopped:
-        return await self.fake.stop(handle)
+        stopped = await self.fake.stop(handle)
+        await self.alive()
+        return stopped
 
     async def exited(self, handle: Handle) -> Exit:
-        return await self.fake.exited(handle)
+        end = await self.fake.exited(handle)
+        await self.alive()
+        return end
 
     async def observe(self) -> Sequence[Handle]:
         await self.step("observing")

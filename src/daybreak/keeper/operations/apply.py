@@ -16,6 +16,7 @@ from daybreak.keeper.recovery import Recovery
 from daybreak.keeper.replacing import Replacing
 from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation, Runner
+from daybreak.keeper.unfinished import begun
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.versions.version import Files
 from daybreak.keeper.vetting import vet
@@ -51,9 +52,10 @@ class Apply:
                 operation.note(prepared.choice.told)
             for text in told:
                 operation.note(f"note: {text}")
-            return await self._carry_out(operation, prepared)
+            return await self.carry_out(operation, prepared)
 
-    async def _carry_out(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
+    async def carry_out(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
+        """What is prepared, for an operation that has its turn. Raises what it has failed with."""
         files = await self._taken(operation, prepared)
         if prepared.steps.new_generation:
             done = await self.replacing(operation, prepared)
@@ -63,7 +65,7 @@ class Apply:
         return {**done, "status": self.measured.snapshot().to_json()}
 
     async def _in_its_slot(self, operation: Operation, prepared: Prepared, files: Files | None) -> dict[str, Any]:
-        self.followers.take_over(prepared.target)
+        self.followers.take_over(prepared.target.with_state(under_way=begun(operation, prepared)))
         change = prepared.change
         try:
             return await self.measured.carry_out(

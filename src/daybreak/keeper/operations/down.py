@@ -16,6 +16,7 @@ from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runtime_cleanup import clean_runtime
 from daybreak.keeper.subscribers import Subscribers
+from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.paths import ClusterPaths
 from daybreak.run.change import Change
 from daybreak.run.reconcile import reconcile
@@ -40,13 +41,15 @@ class Down:
         self.followers.supervisor.forgive()
         self.runner.cancel_others(operation, "`daybreak down`" + (f" (pid {request.pid})" if request.pid else ""))
         async with self.runner.turn(operation):
-            return await self._down(request, operation)
+            return await self.stop(request, operation)
 
-    async def _down(self, request: Request, operation: Operation) -> dict[str, Any]:
+    async def stop(self, request: Request, operation: Operation) -> dict[str, Any]:
+        """For an operation that has its turn. Killed in the middle it is finished by the next keeper, but for what was
+        to be deleted: that needs somebody who asks for it."""
         desired = self.followers.desired
         self.followers.supervisor.forgive()
         # The next start is one of what the folder has.
-        desired.change(settled=False, rolled_back=None)
+        desired.change(settled=False, rolled_back=None, under_way=UnderWay(Errand.STOP, operation.pid))
         if desired.state and not desired.cluster:
             with contextlib.suppress(DaybreakError):
                 desired.cluster = (await desired.target(desired.state)).cluster
@@ -55,6 +58,7 @@ class Down:
             done["deleted"] = await self._purge()
         self.followers.end()
         await asyncio.to_thread(clean_runtime, self.paths.runtime, frozenset([self.paths.socket.name]))
+        desired.change(under_way=None)
         return done
 
     async def _stop_everything(self, operation: Operation) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from daybreak.keeper.prepare import Preparation
 from daybreak.keeper.recovery import Recovery
 from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation, Runner
+from daybreak.keeper.unfinished import proven, replaced
+from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.names import SERVE
 from daybreak.run.change import Change
 from daybreak.run.plan import Goal
@@ -56,11 +58,22 @@ class RestartService:
         )
         steps = change.plan(await self.backends.observe())
         await asyncio.to_thread(preflight, steps, self.preparation.paths.root, (), services)
+        begun = UnderWay(
+            Errand.CHANGE,
+            operation.pid,
+            replaces=replaced(steps),
+            proven=proven(steps, unproven),
+            keep=request.keep,
+            before=now.state,
+        )
+        self.followers.desired.change(settled=False, under_way=begun)
         try:
-            return await self.measured.carry_out(operation, RunKind.CHANGE, steps, change, now.cluster)
+            done = await self.measured.carry_out(operation, RunKind.CHANGE, steps, change, now.cluster)
         except Exception as error:
             await self.recovery.go_back(operation, now, request.keep, error)
             raise
+        self.followers.desired.change(settled=True)
+        return {**done, "status": self.measured.snapshot().to_json()}
 
 
 def _known(name: str | None, now: Target) -> str:

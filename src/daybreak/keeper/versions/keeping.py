@@ -66,7 +66,7 @@ class Versions:
         base = Path(request.base or state.base)
         left = await self._left(state.spec, base)
         if not only_look:
-            await self._check_out(version, base)
+            await self._check_out(version, base, "nothing was changed")
         return replace(
             request,
             restart=True,
@@ -85,7 +85,8 @@ class Versions:
         files = await asyncio.to_thread(files_of, base, spec.serve.config)
         return "" if files is None else digest_of(files, _plain(spec))
 
-    async def _check_out(self, version: Version, base: Path) -> None:
+    async def _check_out(self, version: Version, base: Path, instead: str) -> None:
+        """Raises DaybreakError where it cannot be written; `instead` says what is so then."""
         cluster = self.desired.cluster
         engine = cluster.site.engine if cluster else None
         seen_as = engine.code if engine else str(base)
@@ -93,7 +94,7 @@ class Versions:
             await asyncio.to_thread(check_out, version, self.book, self.paths, base, seen_as)
         except OSError as error:
             why = f"{self.paths.code}: {error.strerror or error}"
-            raise DaybreakError(f"version {version.number} cannot be written to {why}; nothing was changed") from error
+            raise DaybreakError(f"version {version.number} cannot be written to {why}; {instead}") from error
 
     # --- what was deployed -------------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class Versions:
         if version is None or state.rolled_back is not None or files is None or dict(version.files) == dict(files):
             return None
         left = digest_of(files, _plain(attempted.state.spec))
-        await self._check_out(version, Path(state.base))
+        await self._check_out(version, Path(state.base), "what is deployed again is what the folder has now")
         return await self.desired.target(state.with_changes(rolled_back=left))
 
     async def listed(self) -> list[dict[str, Any]]:
