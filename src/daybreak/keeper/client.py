@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import KeeperError, NotRunning
+from daybreak.files import read_book
 from daybreak.keeper.error_json import error_from_json
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
@@ -172,8 +173,10 @@ def holder(paths: ClusterPaths) -> int | None:
 
 
 def anything_recorded(paths: ClusterPaths) -> bool:
-    """Whether a keeper would find something to look after."""
-    return paths.containers.exists() or any(paths.records.glob("*.json"))
+    """Whether a keeper would find something to look after, or to finish."""
+    if paths.containers.exists() or any(paths.records.glob("*.json")):
+        return True
+    return bool(read_book(paths.wanted).get("under_way"))
 
 
 def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:

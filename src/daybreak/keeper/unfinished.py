@@ -18,7 +18,7 @@ from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.keeper.ways import services_of
 from daybreak.names import HEAD, SERVE
 from daybreak.run.change import Change
-from daybreak.run.plan import Goal, Plan
+from daybreak.run.plan import Goal, Plan, newest_of_each
 from daybreak.run.room import ONE
 from daybreak.run.way import Choice, Way
 from daybreak.services.service import Tier
@@ -59,7 +59,8 @@ async def unfinished(followers: Followers, under_way: UnderWay, observed: Sequen
     choice = _way(under_way, observed)
     services = services_of(choice, target.cluster, anew=under_way.anew)
     unproven, again = followers.unproven(services)
-    left = {handle.service for handle in observed if handle.instance in under_way.replaces}
+    current, _ = newest_of_each(observed)
+    left = {name for name, handle in current.items() if handle.instance in under_way.replaces}
     before = await desired.way_back()
     change = Change(
         services,

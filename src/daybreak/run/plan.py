@@ -108,7 +108,7 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
     goal = goal or Goal()
     by_name = {service.name: service for service in wanted}
     here, elsewhere = _by_slot(wanted, observed)
-    current, strays = _newest_of_each(here)
+    current, strays = newest_of_each(here)
     reasons = _reasons_to_replace(by_name, current, goal)
     stops = [(handle, "a second instance of the same service") for handle in strays]
     stops += [(handle, "restart" if goal.new_generation else "left of another generation") for handle in elsewhere]
@@ -139,7 +139,7 @@ def _by_slot(wanted: Sequence[Service], observed: Sequence[Handle]) -> tuple[lis
     return here, [handle for handle in observed if handle not in here]
 
 
-def _newest_of_each(observed: Sequence[Handle]) -> tuple[dict[str, Handle], list[Handle]]:
+def newest_of_each(observed: Sequence[Handle]) -> tuple[dict[str, Handle], list[Handle]]:
     """One instance per service name; the older ones are strays (a start that a crash cut off)."""
     current: dict[str, Handle] = {}
     strays: list[Handle] = []

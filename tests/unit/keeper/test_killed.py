@@ -12,6 +12,7 @@ import pytest
 from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed
 from daybreak.keeper import daemon
+from daybreak.keeper.client import anything_recorded
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.wanted import WantedState
 from daybreak.testing.clock import run
@@ -55,8 +56,10 @@ def test_the_next_keeper_finishes_it(tmp_path: Path, what: str) -> None:
         before = await world.running()
         world.backends.halts_at = HALTS.get(what, "up of web-2")
         await killed(world, BEGIN[what](world))
+        assert anything_recorded(world.paths), "any command starts a keeper"
         assert not await world.keeper.idle_exit.idle()
         await asyncio.sleep(LATER_S)
+        assert not anything_recorded(world.paths), "a fake backend has no records"
         after, states = await world.running(), await world.states()
         assert set(states.values()) == {"ready"}
         assert set(after) == {"db", "web-1", "web-2", *(["web-3"] if what in ("up", "scale") else [])}
