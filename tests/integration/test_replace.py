@@ -1,15 +1,18 @@
-"""A whole app tier replaces another one while requests go on: good code, code that fails, and a killed keeper."""
+"""A whole app tier replaces another one while requests go on: good code, code that fails, a killed keeper, and a way
+back to the one of before."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bench.restarts.code import app as loaded
 
+from daybreak.backends.process.procfs import Process, processes
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox, make_sandbox
 from tests.load import LONG, SHORT, STREAM, steady_load
@@ -92,3 +95,37 @@ def test_a_keeper_killed_in_between_leaves_the_generation_that_serves(cluster: S
     assert cluster.column("pid") == before
     cluster.run("restart", "--replace")
     assert "4" in str(cluster.get())
+
+
+def test_what_is_kept_serves_again_without_losing_a_request_and_ends_in_time(cluster: Sandbox) -> None:
+    cluster.run("restart", "--replace")
+    before = cluster.column("pid")
+    old = processes_of(cluster, ("head", "worker-1"))
+    cluster.write(SPEC, app_py=app("5"))
+    with steady_load(cluster.url, rate=20, kinds=(SHORT, LONG, STREAM)) as load:
+        cluster.run("restart", "--keep-old", "5m", "--require-lossless")
+        until(lambda: "5" in load.report().versions, what="the new code answers")
+        assert {row.state for row in old()} == {"T"}
+        assert cluster.status()["kept"]["version"] == cluster.status()["version"]["number"] - 1
+        told = cluster.run("rollback").stderr
+        returned_s = time.monotonic()
+        until(lambda: load.report().since(returned_s).requests, what="requests go on")
+    report = load.report()
+    assert not report.failed, report
+    assert report.where(lambda request: request.due_s > returned_s).versions == {"4"}
+    assert "was kept, and answers after" in told
+    after = cluster.column("pid")
+    assert all(after[name] == before[name] for name in ("head", "worker-1", "gateway", "warm"))
+    assert (cluster.status()["kept"], cluster.status()["version"]["rolled_back"]) == (None, True)
+    # And the other way round, without a way back that anybody goes.
+    cluster.run("restart", "--keep-old", "1s")
+    until(lambda: cluster.status()["kept"] is None and not old(), what="what was kept has ended")
+    assert "5" in str(cluster.get())
+    assert cluster.status()["state"] == "ready"
+    until(lambda: len(list((cluster.root / "services").glob("*.json"))) == len(before), what="no record is left")
+
+
+def processes_of(cluster: Sandbox, nodes: tuple[str, ...]) -> Callable[[], list[Process]]:
+    """Looks for what there is, by then, of the processes that these have now, their forks included."""
+    known = {(row.pid, row.started_ticks) for node in nodes for row in cluster.instance_processes(node)}
+    return lambda: [row for row in processes() if (row.pid, row.started_ticks) in known]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from daybreak.api.asking import Cluster, status
 from daybreak.api.loading import load, resolve_name
 from daybreak.api.requests import OnMessage, here, payload, request, shell
-from daybreak.errors import NotRunning
+from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.spec.quantities import parse_seconds
 from daybreak.states import ClusterState
 from daybreak.timeline.receipt import Receipt
 
@@ -61,20 +62,36 @@ def restart(
     keep: bool = False,
     take_over: bool = False,
     way: str | None = None,
+    keep_old: str | float | None = None,
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`.
 
     `way` is `redeploy` (the applications and your services alone, new replicas first), `replace` (a new app tier beside
     the old one, which ends when that serves) or `in-place` (all of it stops, then starts); without it the best one that
-    can be is chosen. Raises UsageError where the way cannot be, before anything is changed, and NotRunning where
-    nothing of the cluster runs: a start is asked for by `up`.
+    can be is chosen. `keep_old`, a duration such as "5m" or seconds, keeps the old app tier's processes stopped for so
+    long, so that `rollback` returns to them within a moment; the way is `replace` then. Raises UsageError where the way
+    cannot be, before anything is changed, and NotRunning where nothing of the cluster runs: a start is asked for by
+    `up`.
     """
-    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, "way": way, **shell()}
+    fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, **shell()}
+    fields |= _way(way, keep_old)
     wanted = spec.spec.name if spec else resolve_name(name)
     require_something(wanted)
     fields |= payload(spec, take_over) if spec else here(wanted)
     return _apply(wanted, fields, on_message)
+
+
+def _way(way: str | None, keep_old: str | float | None) -> dict[str, Any]:
+    """Raises UsageError for what is no duration, and for a way that ends what is to be kept."""
+    if keep_old is None:
+        return {"way": way}
+    if way not in (None, "replace"):
+        raise UsageError(f"the old app tier is kept where it is replaced, not by the way {way!r}; nothing was changed")
+    try:
+        return {"way": "replace", "keep_old": parse_seconds(keep_old)}
+    except ValueError as error:
+        raise UsageError(f"how long the old app tier is kept: {error}; nothing was changed") from None
 
 
 def restart_service(

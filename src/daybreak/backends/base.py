@@ -167,6 +167,16 @@ class Backend(Protocol):
         """Delete the stored data of services that are stopped."""
 
 
+class Freezes(Protocol):
+    """Stops instances in the midst of what they do, and lets them go on later as if nothing had been."""
+
+    async def freeze(self, handles: Sequence[Handle]) -> None:
+        """Stop every process of these; again does no harm. Raises DaybreakError where some go on."""
+
+    async def thaw(self, handles: Sequence[Handle]) -> None:
+        """Let every process of these go on."""
+
+
 @runtime_checkable
 class TellsHealth(Protocol):
     """A backend whose services may be checked by what they run in."""

@@ -37,6 +37,7 @@ class FakeBackend:
     def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
         self.scripts = dict(scripts or {})
         self.log: list[str] = []
+        self.frozen: set[str] = set()
         self._running: dict[str, Handle] = {}
         self._ends: dict[str, asyncio.Future[Exit]] = {}
         self._next_pid = 1000
@@ -86,11 +87,21 @@ class FakeBackend:
             after_s = self.script(handle.service).stops_after_s
             await asyncio.sleep(after_s)
             self._running.pop(handle.instance, None)
+            self.frozen.discard(handle.instance)
             end = self._ends.get(handle.instance)
             if end is not None and not end.done():
                 end.set_result(Exit(-15, "was killed by SIGTERM"))
             return Stopped(after_s, 0)
         return Stopped(0.0, 0)
+
+    async def freeze(self, handles: Sequence[Handle]) -> None:
+        there = [handle for handle in handles if handle.instance in self._running]
+        self.log += [f"freeze {handle.service}" for handle in there if handle.instance not in self.frozen]
+        self.frozen.update(handle.instance for handle in there)
+
+    async def thaw(self, handles: Sequence[Handle]) -> None:
+        self.log += [f"thaw {handle.service}" for handle in handles if handle.instance in self.frozen]
+        self.frozen.difference_update(handle.instance for handle in handles)
 
     async def exited(self, handle: Handle) -> Exit:
         return await asyncio.shield(self._ends[handle.instance])

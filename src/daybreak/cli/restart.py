@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 @click.option("--replace", is_flag=True, help="Start a new app tier beside the old one, which ends when that serves.")
 @click.option("--in-place", is_flag=True, help="Stop the app tier, then start it again.")
 @click.option(
+    "--keep-old",
+    metavar="DURATION",
+    help="Keep the old app tier's processes, stopped, so long: `rollback` returns to them at once. Means --replace.",
+)
+@click.option(
     "--require-lossless", is_flag=True, help="Exit with 1 where a request was lost meanwhile; the restart stays done."
 )
 @options.name
@@ -43,6 +48,7 @@ def restart(
     redeploy: bool,
     replace: bool,
     in_place: bool,
+    keep_old: str | None,
     require_lossless: bool,
     name: str | None,
     file: str | None,
@@ -55,27 +61,27 @@ def restart(
 
     Where Ray, its nodes and their environment stay the same the applications are redeployed: new replicas answer before
     the old ones end. Else a new app tier starts beside the old one, which ends when the new one serves, where there is
-    room for two; or the tier stops and starts again, in place. `daybreak plan --restart` tells which, and why.
-    With SERVICE, or --app NAME, that one alone is started anew, as it is wanted now.
+    room for two; or the tier stops and starts again, in place. `daybreak plan --restart` tells which, and why. With
+    SERVICE, or --app NAME, that one alone is started anew, as it is wanted now.
 
     \b
     Examples:
       daybreak restart                     after a change of the application's code
       daybreak restart --replace           with new Ray processes, beside the old ones
+      daybreak restart --keep-old 5m       with a way back within a moment: `daybreak rollback`
       daybreak restart --require-lossless  in a script that must notice where a request was lost
       daybreak restart worker-2            that node alone
       daybreak restart --app shop          that application alone
     """
     if service or app:
-        _alone(redeploy, replace, in_place, require_lossless, file, port_offset, take_over, service and app)
+        _alone(redeploy, replace, in_place, keep_old, require_lossless, file, port_offset, take_over, service and app)
         follow(_restart_one(service, app, name, keep), as_json=as_json)
         return
-    way = _way(redeploy=redeploy, replace=replace, in_place=in_place)
+    way = _way(redeploy=redeploy, replace=replace or keep_old is not None, in_place=in_place)
     spec = _wanted(name, file, port_offset, take_over, require_lossless)
-    begin = partial(api.restart, spec, name=name, keep=keep, take_over=take_over, way=way)
+    begin = partial(api.restart, spec, name=name, keep=keep, take_over=take_over, way=way, keep_old=keep_old)
     done = follow(lambda told: begin(on_message=told), as_json=as_json)
-    if require_lossless:
-        _require_lossless(done)
+    _require_lossless(done, wanted=require_lossless)
 
 
 def _way(**asked: bool) -> str | None:
@@ -121,9 +127,11 @@ def _require_somebody_who_counts(name: str) -> None:
         raise UsageError(f"nobody counts the requests of {name}, since it has no gateway{why}; nothing was changed")
 
 
-def _require_lossless(cluster: api.Cluster) -> None:
-    """Raise DaybreakError where a request was lost."""
+def _require_lossless(cluster: api.Cluster, *, wanted: bool) -> None:
+    """Raise DaybreakError where a request was lost, and that was not to be."""
     receipt = cluster.receipt
+    if not wanted:
+        return
     if receipt is None:
         raise DaybreakError("whether a request was lost is not known: the gateway has not counted; the restart is done")
     if receipt.failed:

@@ -20,7 +20,8 @@ def rollback(version: int | None, name: str | None, keep: bool, as_json: bool) -
 
     Their code, their part of the spec and the environment are those of that version. The folder, databases, ports and
     the gateway stay as they are. It goes the way that a restart would. The next `daybreak restart` deploys the folder
-    again; `daybreak up` does so when something in the folder has changed since.
+    again; `daybreak up` does so when something in the folder has changed since. A version that `restart --keep-old` has
+    kept goes on where it was stopped, within a moment.
 
     \b
     Examples:

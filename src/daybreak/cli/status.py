@@ -15,6 +15,7 @@ from daybreak.cli.common.output import print_json
 from daybreak.cli.versions import words
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.show.kept import kept_line
 from daybreak.show.pause import pause_line
 from daybreak.show.text import ago, plural
 from daybreak.show.traffic import traffic_lines
@@ -67,6 +68,7 @@ def table(snapshot: Snapshot, now: float) -> list[str]:
     lines += _applications(snapshot.serving)
     lines += traffic_lines(snapshot.traffic)
     lines += [f"{'version':<12} {words(snapshot.version)}"] if snapshot.version else []
+    lines += [f"{'kept':<12} {kept_line(snapshot.kept)}: `daybreak rollback` returns to it"] if snapshot.kept else []
     lines += [f"{service:<12} {url}" for service, url in snapshot.urls.items()]
     if snapshot.pause:
         lines.append(f"{'paused':<12} {pause_line(snapshot.pause, now)}")

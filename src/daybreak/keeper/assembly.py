@@ -16,6 +16,7 @@ from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.pause import PauseBook
 from daybreak.keeper.gateway.steering import Steering
 from daybreak.keeper.gateway.traffic import Traffic
+from daybreak.keeper.keeping import Keeping
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
@@ -33,6 +34,7 @@ from daybreak.keeper.prepare import Preparation
 from daybreak.keeper.recovery import Recovery
 from daybreak.keeper.replacing import Replacing
 from daybreak.keeper.request import Request
+from daybreak.keeper.returning import Returning
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs import Runs
 from daybreak.keeper.snapshot import Snapshots
@@ -86,6 +88,7 @@ class Assembly:
             [self.runs.add, self.followers.page.follow, self.followers.template.follow, self.subscribers.follow],
             self._snapshots.now,
         )
+        self.keeping = Keeping(self.backends, self.followers, self.runner, self.background, self.record, paths.forks)
         self.recovery = Recovery(self.backends, self.followers, self.runner, self.measured, self.record)
         self.adoption = Adoption(self.backends, self.followers, self.record, self._tell_error, trouble)
         self.operations = self._operations()
@@ -121,19 +124,21 @@ class Assembly:
 
     def _operations(self) -> Mapping[str, Work]:
         paths, backends, followers, runner = self._paths, self.backends, self.followers, self.runner
+        measured, recovery, keeping = self.measured, self.recovery, self.keeping
         versions = Versions(paths, followers.desired)
         preparation = Preparation(paths, backends, followers, Ways(followers, self.runs, paths), versions)
-        replacing = Replacing(backends, followers, self.measured, self.recovery)
-        apply = Apply(backends, followers, runner, preparation, self.measured, self.recovery, versions, replacing)
-        down = Down(paths, backends, followers, runner, self.measured, self.record, self.subscribers)
+        replacing = Replacing(backends, followers, measured, recovery, keeping)
+        returning = Returning(backends, followers, versions, replacing)
+        apply = Apply(backends, followers, runner, preparation, measured, recovery, versions, replacing, returning)
+        down = Down(paths, backends, followers, runner, measured, self.record, self.subscribers, keeping)
         return {
             "apply": apply,
             "rollback": apply,
             "versions": ListVersions(versions),
             "down": down,
-            "finish": Finish(backends, followers, runner, self.measured, apply, down, self.record),
-            "prewarm": Prewarm(backends, followers, runner, preparation, self.measured),
-            "replace": RestartService(backends, followers, runner, preparation, self.measured, self.recovery),
+            "finish": Finish(backends, followers, runner, measured, apply, down, self.record),
+            "prewarm": Prewarm(backends, followers, runner, preparation, measured),
+            "replace": RestartService(backends, followers, runner, preparation, measured, recovery, keeping),
             "plan": ShowPlan(backends, preparation),
             "status": Status(self._snapshots.now),
             "watch": Watch(self._snapshots.now, self.subscribers),

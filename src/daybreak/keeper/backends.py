@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daybreak.backends.base import Backend, CommandResult, Exit, Handle, Stopped
+from daybreak.backends.base import Backend, CommandResult, Exit, Freezes, Handle, Stopped
 from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import KeeperError
 from daybreak.keeper.containers import Containers
@@ -30,6 +30,7 @@ class Backends:
         self._paths = paths
         self.engine = Engine(paths)
         self._processes = ProcessBackend(paths)
+        self.freezer: Freezes = self._processes.freezer
         self._containers = Containers(paths)
         # Without a stored state the marker tells what an earlier keeper has left.
         self.kind: str = wanted.spec.backend if wanted else DOCKER if paths.containers.exists() else PROCESS

@@ -62,7 +62,7 @@ class Comparison:
             self.followers.supervisor.compare(target.cluster.services, here)
             self.followers.board.observe(here)
             self._look_for_folders(target.cluster, here)
-            if left(handles, target.state.slot):
+            if left(self.followers.but_kept(handles), target.state.slot):
                 self.on_left()
 
     def _tell_unknown(self, handles: Sequence[Handle]) -> None:

@@ -93,6 +93,7 @@ class Keeper:
             # The command that has started this keeper comes first.
             self.parts.followers.supervisor.bring_back(missing, after_s=FIRST_COMMAND_S)
         self._end_left()
+        self.parts.keeping.watch()
         self._finish_soon()
 
     def _finish_soon(self) -> None:

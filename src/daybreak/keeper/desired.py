@@ -67,11 +67,18 @@ class Desired:
     # --- what something would be --------------------------------------------------------------------------------------
 
     async def target(
-        self, state: WantedState, given: Mapping[str, str] | None = None, *, only_look: bool = False
+        self,
+        state: WantedState,
+        given: Mapping[str, str] | None = None,
+        *,
+        only_look: bool = False,
+        inherited: Mapping[str, str] | None = None,
     ) -> Target:
-        """What a state means on this machine, started with the environment that is `given`, or with the last one.
+        """What a state means on this machine, started with the environment that is `given`, or with the last one;
+        `inherited` is that of what runs already.
         Secrets and ports that are missing are made, unless it `only_look`s."""
-        inherited = environment.renewed(self._environment, given) if given else self._environment
+        if inherited is None:
+            inherited = environment.renewed(self._environment, given) if given else self._environment
         spec = state.spec
         # In a thread: what runs is listened to meanwhile, and it can be waited for no longer.
         survey = partial(self.backends.engine.survey, slot=state.slot, only_look=only_look, version=state.code_version)

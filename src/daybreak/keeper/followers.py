@@ -16,7 +16,7 @@ from daybreak.keeper.page import KeeperPage
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.template_control import TemplateControl
 from daybreak.services.build import Cluster
-from daybreak.services.service import Service
+from daybreak.services.service import Service, Tier
 from daybreak.states import FINE, ServiceState
 from daybreak.timeline.board import Board
 
@@ -53,6 +53,16 @@ class Followers:
     def here(self, handles: Sequence[Handle]) -> list[Handle]:
         """Those of the generation that is wanted, and of what belongs to none."""
         return in_slot(handles, self.desired.state.slot) if self.desired.state else list(handles)
+
+    def kept(self, handles: Sequence[Handle]) -> list[Handle]:
+        """Those of the generation before, where that is kept."""
+        kept = self.desired.state.kept if self.desired.state else None
+        return [handle for handle in handles if kept and handle.tier == Tier.APP and handle.slot is kept.state.slot]
+
+    def but_kept(self, handles: Sequence[Handle]) -> list[Handle]:
+        """All but those: what has to do with them nobody but their owner does."""
+        kept = self.kept(handles)
+        return [handle for handle in handles if handle not in kept]
 
     def observed(self, handles: Sequence[Handle]) -> None:
         """Watch exactly these from now on, as far as they are of the generation that is wanted."""

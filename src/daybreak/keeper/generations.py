@@ -12,7 +12,8 @@ from daybreak.errors import DaybreakError
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.runtime_socket import GatewaySilent, InFlight
-from daybreak.keeper.gateway.steering import drained
+from daybreak.keeper.gateway.steering import cut_off, drained
+from daybreak.keeper.wanted import Kept
 from daybreak.keeper.warm_up import warm_up
 from daybreak.names import GATEWAY
 from daybreak.run.plan import Plan
@@ -27,16 +28,21 @@ from daybreak.timeline.recorder import Listener, Recorder
 # URL without a path each), and where to record what it finds. It raises DaybreakError to refuse.
 BeforeSwitch = Callable[[str, str, Recorder], Awaitable[None]]
 
+# How a generation that is not to end is kept, told of what there is of it.
+Keep = Callable[[Sequence[Handle]], Awaitable[Kept]]
+
 
 @dataclass
 class Replacement:
-    """The one of `before` is replaced by `target`."""
+    """The one of `before` is replaced by `target`. Where `keep` is given it tells, of what there is of the old one, how
+    that is kept; else it ends."""
 
     followers: Followers
     backend: Backend
     before: Target
     target: Target
     before_switch: Sequence[BeforeSwitch] = ()
+    keep: Keep | None = None
     committed: bool = False
     _run: Recorder | None = field(default=None, repr=False)
     # Those who follow what serves, and nothing else.
@@ -63,10 +69,21 @@ class Replacement:
     async def switch(self) -> None:
         """Raises DaybreakError where the new generation had better not serve."""
         assert self._run
-        old, new = (upstream_url(one.cluster.spec, one.cluster.site) for one in (self.before, self.target))
+        old, new = self.upstreams
         await warm_up(self.target.cluster, old, new)
         for look in self.before_switch:
             await look(old, new, self._run)
+        await self.turn()
+
+    @property
+    def upstreams(self) -> tuple[str, str]:
+        """Where the old generation and the new one answer."""
+        old, new = (upstream_url(one.cluster.spec, one.cluster.site) for one in (self.before, self.target))
+        return old, new
+
+    async def turn(self) -> None:
+        """Requests go to the new generation. Raises GatewaySilent."""
+        assert self._run
         await self.followers.gateway.turn_to(self.target.cluster, leaves=True)
         self._run.emit(Kind.NOTE, GATEWAY, text=f"requests go to generation {self.target.state.generation}")
 
@@ -88,8 +105,10 @@ class Replacement:
     async def commit(self, started: Sequence[Handle]) -> None:
         """Raises PreflightError where that cannot be kept: then the old generation stays."""
         observed = await self.backend.observe()
+        old = [handle for handle in observed if handle.tier == Tier.APP and handle.slot is self.before.state.slot]
+        kept = await self.keep(old) if self.keep else None
         # From here on nothing is waited for: no Ctrl-C comes between the stored state and who is told of it.
-        self.followers.take_over(self.target.with_state(settled=True))
+        self.followers.take_over(self.target.with_state(settled=True, kept=kept))
         self.committed = True
         others = Recorder(self._others)
         for handle in started:
@@ -103,6 +122,9 @@ class Replacement:
         now = self.target if self.committed else self.before
         with contextlib.suppress(GatewaySilent):  # it is told as soon as it can be
             await self.followers.gateway.turn_to(now.cluster, leaves=False)
+            if self.committed and self.keep:
+                # What does not go on cuts nobody off by itself.
+                await cut_off(runtime_socket(now.cluster.site), self.before.state.slot)
 
     async def _drained(self, slot: Slot) -> InFlight:
         """Wait for requests and WebSockets of a slot; returns those that are left. Those of a gateway that has just

@@ -64,7 +64,8 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
     if request.left is not None:
         state = state.with_changes(version=request.version, rolled_back=request.left)
     spec = _with_options(state.spec, workers, backend)
-    return state.with_changes(spec=spec, workers=workers, backend=backend, settled=False, given_up=(), under_way=None)
+    settled = {"settled": False, "under_way": None, "given_up": (), "kept": None}
+    return state.with_changes(spec=spec, workers=workers, backend=backend, **settled)
 
 
 def _with_options(spec: Spec, workers: int | None, backend: str | None) -> Spec:

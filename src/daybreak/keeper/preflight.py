@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from daybreak.errors import PreflightError
@@ -13,15 +13,22 @@ from daybreak.run.plan import Plan
 from daybreak.services.service import PortClaim, Service
 
 
-def preflight(steps: Plan, root: Path, own: Sequence[PortClaim] = (), before: Sequence[Service] | None = None) -> None:
+def preflight(
+    steps: Plan,
+    root: Path,
+    own: Sequence[PortClaim] = (),
+    before: Sequence[Service] | None = None,
+    kept: Collection[int] = (),
+) -> None:
     """Raise PreflightError where a port that will be needed is held by somebody else.
 
-    The ports that services of this very run had `before` they are stopped are free by then. What a one-shot sets up
+    The ports that services of this very run had `before` they are stopped are free by then, and so are those of a
+    generation that is `kept`, which ends first. What a one-shot sets up
     listens in another service of the cluster in the folder `root`, which may go on: Serve's proxies live in the head.
     The ports of `own` are the keeper's; they count where anything is to start.
     """
     leaving = {step.handle.service for step in steps.stop}
-    had = {claim.port for service in before or () if service.name in leaving for claim in service.ports}
+    had = {claim.port for service in before or () if service.name in leaving for claim in service.ports} | set(kept)
     found: list[tuple[PortClaim, Holder]] = []
     for claim in own if steps.start else ():
         if holder := holder_of(claim.port, claim.host):

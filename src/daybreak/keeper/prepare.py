@@ -35,7 +35,8 @@ from daybreak.timeline.event import RunKind
 @dataclass(frozen=True)
 class Prepared:
     """A change that can be carried out. `before` is what was wanted until now, None where nothing was; `choice` is the
-    way of a restart; `anew`: it deploys applications again of which nothing differs."""
+    way of a restart; `anew`: it deploys applications again of which nothing differs. `keep_s` is how long the
+    generation before is kept, 0 where it ends."""
 
     kind: RunKind
     target: Target
@@ -45,6 +46,7 @@ class Prepared:
     observed: Sequence[Handle]
     choice: Choice | None = None
     anew: bool = False
+    keep_s: float = 0.0
 
     @property
     def tries_itself(self) -> bool:
@@ -96,7 +98,7 @@ class Preparation:
         request = await self.versions.meant(request, only_look=only_look)
         state = self.wanted(request)
         await settle(state.spec)
-        observed = await self.backends.observe()
+        observed = self.followers.but_kept(await self.backends.observe())
         route = await self._route(request, state, self.followers.here(observed), only_look)
         if route.choice and route.choice.way is Way.REPLACE:
             # What is left in the other slot is cleared away first.
@@ -105,16 +107,18 @@ class Preparation:
         services = services_of(choice, target.cluster, anew=route.anew)
         before = await self.followers.desired.way_back()
         unproven, again = self.followers.unproven(services)
+        keep_s = _keeps(request, choice, before, target.cluster.spec)
         change = Change(
             services,
-            goal_of(choice, target.cluster, again, restart=route.restart),
+            replace(goal_of(choice, target.cluster, again, restart=route.restart), keeps=bool(keep_s)),
             keep_on_failure=request.keep,
             generation=target.state.generation,
             unproven=unproven,
             before=before.cluster.services if before else (),
             way=choice.way if choice else None,
         )
-        return Prepared(route.meant.kind, target, before, change, change.plan(observed), observed, choice, route.anew)
+        steps = change.plan(observed)
+        return Prepared(route.meant.kind, target, before, change, steps, observed, choice, route.anew, keep_s)
 
     async def _route(self, request: Request, state: WantedState, observed: Sequence[Handle], only_look: bool) -> _Route:
         """How it is reached: a restart goes one of its ways, and so does a change that leaves applications as they are
@@ -158,7 +162,8 @@ class Preparation:
         had = before.cluster.services if before else None
         _require_gateway_for_tls(cluster)
         self._require_code_of_version(prepared)
-        await asyncio.to_thread(preflight, steps, self.paths.root, claims, had)
+        kept = before.state.kept if before else None
+        await asyncio.to_thread(preflight, steps, self.paths.root, claims, had, kept.ports if kept else ())
         told = room_for_objects(steps, prepared.observed, cluster.spec)
         told += room_for_replicas(steps, cluster.spec, Path(folder(cluster.site)))
         told += _of_version(prepared.target.state)
@@ -173,6 +178,21 @@ class Preparation:
         if why:
             hint = "to return to earlier code, put it into the folder and run `daybreak restart`"
             raise PreflightError([f"version {cluster.site.version} cannot be deployed: {why}"], hint=hint)
+
+
+def _keeps(request: Request, choice: Choice | None, before: Target | None, spec: Spec) -> float:
+    """How long the generation before is to be kept, in seconds; 0 where it is not. Raises UsageError where that is
+    asked for and cannot be."""
+    if choice is None or choice.way is not Way.REPLACE or before is None or request.left is not None:
+        return 0.0
+    if before.state.version is None:
+        if not request.keep_old:
+            return 0.0
+        raise UsageError(
+            "cannot keep the old generation, nothing was changed: no version is known of what serves",
+            hint="each `up` and `restart` of applications that goes well keeps one, unless `versions.keep` is 0",
+        )
+    return request.keep_old or spec.versions.keep_old or 0.0
 
 
 def _known_application(name: str | None, cluster: Cluster) -> str:

@@ -73,7 +73,8 @@ class Recovery:
 
         async def work(operation: Operation) -> None:
             async with self.runner.turn(operation):
-                now, observed = self.followers.desired.before(), await self.backend.observe()
+                now = self.followers.desired.before()
+                observed = self.followers.but_kept(await self.backend.observe())
                 if now and (instances := left(observed, now.state.slot)):
                     if not instances <= self._told_left:  # once, however often it is tried
                         self.record.emit(Kind.NOTE, text="what is left of another generation ends")
@@ -93,7 +94,7 @@ class Recovery:
         unproven, again = self.followers.unproven(services)
         goal = Goal(replace_services=again | ({service} if replace else set()))
         change = Change(services, goal, keep_on_failure=True, generation=now.state.generation, unproven=unproven)
-        steps = change.plan(await self.backend.observe())
+        steps = change.plan(self.followers.but_kept(await self.backend.observe()))
         if change.nothing_to_do(steps):
             return  # another recovery, or a command, was quicker
         try:
@@ -152,7 +153,7 @@ class Recovery:
         """A keeper that comes after this one goes back as well."""
         desired = self.followers.desired
         generation = desired.state.generation if desired.state else before.state.generation
-        desired.become(before.with_state(generation=generation, settled=False))
+        desired.become(before.with_state(generation=generation, settled=False, kept=None))
         told = tuple(handle.instance for handle in await self.backend.observe() if handle.service in redo)
         desired.change(under_way=UnderWay(Errand.CHANGE, operation.pid, replaces=told, keep=True))
         self.followers.want(before.cluster)
@@ -224,7 +225,7 @@ class Recovery:
         self, operation: Operation, cluster: Cluster, hopeless: AbstractSet[str], redo: AbstractSet[str]
     ) -> None:
         """Start again what a failed run has replaced; the run's own error is the one that is told."""
-        observed = await self.backend.observe()
+        observed = self.followers.but_kept(await self.backend.observe())
         there = {handle.service for handle in self.followers.here(observed) if handle.state is not State.BROKEN}
         # Applications that are there give way to those of before as gently.
         gently = cluster.site.ray.surges and {HEAD, SERVE} <= there

@@ -12,11 +12,15 @@ from typing import Any
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations import BeforeSwitch, Replacement, clear
+from daybreak.keeper.keeping import Keeping
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.prepare import Prepared
 from daybreak.keeper.recovery import Recovery
 from daybreak.keeper.runner import Operation
+from daybreak.run.change import Change
+from daybreak.run.plan import Plan
 from daybreak.run.uninterrupted import uninterrupted
+from daybreak.timeline.event import RunKind
 
 
 @dataclass
@@ -27,6 +31,7 @@ class Replacing:
     followers: Followers
     measured: MeasuredRuns
     recovery: Recovery
+    keeping: Keeping
     before_switch: list[BeforeSwitch] = field(default_factory=list)
 
     async def __call__(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
@@ -35,12 +40,23 @@ class Replacing:
         assert before
         await clear(self.backends, await self.backends.observe(), target.state.slot)
         replacement = Replacement(self.followers, self.backends, before, target, self.before_switch)
+        if for_s := prepared.keep_s:
+            replacement.keep = lambda old: self.keeping.described(before, old, for_s)
+        try:
+            return await self.lead_over(operation, prepared.kind, prepared.steps, prepared.change, replacement)
+        finally:
+            if replacement.committed and for_s:
+                await uninterrupted(self.keeping.begin())
+
+    async def lead_over(
+        self, operation: Operation, kind: RunKind, steps: Plan, change: Change, replacement: Replacement
+    ) -> dict[str, Any]:
+        """Raises what the run has failed with: then the generation of before serves."""
+        before, target = replacement.before, replacement.target
         self.backends.inherit(target.environment)
         self.followers.desired.lead_to_the_code(target)
         try:
-            return await self.measured.carry_out(
-                operation, prepared.kind, prepared.steps, prepared.change, target.cluster, replacement
-            )
+            return await self.measured.carry_out(operation, kind, steps, change, target.cluster, replacement)
         except Exception as error:
             self.backends.inherit(self.followers.desired.environment)
             if not replacement.committed:

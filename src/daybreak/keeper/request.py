@@ -18,7 +18,8 @@ class Request:
 
     `workers` and `backend` were given beside the spec. `environment` is that of the command, for what starts anew.
     `version` is one to return to; `left` is then what the spec's folder is at that time (a digest).
-    `way` is that of a restart where somebody has chosen it, `service` or `application` the only one that
+    `way` is that of a restart where somebody has chosen it, `keep_old` how long the generation before is kept (s),
+    `service` or `application` the only one that
     is meant, `page` what a pause answers (`keeper/gateway/pause.py`).
     """
 
@@ -33,6 +34,7 @@ class Request:
     backend: str | None = None
     restart: bool = False
     way: Way | None = None
+    keep_old: float | None = None
     service: str | None = None
     application: str | None = None
     version: int | None = None

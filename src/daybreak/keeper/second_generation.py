@@ -27,10 +27,17 @@ APART = (Tier.APP, Tier.OBSERVE)
 
 
 async def second_generation(
-    cluster: Cluster, observed: Sequence[Handle], facts: Facts, forks: Path, *, keep: bool, asked: bool
+    cluster: Cluster,
+    observed: Sequence[Handle],
+    facts: Facts,
+    forks: Path,
+    kept_bytes: int = 0,
+    *,
+    keep: bool,
+    asked: bool,
 ) -> SecondGeneration:
     """`cluster` is what is wanted, in the slot that serves; `keep` leaves what came up where something else fails.
-    `asked`: somebody wants this way."""
+    `asked`: somebody wants this way. What is kept of a generation before takes `kept_bytes`, and ends first."""
     steps = plan(cluster.services, observed, Goal())
     others = {step.handle.service: step.why for step in steps.stop if step.handle.tier not in APART}
     against = list(_hindrances(cluster, facts, others, keep=keep))
@@ -39,7 +46,7 @@ async def second_generation(
     if against:
         return SecondGeneration(against)
     running = [handle for handle in observed if handle.tier == Tier.APP]
-    return _with_memory(int(await asyncio.to_thread(of_instances, running, forks) * GROWTH))
+    return _with_memory(int(await asyncio.to_thread(of_instances, running, forks) * GROWTH), kept_bytes)
 
 
 def _hindrances(cluster: Cluster, facts: Facts, others: Mapping[str, str], *, keep: bool) -> Iterator[str]:
@@ -70,9 +77,9 @@ def _has_gpus(spec: Spec) -> bool:
     return any(GPU.exists() if node.gpus is None else node.gpus for node in nodes)
 
 
-def _with_memory(needed: int) -> SecondGeneration:
+def _with_memory(needed: int, kept_bytes: int) -> SecondGeneration:
     found = machine()
-    free = found.memory_available_bytes - int(SHARE_LEFT * found.memory_total_bytes)
+    free = found.memory_available_bytes + kept_bytes - int(SHARE_LEFT * found.memory_total_bytes)
     if needed <= free:
         return SecondGeneration(memory_bytes=needed)
     why = (

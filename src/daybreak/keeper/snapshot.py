@@ -16,7 +16,7 @@ from daybreak.services.build import Cluster
 from daybreak.services.ray import haproxy
 from daybreak.states import FINE, WELL, ClusterState, PageState, ServiceState
 from daybreak.timeline.event import RunKind
-from daybreak.timeline.status import PauseStatus, ServiceStatus, Snapshot, VersionStatus
+from daybreak.timeline.status import KeptStatus, PauseStatus, ServiceStatus, Snapshot, VersionStatus
 
 
 class HasKind(Protocol):
@@ -57,6 +57,7 @@ class Snapshots:
             backend=self.backends.kind,
             root=str(self.paths.root),
             version=_version(desired.state) if cluster and cluster.spec.serve.wanted else None,
+            kept=kept_status(desired.state),
             run=str(self.runner.kind) if self.runner.kind else None,
             urls=urls,
             page=page,
@@ -73,6 +74,12 @@ def _version(state: WantedState | None) -> VersionStatus | None:
     if state is None or state.version is None:
         return None
     return VersionStatus(state.version, state.rolled_back is not None)
+
+
+def kept_status(state: WantedState | None) -> KeptStatus | None:
+    """The generation that is kept beside what is wanted."""
+    kept = state.kept if state else None
+    return KeptStatus(kept.state.version, kept.until, kept.memory_bytes) if kept else None
 
 
 def _notes(cluster: Cluster) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ class WantedState:
     is deployed from its own folder: it is what the spec's folder was when that was turned away from (a digest); None
     where the spec's folder is what is deployed.
     `under_way` is what is being changed; where a keeper finds it there its predecessor was killed in the middle.
+    `kept` is the generation before, where that is kept for a way back.
     """
 
     spec: Spec
@@ -84,6 +85,7 @@ class WantedState:
     version: int | None = None
     rolled_back: str | None = None
     under_way: UnderWay | None = None
+    kept: Kept | None = None
 
     @property
     def code_version(self) -> int | None:
@@ -92,18 +94,23 @@ class WantedState:
 
     def to_json(self) -> dict[str, Any]:
         own = {**self.__dict__, "spec": self.spec.model_dump(mode="json", by_alias=True)}
-        return {**own, "under_way": self.under_way and self.under_way.to_json()}
+        return {
+            **own,
+            "under_way": self.under_way and self.under_way.to_json(),
+            "kept": self.kept and self.kept.to_json(),
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> WantedState:
         """Raises TypeError or ValueError for what is none, UsageError for its spec."""
         from daybreak.keeper.request import read_spec
 
-        begun = values.get("under_way")
+        begun, kept = values.get("under_way"), values.get("kept")
         read = {
             "given_up": tuple(values.get("given_up", ())),
             "slot": Slot(values.get("slot", Slot.A)),
             "under_way": UnderWay.from_json(begun) if begun else None,
+            "kept": Kept.from_json(kept) if kept else None,
         }
         return cls(**{**values, **read, "spec": read_spec(values["spec"])})
 
@@ -126,6 +133,29 @@ class WantedState:
         if changes.get("settled"):
             changes = {"under_way": None, **changes}
         return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The generation before: nothing of it goes on, all that it has taken stays taken.
+
+    It is kept `until` then (seconds since 1970). `state` is what was wanted while it served, `environment` what its
+    nodes have inherited; it takes `memory_bytes`, and listens at `ports`.
+    """
+
+    until: float
+    state: WantedState
+    environment: Mapping[str, str]
+    memory_bytes: int = 0
+    ports: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "state": self.state.to_json(), "environment": dict(self.environment)}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Kept:
+        """Raises as that of WantedState."""
+        return cls(**{**raw, "state": WantedState.from_json(raw["state"]), "ports": tuple(raw.get("ports", ()))})
 
 
 @dataclass(frozen=True)

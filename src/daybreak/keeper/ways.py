@@ -79,7 +79,14 @@ class Ways:
     ) -> SecondGeneration:
         if self.followers.desired.before() is None:
             return SecondGeneration(("what runs was not seen to be as it is wanted",))
-        return await second_generation(cluster, observed, facts, self.paths.forks, keep=keep, asked=asked)
+        look = second_generation(cluster, observed, facts, self.paths.forks, self._kept_bytes, keep=keep, asked=asked)
+        return await look
+
+    @property
+    def _kept_bytes(self) -> int:
+        """What is free when a generation ends that is kept."""
+        state = self.followers.desired.state
+        return state.kept.memory_bytes if state and state.kept else 0
 
     async def of_change(self, target: Target, observed: Sequence[Handle]) -> Choice | None:
         """How a change that is no restart replaces the applications; None where it does not, or only with a gap."""
@@ -107,7 +114,10 @@ class Ways:
     def changed_code(self, spec: Spec) -> str:
         """Which files of the running applications have changed since they were deployed, in words; empty where none
         has, or nobody knows."""
-        cluster, row = self.followers.desired.cluster, self.followers.board.rows.get(SERVE)
+        state, cluster = self.followers.desired.state, self.followers.desired.cluster
+        row = self.followers.board.rows.get(SERVE)
+        if state and state.code_version is not None:
+            return ""  # a version never changes
         if cluster is None or cluster.site.engine or not spec.serve.wanted or row is None or row.state not in FINE:
             return ""
         files = changed(str(Path(folder(cluster.site)) / CODE_FILE))
@@ -148,7 +158,7 @@ class Ways:
             return Room(0, f"Ray does not tell whether there is room for more replicas ({type(error).__name__})")
         if not found.surge or cluster.site.engine:
             return found
-        return await asyncio.to_thread(_with_memory, found, replicas(serve, names), found.surge)
+        return await asyncio.to_thread(_with_memory, found, replicas(serve, names), found.surge, self._kept_bytes)
 
 
 def services_of(choice: Choice | None, cluster: Cluster, *, anew: bool) -> Sequence[Service]:
@@ -207,14 +217,15 @@ async def _ask(cluster: Cluster, path: str) -> Any:
     return json.loads(answer.text)
 
 
-def _with_memory(found: Room, pids: Sequence[Sequence[int]], surge: int) -> Room:
-    """The room with what as many replicas take as will run more; none where the machine has not so much left."""
+def _with_memory(found: Room, pids: Sequence[Sequence[int]], surge: int, kept_bytes: int) -> Room:
+    """The room with what as many replicas take as will run more; none where the machine has not so much left, with what
+    a generation takes that is kept and ends first."""
     sizes = [[private_bytes(pid) for pid in deployment] for deployment in pids]
     known = [[size for size in deployment if size] for deployment in sizes]
     if not any(known):
         return found
     needed = sum(sum(each) if surge > 1 else max(each, default=0) for each in known)
-    free = machine().memory_available_bytes
+    free = machine().memory_available_bytes + kept_bytes
     if needed > free:
         why = f"another set of replicas takes {needed / 2**30:.2g} GiB, and {free / 2**30:.2g} GiB are free"
         return Room(0, why, needed)

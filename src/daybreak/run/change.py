@@ -18,7 +18,8 @@ class Change:
 
     `unproven` names services that may be running but were never seen ready: where one is kept, its gates are waited
     for as if this run had started it. `before` are the services that were wanted until now, none where nothing was: a
-    failure leaves those that this run has started just as they were wanted. `way` is that of a restart.
+    failure leaves those that this run has started just as they were wanted. `way` is that of a restart,
+    or another word for how it is done.
     """
 
     services: Sequence[Service]
@@ -27,7 +28,7 @@ class Change:
     generation: int = 1
     unproven: frozenset[str] = frozenset()
     before: Sequence[Service] = ()
-    way: Way | None = None
+    way: Way | str | None = None
 
     def plan(self, observed: Sequence[Handle]) -> Plan:
         """The steps that lead there from what was observed."""

@@ -25,7 +25,7 @@ class Goal:
     `serving` is the one of them whose work goes on while it is replaced, empty where there is none: it is not stopped
     before the new one is ready, and neither are the others. `new_generation`: a whole app tier starts beside the one
     that runs, whose nodes end when requests go to the new one and what they were answering has been answered; services
-    named in `alone` must not run twice, and are replaced in between.
+    named in `alone` must not run twice, and are replaced in between. `keeps`: the old nodes do not end.
     """
 
     replace_tiers: frozenset[Tier] = frozenset()
@@ -33,6 +33,7 @@ class Goal:
     serving: str = ""
     new_generation: bool = False
     alone: frozenset[str] = frozenset()
+    keeps: bool = False
 
     def selects(self, service: str, tier: str) -> bool:
         return service in self.replace_services or tier in self.replace_tiers
@@ -128,7 +129,7 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
         keep=keep,
     )
     if goal.new_generation:
-        return _starting_beside(steps, goal.alone)
+        return _starting_beside(steps, goal.alone, keeps=goal.keeps)
     return _serving_on(steps, goal.serving) if _can_serve_on(steps, by_name.get(goal.serving)) else steps
 
 
@@ -232,8 +233,9 @@ def _ordered_starts(starts: Sequence[tuple[Service, str]], stops: Sequence[tuple
     )
 
 
-def _starting_beside(steps: Plan, alone: frozenset[str]) -> Plan:
-    """What may run twice starts at once; the rest is replaced behind the switch, and the old generation ends last."""
+def _starting_beside(steps: Plan, alone: frozenset[str], *, keeps: bool) -> Plan:
+    """What may run twice starts at once; the rest is replaced behind the switch, and the old generation ends last,
+    where it is not kept."""
 
     def stop(step: Stop) -> Stop:
         if step.handle.tier != Tier.APP:
@@ -247,7 +249,8 @@ def _starting_beside(steps: Plan, alone: frozenset[str]) -> Plan:
             return replace(step, after=step.after & alone, behind=SWITCHED)
         return replace(step, after=frozenset())
 
-    return replace(steps, stop=tuple(map(stop, steps.stop)), start=tuple(map(start, steps.start)), new_generation=True)
+    stops = tuple(step for step in map(stop, steps.stop) if not (keeps and step.retires))
+    return replace(steps, stop=stops, start=tuple(map(start, steps.start)), new_generation=True)
 
 
 def _can_serve_on(steps: Plan, service: Service | None) -> bool:

@@ -166,6 +166,9 @@ class Versions(Model):
 
     keep: int = Field(default=10, ge=0, le=1000, strict=True, description="How many versions are kept; 0 keeps none.")
     max_size: Bytes = Field(default=256 * MIB, description="The most that the files of all of them may take together.")
+    keep_old: Seconds | None = Field(
+        default=None, description="How long a restart by the way replace keeps the processes of before for a way back."
+    )
 
 
 class Server(Model):

@@ -79,14 +79,28 @@ class VersionStatus:
 
 
 @dataclass(frozen=True)
+class KeptStatus:
+    """The generation before is kept for a way back `until` then (seconds since 1970), and takes `memory_bytes`
+    meanwhile. Its `version` is None where none is known."""
+
+    version: int | None
+    until: float
+    memory_bytes: int = 0
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> KeptStatus:
+        return cls(raw.get("version"), float(raw.get("until") or 0.0), int(raw.get("memory_bytes") or 0))
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A cluster.
 
-    `version` is None where none was kept of what serves. `run` is what is under way; `absent` says of services why they
-    are not there; `serving` is what Serve tells of its applications, or why nobody knows (`unknown`). `traffic` is what
-    the gateway tells of requests: how many came within the last `seconds`, and in all, by application; None where there
-    is no gateway. `last_failure` says why nothing runs, where the last run failed: its `kind`, `wall` (seconds since
-    1970) and `error`.
+    `version` is None where none was kept of what serves, `kept` where no generation before is. `run` is what is under
+    way; `absent` says of services why they are not there; `serving` is what Serve tells of its applications, or why
+    nobody knows (`unknown`). `traffic` is what the gateway tells of requests: how many came within the last `seconds`,
+    and in all, by application; None where there is no gateway. `last_failure` says why nothing runs, where the
+    last run failed: its `kind`, `wall` (seconds since 1970) and `error`.
     """
 
     name: str
@@ -99,6 +113,7 @@ class Snapshot:
     backend: str | None = None
     root: str = ""
     version: VersionStatus | None = None
+    kept: KeptStatus | None = None
     run: str | None = None
     urls: Mapping[str, str] = field(default_factory=dict)
     page: PageStatus = PageStatus()
@@ -124,6 +139,7 @@ class Snapshot:
             "page": PageStatus.from_json(raw.get("page") or {}),
             "pause": PauseStatus.from_json(raw["pause"]) if raw.get("pause") else None,
             "version": VersionStatus.from_json(raw["version"]) if raw.get("version") else None,
+            "kept": KeptStatus.from_json(raw["kept"]) if raw.get("kept") else None,
             "notes": tuple(raw.get("notes") or ()),
             "services": tuple(ServiceStatus.from_json(row) for row in raw.get("services") or ()),
             "serving": raw.get("serving") or {},

@@ -72,3 +72,22 @@ def test_where_nobody_counts_nothing_is_restarted(restart: Callable[..., Result]
     assert isinstance(done.exception, UsageError)
     assert "it has no gateway: not installed; nothing was changed" in str(done.exception)
     assert LINE not in done.stderr
+
+
+def test_the_old_app_tier_is_kept_where_it_is_replaced_and_for_a_duration_alone(
+    restart: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    assert restart("--keep-old", "5m").exit_code == 0
+    monkeypatch.undo()
+    monkeypatch.setattr("daybreak.api.changing.require_something", lambda _: None)
+    monkeypatch.setattr("daybreak.api.changing._apply", lambda _, fields, *__: asked.append(fields))
+    api.restart(name="shop", keep_old="1m30s")
+    api.restart(name="shop", way="replace", keep_old=5)
+    assert [(fields["way"], fields["keep_old"]) for fields in asked] == [("replace", 90.0), ("replace", 5.0)]
+    with pytest.raises(UsageError, match="not by the way 'redeploy'"):
+        api.restart(name="shop", way="redeploy", keep_old="5m")
+    with pytest.raises(UsageError, match="give a duration"):
+        api.restart(name="shop", keep_old="soon")
+    for options in (("--in-place",), ("--redeploy",), ("worker-2",)):
+        assert restart("--keep-old", "5m", *options).exit_code == 2

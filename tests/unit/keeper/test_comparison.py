@@ -59,7 +59,11 @@ class Story:
         self.desired = SimpleNamespace(cluster=cluster, before=lambda: wanted)
         self.runner = SimpleNamespace(busy=False)
         followers = SimpleNamespace(
-            desired=self.desired, supervisor=self.supervisor, board=self.board, here=lambda handles: handles
+            desired=self.desired,
+            supervisor=self.supervisor,
+            board=self.board,
+            here=lambda handles: handles,
+            but_kept=lambda handles: handles,
         )
         self.board.want(services)
         self.comparison = Comparison(

@@ -56,7 +56,7 @@ class FakeBackends(Backends):
 
     def __init__(self, paths: ClusterPaths, fake: FakeBackend) -> None:
         super().__init__(paths, None)
-        self.fake = fake
+        self.fake = self.freezer = fake
         self.halts_at = ""
         self.reached = asyncio.Event()
         self.killed = False

@@ -9,7 +9,7 @@ import pytest
 
 from daybreak.cli.common.output import print_json
 from daybreak.states import ClusterState, Health, PageState, ServiceState
-from daybreak.timeline.status import PageStatus, ServiceStatus, Snapshot, VersionStatus
+from daybreak.timeline.status import KeptStatus, PageStatus, ServiceStatus, Snapshot, VersionStatus
 
 SAMPLE = (Path(__file__).parent / "status.json").read_text()
 
@@ -48,6 +48,7 @@ def test_what_is_printed_is_what_was_printed_before(capsys: pytest.CaptureFixtur
         absent={"grafana": "is not installed"},
         notes=("HAProxy is not used",),
         version=VersionStatus(7, rolled_back=True),
+        kept=KeptStatus(6, 1790000300.0, 641728512),
         services=(head, stuck),
         serving={"unknown": "", "applications": []},
     )

@@ -16,6 +16,7 @@ from daybreak.backends.process import procfs
 from daybreak.backends.process.blame import first_to_end
 from daybreak.backends.process.claim import claim, require_free
 from daybreak.backends.process.exits import exit_reason, first_lost
+from daybreak.backends.process.freezing import Freezer
 from daybreak.backends.process.members import Scan, Scans, forks_of, is_alive
 from daybreak.backends.process.pidfd import wait_all
 from daybreak.backends.process.records import Records
@@ -37,6 +38,7 @@ class ProcessBackend:
         self._records = Records(paths.records)
         self._starter = Starter(paths)
         self._scans = Scans()
+        self.freezer = Freezer(self._scans, paths.forks)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def inherit(self, environment: Mapping[str, str]) -> None:

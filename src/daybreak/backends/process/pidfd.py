@@ -48,6 +48,13 @@ class PidFd:
             self.fd = -1
 
 
+def signal_each(rows: Sequence[procfs.Process], number: signal.Signals) -> None:
+    """Send these processes a signal, those of them that are still the same."""
+    for process in rows:
+        with PidFd(process.pid, process.started_ticks) as fd:
+            fd.send(number)
+
+
 async def wait_all(pids: Sequence[int], *, timeout_s: float | None = None, any_one: bool = False) -> int:
     """Wait until all processes (or, with `any_one`, the first) have ended, or the timeout has passed.
 

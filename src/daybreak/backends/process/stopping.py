@@ -11,7 +11,7 @@ from pathlib import Path
 from daybreak.backends.base import Handle
 from daybreak.backends.process import procfs
 from daybreak.backends.process.members import Scans, forks, is_alive
-from daybreak.backends.process.pidfd import PidFd, wait_all
+from daybreak.backends.process.pidfd import signal_each, wait_all
 from daybreak.backends.process.procfs import Process
 from daybreak.errors import DaybreakError
 from daybreak.services.ray.helpers import TRACKER
@@ -53,6 +53,8 @@ class Stop:
                 await self._kill(left)
             else:
                 self._ask(left, ordinary)
+                # One that was frozen hears of no signal but SIGKILL until it goes on.
+                signal_each([p for p in left if p.stopped], signal.SIGCONT)
                 await wait_all([p.pid for p in ordinary], timeout_s=max(0.0, grace_s - for_s))
         return len(self._killed)
 
@@ -63,27 +65,21 @@ class Stop:
     async def _kill(self, left: Sequence[Process]) -> None:
         # What clears up after the others has until they have gone, and a moment more.
         first = [p for p in left if TRACKER not in procfs.command_line(p.pid)]
-        _signal(first, signal.SIGKILL)
+        signal_each(first, signal.SIGKILL)
         await wait_all([p.pid for p in left], timeout_s=LOOK_S)
         if not first:
-            _signal(left, signal.SIGKILL)
+            signal_each(left, signal.SIGKILL)
 
     def _ask(self, left: Sequence[Process], ordinary: Sequence[Process]) -> None:
         """Signal each once. A fork is signalled through its launcher; one that has lost it must go, as the template
         sees to, too."""
         handle, forked = self._handle, forks(self._folder)
-        _signal([p for p in left if p.pid in forked and not forked[p.pid].has_launcher], signal.SIGKILL)
+        signal_each([p for p in left if p.pid in forked and not forked[p.pid].has_launcher], signal.SIGKILL)
         asking = [p for p in ordinary if p.pid not in self._asked and p.pid not in forked]
         if handle.stop.main_only and is_alive(handle):
             asking = [p for p in asking if p.pid == handle.pid]
-        _signal(asking, signal.Signals[handle.stop.signal])
+        signal_each(asking, signal.Signals[handle.stop.signal])
         self._asked.update(p.pid for p in asking)
 
     def _comes_afterwards(self, process: Process) -> bool:
         return procfs.is_helper(procfs.command_line(process.pid), self._handle.stop.afterwards)
-
-
-def _signal(rows: Sequence[Process], number: signal.Signals) -> None:
-    for process in rows:
-        with PidFd(process.pid, process.started_ticks) as fd:
-            fd.send(number)

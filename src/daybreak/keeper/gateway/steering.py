@@ -20,7 +20,7 @@ from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.run.plan import Plan
 from daybreak.services.build import Cluster
 from daybreak.services.edge.gateway import page_file, routes_map, routes_text, runtime_socket
-from daybreak.services.edge.haproxy_config import DASHBOARD
+from daybreak.services.edge.haproxy_config import DASHBOARD, ONCE, WEBSOCKETS
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
 from daybreak.timeline.event import Event, Kind
@@ -193,6 +193,12 @@ async def drained(socket: str, deadline_s: float, slot: Slot | None = None) -> I
     ) and loop.time() < end:
         await asyncio.sleep(LOOK_S)
     return left
+
+
+async def cut_off(socket: str, slot: Slot) -> None:
+    """Close what is still open to the applications in a slot. Raises GatewaySilent."""
+    for backend in (SERVE, ONCE, WEBSOCKETS):
+        await command(socket, f"shutdown sessions server {backend}/{slot}")
 
 
 async def _ask_dashboard(site: Site, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from daybreak.keeper.prepare import Preparation, Prepared
 from daybreak.keeper.recovery import Recovery
 from daybreak.keeper.replacing import Replacing
 from daybreak.keeper.request import Request
+from daybreak.keeper.returning import Returning
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.unfinished import begun
 from daybreak.keeper.versions.keeping import Versions
@@ -37,12 +38,17 @@ class Apply:
     recovery: Recovery
     versions: Versions
     replacing: Replacing
+    returning: Returning
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         async def settle(spec: Spec) -> None:
             await self.backends.settle_on(spec, operation.note)
 
         async with self.runner.turn(operation):
+            if request.op == "rollback":
+                request, done = await self.returning(operation, request)
+                if done:
+                    return done
             prepared = await self.preparation.prepare(request, settle)
             operation.kind = prepared.kind
             told = await self.preparation.check(prepared)
@@ -52,7 +58,16 @@ class Apply:
                 operation.note(prepared.choice.told)
             for text in told:
                 operation.note(f"note: {text}")
-            return await self.carry_out(operation, prepared)
+            return await self.carry_out(operation, await self._alone(operation, prepared))
+
+    async def _alone(self, operation: Operation, prepared: Prepared) -> Prepared:
+        """What is kept of before ends where anything changes, and stays where nothing does."""
+        kept, before = self.replacing.keeping.now, prepared.before
+        if not prepared.steps.empty:
+            await self.replacing.keeping.end(f"a {prepared.kind} follows", operation)
+            kept = None
+        without = before and before.with_state(kept=None)
+        return replace(prepared, target=prepared.target.with_state(kept=kept), before=without)
 
     async def carry_out(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
         """What is prepared, for an operation that has its turn. Raises what it has failed with."""

@@ -10,6 +10,7 @@ from typing import Any
 from daybreak.errors import DaybreakError
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.keeping import Keeping
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.owner import NOBODY
 from daybreak.keeper.request import Request
@@ -36,6 +37,7 @@ class Down:
     measured: MeasuredRuns
     record: Recorder
     subscribers: Subscribers
+    keeping: Keeping
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         self.followers.supervisor.forgive()
@@ -50,6 +52,7 @@ class Down:
         self.followers.supervisor.forgive()
         # The next start is one of what the folder has.
         desired.change(settled=False, rolled_back=None, under_way=UnderWay(Errand.STOP, operation.pid))
+        await self.keeping.end("everything is stopped")
         if desired.state and not desired.cluster:
             with contextlib.suppress(DaybreakError):
                 desired.cluster = (await desired.target(desired.state)).cluster

@@ -10,6 +10,8 @@ from daybreak.keeper.backends import Backends
 from daybreak.keeper.prepare import Preparation
 from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
+from daybreak.keeper.snapshot import kept_status
+from daybreak.show.kept import kept_line
 
 
 @dataclass
@@ -28,6 +30,9 @@ class ShowPlan:
             said = [f"this would be refused: {problem}" for problem in error.problems]
         proven = [name for name in sorted(prepared.change.unproven) if name in {h.service for h in prepared.steps.keep}]
         said += [f"{name} runs, but was not seen ready: it is waited for" for name in proven]
+        kept = kept_status(self.preparation.followers.desired.state)
+        if kept:
+            said.append(kept_line(kept) + ("" if prepared.steps.empty else "; this would end it"))
         way = {"way": prepared.choice.to_json()} if prepared.choice else {}
         told = [prepared.choice.told] if prepared.choice else []
         return {**prepared.steps.to_json(), "notes": told + said} | way

@@ -10,6 +10,7 @@ from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.keeping import Keeping
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.prepare import Preparation
@@ -34,6 +35,7 @@ class RestartService:
     preparation: Preparation
     measured: MeasuredRuns
     recovery: Recovery
+    keeping: Keeping
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         async with self.runner.turn(operation):
@@ -56,15 +58,16 @@ class RestartService:
             unproven=unproven,
             before=services,
         )
-        steps = change.plan(await self.backends.observe())
+        steps = change.plan(self.followers.but_kept(await self.backends.observe()))
         await asyncio.to_thread(preflight, steps, self.preparation.paths.root, (), services)
+        await self.keeping.end("a service is started anew", operation)
         begun = UnderWay(
             Errand.CHANGE,
             operation.pid,
             replaces=replaced(steps),
             proven=proven(steps, unproven),
             keep=request.keep,
-            before=now.state,
+            before=now.state.with_changes(kept=None),
         )
         self.followers.desired.change(settled=False, under_way=begun)
         try:

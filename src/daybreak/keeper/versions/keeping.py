@@ -17,6 +17,7 @@ from daybreak.keeper.versions.choice import choose, returning_spec
 from daybreak.keeper.versions.folder import files_of
 from daybreak.keeper.versions.tree import check_out
 from daybreak.keeper.versions.version import Files, Version, changes, digest_of
+from daybreak.keeper.wanted import Kept, WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.spec.model import Spec
@@ -96,6 +97,18 @@ class Versions:
             why = f"{self.paths.code}: {error.strerror or error}"
             raise DaybreakError(f"version {version.number} cannot be written to {why}; {instead}") from error
 
+    async def returned(self, kept: Kept) -> WantedState:
+        """What is wanted where a generation that was kept serves again; its version's folder is made, for replicas that
+        it starts. Raises DaybreakError where there is no such version any more, or it does not fit."""
+        state, was = self.desired.state, kept.state
+        version = None if was.version is None else await asyncio.to_thread(self.book.get, was.version)
+        if state is None or version is None:
+            raise DaybreakError(f"there is no version {was.version} any more")
+        left = await self._left(state.spec, Path(state.base))
+        await self._check_out(version, Path(was.base), "it is kept no longer")
+        spec = returning_spec(replace(version, spec=_plain(was.spec)), state.spec)
+        return was.with_changes(spec=spec, rolled_back=left, settled=False, given_up=(), backend=state.backend)
+
     # --- what was deployed -------------------------------------------------------------------------------------------
 
     async def take(self, cluster: Cluster, base: Path) -> Files | None:
@@ -114,6 +127,7 @@ class Versions:
         """The number of the version that has just been deployed with success; that of the newest one where nothing
         differs from it. Raises OSError."""
         wanted = target.cluster.spec.versions
+        kept = self.desired.state.kept if self.desired.state else None
 
         def keep() -> int:
             known = self.book.all()
@@ -122,7 +136,7 @@ class Versions:
             if known and known[-1].same_as(made):
                 return known[-1].number
             self.book.add(made)
-            self.book.prune(wanted.keep, wanted.max_size, but=(number,))
+            self.book.prune(wanted.keep, wanted.max_size, but=(number, kept.state.version if kept else None))
             return number
 
         return await asyncio.to_thread(keep)

@@ -24,6 +24,11 @@ class Process(NamedTuple):
         """Has it ended, and waits to be collected?"""
         return self.state in ("Z", "X")
 
+    @property
+    def stopped(self) -> bool:
+        """Has somebody stopped it, so that it does nothing until SIGCONT?"""
+        return self.state in ("T", "t")
+
 
 def read(pid: int, proc: str = PROC) -> Optional[Process]:
     """The process, or None where there is none (any more)."""

@@ -9,6 +9,7 @@ import jinja2
 
 from daybreak import __version__
 from daybreak.paths import ClusterPaths
+from daybreak.show.kept import kept_line
 from daybreak.show.logs.sources import Sources
 from daybreak.show.page import cluster_view, history_view, traffic_view
 from daybreak.show.page.event_text import clean
@@ -45,6 +46,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals["version"] = __version__
+        self._templates.globals["kept_line"] = kept_line
 
     def traffic(self, snapshot: Snapshot, seconds: Seconds, **door: Any) -> str:
         """What the gateway counts, alone."""
