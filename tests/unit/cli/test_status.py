@@ -13,7 +13,7 @@ from daybreak.cli.status import table
 from daybreak.paths import ClusterPaths
 from daybreak.states import ClusterState, Health, ServiceState
 from daybreak.timeline.event import Outcome, RunKind
-from daybreak.timeline.status import ServiceStatus, Snapshot
+from daybreak.timeline.status import KeptStatus, ServiceStatus, Snapshot
 from daybreak.timeline.store import Store
 
 
@@ -80,3 +80,10 @@ def test_of_many_deployments_those_that_are_not_well_are_shown() -> None:
 def test_what_nobody_knows_is_said() -> None:
     (line,) = shown({"unknown": "the dashboard is off", "applications": []})
     assert line == "applications not known: the dashboard is off"
+
+
+def test_what_is_kept_for_a_way_back_is_told_with_what_it_takes() -> None:
+    row = ServiceStatus("serve", "app", ServiceState.READY, Health.HEALTHY)
+    kept = KeptStatus(3, time.mktime((2026, 11, 29, 14, 5, 0, 0, 0, -1)), 612 * 2**20)
+    lines = table(Snapshot("mine", ClusterState.READY, keeper_pid=1, services=(row,), kept=kept), 0.0)
+    assert "kept         version 3 is kept until 14:05, 612.0 MiB: `daybreak rollback` returns to it" in lines

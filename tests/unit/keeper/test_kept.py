@@ -72,11 +72,10 @@ class Keeper(TwoGenerations):
     async def frozen(self) -> set[str]:
         return {handle.service for handle in await self.fake.observe() if handle.instance in self.fake.frozen}
 
-    async def ends(self) -> None:
-        while self.kept:
-            await asleep()
-        while any(Slot.A in slots for slots in (await self.slots()).values()):
-            await asleep()
+    async def ends(self, within_s: float = 2 * KEEP_S) -> None:
+        async with asyncio.timeout(within_s):
+            while self.kept or any(Slot.A in slots for slots in (await self.slots()).values()):
+                await asleep()
 
 
 async def asleep() -> None:
@@ -182,8 +181,7 @@ def test_it_ends_before_its_time_where_memory_is_short_or_a_part_of_it_has_ended
         else:
             head = next(one for one in await world.fake.observe() if one.service == "head" and one.slot is Slot.A)
             world.fake.end(head, 1)
-        async with asyncio.timeout(2 * AGAIN_S):
-            await world.ends()
+        await world.ends(within_s=2 * AGAIN_S)
         assert set((await world.states()).values()) == {"ready"}
 
     story(told, tmp_path)

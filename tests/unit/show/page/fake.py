@@ -22,7 +22,7 @@ from daybreak.show.page.source import Address
 from daybreak.states import PageState, ServiceState
 from daybreak.timeline.board import Board
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
-from daybreak.timeline.status import PageStatus, Snapshot, VersionStatus
+from daybreak.timeline.status import KeptStatus, PageStatus, Snapshot, VersionStatus
 from daybreak.timeline.store import Store
 from tests.unit.helpers import service
 
@@ -48,6 +48,7 @@ class FakeSource:
         self.store = Store(self.paths.timeline)
         self.generation = 1
         self.version: VersionStatus | None = None
+        self.kept: KeptStatus | None = None
         self.restarts = 0
         self.traffic_now: Traffic | None = None
         self.status_of_traffic: dict[str, Any] | None = None
@@ -73,6 +74,7 @@ class FakeSource:
             keeper_pid=4711,
             generation=self.generation,
             version=self.version,
+            kept=self.kept,
             workers=sum(row.name.startswith("worker-") for row in rows),
             ray="2.60.0",
             backend="process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -14,7 +15,7 @@ from daybreak.show.page import cluster_view
 from daybreak.show.page.access import Access
 from daybreak.show.page.event_text import clean, sentence
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
-from daybreak.timeline.status import VersionStatus
+from daybreak.timeline.status import KeptStatus, VersionStatus
 from tests.unit.show.page.fake import PORT, TOKEN, FakeSource, page
 
 BASE = f"http://127.0.0.1:{PORT}"
@@ -102,6 +103,8 @@ def test_which_version_serves_is_in_every_pages_head(started: FakeSource) -> Non
     assert "version" not in look(started).text
     started.version = VersionStatus(3, rolled_back=True)
     assert "version 3, rolled back" in look(started).text
+    started.kept = KeptStatus(4, time.time(), 612 * 2**20)
+    assert "version 4 is kept until " in look(started).text
     assert "version 3, rolled back" in look(started, "/runs/1").text
 
 
