@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,9 +108,8 @@ class Returning:
         steps = change.plan(observed)
         if gone := [handle.service for handle in handles if handle.state is State.BROKEN]:
             raise DaybreakError(f"a process has ended of {', '.join(gone)}")
-        others = [step.service for step in steps.start if step.service.name not in goal.alone]
-        if other := [service.name for service in others if service.tier not in APART or service.tier is Tier.APP]:
-            raise DaybreakError(f"another one is wanted of {', '.join(other)}")
+        if other := _otherwise(steps, goal.alone):
+            raise DaybreakError(f"more would be replaced: {', '.join(other)}")
         return _Way(handles, before, target, change, steps)
 
     async def _wake(self, way: _Way) -> float:
@@ -141,3 +140,10 @@ class Returning:
         finally:
             if not replacement.committed:
                 await uninterrupted(self.replacing.keeping.begin())
+
+
+def _otherwise(steps: Plan, alone: Collection[str]) -> list[str]:
+    """What is neither of the generation that ends, nor replaced without harm."""
+    starting = [step.service.name for step in steps.start if step.service.tier is Tier.APP]
+    ending = [step.handle.service for step in steps.stop if step.handle.tier not in APART]
+    return [name for name in starting if name not in alone] + ending
