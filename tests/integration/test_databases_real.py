@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,7 @@ from daybreak.machine.databases import find_postgres, find_redis
 from daybreak.machine.ports import free_ports
 from daybreak.machine.secrets import ensure_secrets
 from daybreak.services.databases.connections import connection_files
+from daybreak.services.databases.containers import POSTGRES_READY
 from daybreak.services.databases.processes import postgres, redis
 from daybreak.services.service import CommandCheck, Service, StopPolicy
 from daybreak.services.site import PostgresServer, RayInstall, Site
@@ -54,7 +56,7 @@ class Runner:
     def site(self, server: PostgresServer | None = None) -> Site:
         for name in ("data", "secrets", "run", "logs"):
             (self.folder / name).mkdir(mode=0o700, exist_ok=True)
-        secrets = ensure_secrets(self.folder / "secrets", ["postgres", "redis"])
+        secrets = ensure_secrets(self.folder / "secrets", ["postgres", "postgres-admin", "redis"])
         book = self.folder / "test-ports"
         if not book.exists():
             ports = free_ports(["postgres", "redis"], spread=str(self.folder))
@@ -220,6 +222,11 @@ def url(spec: Spec, site: Site) -> str:
     return connection_files(spec, site)["database-url"]
 
 
+def admin(site: Site, database: str = "daybreak") -> str:
+    place = f"host={site.runtime} port={site.ports['postgres']} dbname={database}"
+    return f"{place} user=daybreak_admin password={site.secrets['postgres-admin']}"
+
+
 def rows(address: str) -> list[int]:
     with psycopg.connect(address) as connection:
         return [int(row[0]) for row in connection.execute("SELECT n FROM kept ORDER BY n")]
@@ -264,6 +271,206 @@ def test_a_wrong_password_is_refused_on_both_ways(runner: Runner) -> None:
                 psycopg.connect(f"{place} password='{wrong}' passfile=/nonexistent").close()
         psycopg.connect(f"{place} password={right}").close()
     assert (Path(site.runtime) / f".s.PGSQL.{site.ports['postgres']}").stat().st_mode & 0o777 == 0o700
+
+
+def test_programs_own_their_database_and_are_no_superuser(runner: Runner) -> None:
+    spec, site = runner.spec(), runner.site(found_postgres())
+    service = postgres(spec, site)
+    runner.start_ready(service)
+    with psycopg.connect(url(spec, site), autocommit=True) as connection:
+        assert facts(connection) == ("off", "daybreak")
+        for forbidden in ("COPY (SELECT 1) TO PROGRAM 'id'", "SELECT pg_read_file('/etc/passwd')", "CREATE ROLE x"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden)
+        for allowed in ("CREATE SCHEMA own", "DROP SCHEMA public CASCADE"):
+            connection.execute(allowed)
+        connection.execute("CREATE DATABASE test_shop")
+    port, secret = site.ports["postgres"], site.secrets["postgres-admin"]
+    with pytest.raises(psycopg.OperationalError, match="reject"):
+        psycopg.connect(f"host=127.0.0.1 port={port} user=daybreak_admin password={secret} dbname=daybreak").close()
+    with psycopg.connect(admin(site)) as connection:
+        assert connection.execute("SHOW is_superuser").fetchone() == ("on",)
+
+
+def facts(connection: psycopg.Connection[tuple[object, ...]]) -> tuple[object, ...] | None:
+    """Whether we are a superuser, and whose the database is."""
+    return connection.execute(
+        "SELECT current_setting('is_superuser'), datdba::regrole::text "
+        "FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+
+
+OLD = """
+CREATE ROLE reader;
+CREATE ROLE writer LOGIN;
+CREATE ROLE member IN ROLE daybreak;
+CREATE SCHEMA stock;
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE DOMAIN stock.amount AS int CHECK (VALUE >= 0);
+CREATE TYPE pair AS (a int, b int);
+CREATE TYPE span AS RANGE (SUBTYPE = float8);
+CREATE SEQUENCE numbers;
+CREATE TABLE stock.item (id serial PRIMARY KEY, n stock.amount, mood mood, other int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE part (n int) PARTITION BY RANGE (n);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (9);
+CREATE STATISTICS stat ON id, n FROM stock.item;
+CREATE VIEW shown AS SELECT * FROM stock.item;
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM stock.item;
+CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n';
+CREATE PROCEDURE nothing() LANGUAGE sql AS 'SELECT 1';
+CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int4);
+CREATE OPERATOR @+@ (FUNCTION = int4pl, LEFTARG = int, RIGHTARG = int);
+CREATE OPERATOR CLASS own FOR TYPE int USING btree AS FUNCTION 1 btint4cmp(int, int);
+CREATE COLLATION bytes FROM "C";
+CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
+CREATE PUBLICATION news FOR TABLE stock.item;
+CREATE TABLE "of the writer" (n int);
+ALTER TABLE "of the writer" OWNER TO writer;
+INSERT INTO stock.item (n, mood) VALUES (7, 'good');
+SELECT lo_create(4711);
+GRANT SELECT ON shown TO reader;
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA stock GRANT INSERT ON TABLES TO writer WITH GRANT OPTION;
+ALTER ROLE daybreak SET search_path = stock, public;
+ALTER ROLE daybreak IN DATABASE daybreak SET work_mem = '17MB';
+"""
+NEW = """
+CREATE TABLE stock.later (n int);
+CREATE TABLE public.latest (n int);
+ALTER TABLE stock.item ADD more text;
+INSERT INTO stock.item (n, mood) VALUES (8, 'bad');
+DROP TABLE part_1;
+REFRESH MATERIALIZED VIEW counted;
+CREATE OR REPLACE VIEW shown AS SELECT id, n, mood, other FROM stock.item;
+CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n + n';
+SELECT twice(nextval('numbers')::int);
+DROP PROCEDURE nothing();
+DROP AGGREGATE total(int);
+DROP OPERATOR @+@ (int, int);
+DROP OPERATOR CLASS own USING btree;
+DROP OPERATOR FAMILY own USING btree;
+DROP COLLATION bytes;
+DROP TEXT SEARCH CONFIGURATION words;
+DROP STATISTICS stat;
+ALTER PUBLICATION news SET (publish = 'insert');
+SELECT lo_unlink(4711);
+ALTER TYPE mood ADD VALUE 'so so';
+DROP TYPE pair;
+DROP TYPE span;
+ALTER TABLE "of the writer" ADD m int;
+"""
+
+
+def no_group(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def made_as_before(runner: Runner, service: Service, site: Site, spec: Spec) -> None:
+    """A data folder whose superuser is the user of programs, with a bit of everything in two databases."""
+    assert site.postgres
+    options = f"--username=daybreak --pwfile={site.secrets_folder}/postgres --auth=scram-sha-256 --no-sync"
+    words = (*site.postgres.run_as, f"{site.postgres.folder}/initdb", "-D", f"{site.data}/postgres", *options.split())
+    subprocess.run(words, check=True, capture_output=True)
+    process = runner.start_ready(replace(service, prepare=()))
+    for name in ("daybreak", "second one"):
+        with psycopg.connect(in_database(spec, site, "postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        with psycopg.connect(in_database(spec, site, name), autocommit=True) as connection:
+            for line in filter(str.strip, OLD.split(";\n")):
+                if name == "daybreak" or "ROLE" not in line:
+                    connection.execute(line)
+    assert runner.stop(process, service.stop) == 0
+
+
+def in_database(spec: Spec, site: Site, name: str) -> str:
+    return url(spec, site).removesuffix("daybreak") + name.replace(" ", "%20")
+
+
+def assert_handed_over(spec: Spec, site: Site) -> None:
+    for name in ("daybreak", "second one"):
+        with psycopg.connect(in_database(spec, site, name), autocommit=True) as connection:
+            assert facts(connection) == ("off", "daybreak")
+            left = "SELECT relname, relkind FROM pg_class WHERE relowner = 10 AND oid >= 16384"
+            assert connection.execute(left).fetchall() == []
+            for line in filter(str.strip, NEW.split(";\n")):
+                connection.execute(line)
+            found = connection.execute("SELECT n, mood::text FROM shown ORDER BY n").fetchall()
+            assert found == [(7, "good"), (8, "bad")]
+            for table, role, what in (("public.latest", "reader", "SELECT"), ("stock.later", "writer", "INSERT")):
+                asked = connection.execute("SELECT has_table_privilege(%s, %s, %s)", [role, table, what])
+                assert asked.fetchone() == (True,), table
+    with psycopg.connect(url(spec, site)) as connection:
+        assert connection.execute("SHOW search_path").fetchone() == ("stock, public",)
+        assert connection.execute("SHOW work_mem").fetchone() == ("17MB",)
+        for role, expected in (("daybreak_admin", False), ("daybreak", True)):
+            asked = connection.execute("SELECT pg_has_role('member', %s, 'MEMBER')", [role])
+            assert asked.fetchone() == (expected,), role
+        assert connection.execute("SELECT 1 FROM pg_roles WHERE rolname ~ 'handing'").fetchone() is None
+
+
+@pytest.mark.parametrize("release", ["found", "older"])
+def test_data_of_a_superuser_is_handed_over_and_all_of_it_works(runner: Runner, release: str) -> None:
+    server = found_postgres() if release == "found" else older(found_postgres())
+    spec, site = runner.spec(), runner.site(server)
+    service = postgres(spec, site)
+    made_as_before(runner, service, site, spec)
+    for after_s in (0.1, 0.25, 0.4):  # cut off anywhere, it is done again
+        process = runner.prepare(service)
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        until(partial(no_group, process.pid), what="all processes gone")
+    runner.start_ready(service)
+    assert "stays with" not in runner.log(service)
+    assert_handed_over(spec, site)
+
+
+@pytest.mark.parametrize("data", ["new", "as-before"])
+def test_what_sets_a_container_up_does_the_same(runner: Runner, data: str) -> None:
+    """With a server that lets everybody in at its socket, as the images do."""
+    spec, site = runner.spec(), runner.site(found_postgres())
+    service = postgres(spec, site)
+    if data == "as-before":
+        made_as_before(runner, service, site, spec)
+        service = replace(service, prepare=())
+    hba = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    files = tuple(replace(file, text=hba) if "hba" in file.path else file for file in service.files)
+    runner.start_ready(replace(service, files=files))
+    assert site.postgres
+    words = ("daybreak", "vector", f"{site.secrets_folder}/postgres", "127.0.0.1", str(site.ports["postgres"]))
+    env = {"PATH": f"{site.postgres.folder}:{os.environ['PATH']}", "PGHOST": site.runtime}
+
+    def ready() -> int:
+        return subprocess.run(["/bin/sh", "-ec", POSTGRES_READY, "sh", *words], env=env, check=False).returncode
+
+    assert ready() == 1, "not before it was set up"
+    assert ready() == 0
+    if data == "as-before":
+        assert_handed_over(spec, site)
+    with psycopg.connect(url(spec, site)) as connection:
+        assert facts(connection) == ("off", "daybreak")
+        assert connection.execute("SELECT '[1,2]'::public.vector::text").fetchone() == ("[1,2]",)
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(admin(site).replace(f"host={site.runtime}", "host=127.0.0.1")).close()
+
+
+def test_extensions_that_only_a_superuser_may_create(runner: Runner) -> None:
+    wanted = {"name": "shop", "databases": {"postgres": {"extensions": ["vector"]}, "redis": {}}}
+    spec, site = Spec.model_validate(wanted), runner.site(found_postgres())
+    process = runner.start_ready(postgres(runner.spec(), site))
+    assert runner.stop(process, postgres(spec, site).stop) == 0
+    runner.start_ready(postgres(spec, site))
+    with psycopg.connect(url(spec, site)) as connection:
+        assert connection.execute("SELECT '[1,2]'::vector::text").fetchone() == ("[1,2]",)
+    wanted["databases"]["postgres"]["extensions"] = ["no-such"]  # type: ignore[index]
+    service = postgres(Spec.model_validate(wanted), site)
+    runner.kill_everything()
+    assert runner.prepare(service).wait(DEADLINE_S) == 1
+    assert 'extension "no-such" is not available' in runner.log(service)
 
 
 def test_the_passfile_and_the_database_s_character_set(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

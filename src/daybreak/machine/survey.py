@@ -23,7 +23,7 @@ from daybreak.machine.tls import find_tls
 from daybreak.names import HEAD, NEO4J, POSTGRES
 from daybreak.paths import ClusterPaths
 from daybreak.services.container_site import INSIDE_SECRETS, site_inside
-from daybreak.services.databases.connections import connection_files, wanted_databases
+from daybreak.services.databases.connections import connection_files, passwords_of, wanted_databases
 from daybreak.services.databases.containers import NEO4J_AUTH, neo4j_auth
 from daybreak.services.edge.gateway import folder
 from daybreak.services.ray.addresses import client_port, doors_elsewhere, fixed_ports, port_names, second_ports
@@ -126,10 +126,11 @@ def _common(
     site = replace(site, tls=tls.text, tls_note=tls.note)
     gateway = find_gateway(spec, site)
     containers = {"images": found.engine.images, "running": found.running} if found else {}
+    passwords = passwords_of(spec, containers=found is not None)
     watching = find_monitoring(spec, paths.root, serve_config=site.serve_config, **containers)
     return replace(
         site,
-        secrets=ensure_secrets(paths.secrets, (*SECRETS, *wanted_databases(spec)), keep=not only_look),
+        secrets=ensure_secrets(paths.secrets, (*SECRETS, *passwords), keep=not only_look),
         own_modules=_own_modules(spec.warm.modules, base),
         cpus=machine().cpus,
         gateway=gateway.program,

@@ -30,6 +30,7 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za
 Flag = Annotated[bool, Field(strict=True)]
 Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
 DatabaseName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+ExtensionName = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
 # What may stand before a colon is a named volume, or a folder that begins with a dot or a slash.
 VOLUME_PATTERN = r"^([a-z0-9][a-z0-9_.-]*|\.{1,2}(/[^:]*)?|/[^:]*):/[^:]+(:ro)?$"
 Volume = Annotated[str, Field(pattern=VOLUME_PATTERN)]
@@ -184,6 +185,9 @@ class Postgres(Server):
     """A PostgreSQL server in the cluster's state folder, or in a container."""
 
     database: DatabaseName = Field(default="daybreak", description="Name of the database.")
+    extensions: list[ExtensionName] = Field(
+        default_factory=list, description="Extensions of the database, also those that only a superuser may create."
+    )
     settings: dict[str, Setting] = Field(default_factory=dict, description="postgresql.conf settings.")
     image: Image = Field(default="postgres:15", description="Image of its container.")
 

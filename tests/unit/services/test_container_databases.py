@@ -102,20 +102,29 @@ def test_mysql_has_one_protocol_on_the_machines_own_network() -> None:
 
 
 def test_no_argument_holds_the_password_that_is_set(tmp_path: Path) -> None:
-    """With a psql that notes its words, and what it is told to do; the first one refuses the old password."""
+    """With a psql that notes its words, and what it is told to do; nothing is set up yet."""
     psql = tmp_path / "psql"
-    psql.write_text(
-        '#!/bin/sh\nprintf "%s\\n" "$*" >>"$NOTED"\n'
-        'case "$*" in *"select 1 from"*) echo 1 ;; *"select 1"*) exit 2 ;; *) cat >>"$NOTED" ;; esac\n'
-    )
+    psql.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >>"$NOTED"\ncase "$*" in *" -c "*) ;; *) cat >>"$NOTED" ;; esac\n')
     psql.chmod(0o755)
     secret, noted = tmp_path / "password", tmp_path / "noted"
     secret.write_text("it's-secret")
-    words = ("/bin/sh", "-c", POSTGRES_READY, "postgres", "daybreak", "shop", str(secret), "127.0.0.1", "5432")
+    words = ("/bin/sh", "-c", POSTGRES_READY, "postgres", "shop", "vector", str(secret), "127.0.0.1", "5432")
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTED": str(noted)}
     assert subprocess.run(words, env=env, check=False, timeout=10).returncode == 1
-    assert "secret" not in noted.read_text().replace(str(secret), "")
-    assert "alter role :\"role\" password :'password';" in noted.read_text()
+    said = noted.read_text()
+    assert "secret" not in said.replace(str(secret), "")
+    assert "ALTER ROLE daybreak PASSWORD :'password';\nALTER ROLE daybreak_admin PASSWORD NULL;" in said
+    assert 'CREATE EXTENSION IF NOT EXISTS "vector"' in said
+
+
+def test_root_of_mysql_comes_over_no_port() -> None:
+    assert database("mysql").env["MYSQL_ROOT_HOST"] == "localhost"
+
+
+def test_the_image_s_superuser_is_not_the_user_of_programs() -> None:
+    env = database("postgres").env
+    assert env["POSTGRES_USER"] == "daybreak_admin"
+    assert database("postgres", extensions=["vector"]).env["DAYBREAK_SETUP"] != env["DAYBREAK_SETUP"]
 
 
 @pytest.mark.parametrize(

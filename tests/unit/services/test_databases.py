@@ -15,11 +15,11 @@ from daybreak.services.site import PostgresServer, RedisServer
 from daybreak.spec.model import Spec
 from tests.unit.services.shop import shop
 
-PASSWORD, REDIS_PASSWORD = "a1" * 32, "b2" * 32
+PASSWORD, REDIS_PASSWORD, ADMINS = "a1" * 32, "b2" * 32, "c3" * 32
 
 SITE = shop(
     ports={"postgres": 20432, "redis": 20379},
-    secrets={"postgres": PASSWORD, "redis": REDIS_PASSWORD},
+    secrets={"postgres": PASSWORD, "postgres-admin": ADMINS, "redis": REDIS_PASSWORD},
     postgres=PostgresServer("/pg/bin", "18.4", "test"),
     redis=RedisServer("/bin/valkey-server", "9.1.2", "test", "valkey"),
 )
@@ -83,7 +83,7 @@ def test_urls_are_secrets_whose_files_hold_the_passwords() -> None:
 
 
 def test_a_password_with_marks_is_escaped_in_the_url() -> None:
-    site = replace(SITE, secrets={"postgres": "a/b@c", "redis": "x:y"})
+    site = replace(SITE, secrets={**SITE.secrets, "postgres": "a/b@c", "redis": "x:y"})
     files = connection_files(spec(), site)
     assert "daybreak:a%2Fb%40c@127" in files["database-url"]
     assert ":x%3Ay@127" in files["redis-url"]
@@ -139,7 +139,7 @@ def test_another_database_or_password_is_another_setup_and_replaces_the_server()
     first = postgres(spec(), SITE)
     changes = [
         postgres(spec(postgres={"database": "other"}), SITE),
-        postgres(spec(), replace(SITE, secrets={"postgres": "new", "redis": ""})),
+        postgres(spec(), replace(SITE, secrets={**SITE.secrets, "postgres": "new"})),
     ]
     for changed in changes:
         assert changed.fingerprint() != first.fingerprint()

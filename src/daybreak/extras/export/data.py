@@ -10,7 +10,8 @@ from daybreak.extras.export.target import Target, site_outside
 from daybreak.names import NEO4J, POSTGRES
 from daybreak.services.databases.connections import wanted_databases
 from daybreak.services.databases.containers import DATA, NEO4J_HTTP, database_container
-from daybreak.services.service import Container, Service
+from daybreak.services.databases.roles import IN_A_CONTAINER
+from daybreak.services.service import ConfigFile, Container, Service
 from daybreak.spec.model import Spec
 
 COMMENT = "Its data is in a volume: it outlives the container."
@@ -18,6 +19,8 @@ COMMENT = "Its data is in a volume: it outlives the container."
 # the password stands in front of it.
 NEO4J_ENTRYPOINT = ("tini", "-g", "--", "/startup/docker-entrypoint.sh")
 NEO4J_HEALTH = ("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{NEO4J_HTTP}")
+# What the image runs once, when it makes the data: the user that programs are is no superuser.
+POSTGRES_INIT = "/docker-entrypoint-initdb.d/daybreak.sh"
 
 
 def services(spec: Spec, target: Target) -> list[Service]:
@@ -45,5 +48,13 @@ def _adapted(spec: Spec, service: Service) -> Service:
         container = replace(container, entrypoint=NEO4J_ENTRYPOINT, health=NEO4J_HEALTH)
     if service.name == POSTGRES:
         # An exported cluster has its data at the volume's top: elsewhere the server would find none, and begin anew.
-        service = replace(service, env={**service.env, "PGDATA": DATA[POSTGRES]})
+        env = {**service.env, "PGDATA": DATA[POSTGRES]}
+        service = replace(service, env=env, files=(ConfigFile(POSTGRES_INIT, _postgres_init(spec), 0o644),))
     return replace(service, container=container)
+
+
+def _postgres_init(spec: Spec) -> str:
+    assert spec.databases.postgres
+    extensions = " ".join(spec.databases.postgres.extensions)
+    told = f"database=$POSTGRES_DB extensions='{extensions}'\nexport PASSWORD=$POSTGRES_PASSWORD\n"
+    return f"# Run once, when the data is made.\n{told}{IN_A_CONTAINER}\nset_up\n"

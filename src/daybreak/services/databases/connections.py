@@ -11,23 +11,31 @@ from urllib.parse import quote
 from daybreak.hosts import LOOPBACK
 from daybreak.names import DATABASES, MYSQL, NEO4J, POSTGRES, REDIS
 from daybreak.services.container_site import address_of
+from daybreak.services.databases.roles import ADMIN, USER
 from daybreak.services.service import EnvValue, Joined, Secret
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 USUAL_PORTS = {POSTGRES: 5432, REDIS: 6379, MYSQL: 3306, NEO4J: 7687}
-USER = "daybreak"
 # Neo4j's community edition has this one user.
 NEO4J_USER = "neo4j"
 LOOPBACK_NAMES = "localhost,127.0.0.1,127.0.0.2,::1"
 # The files that hold addresses, so that containers have others than the machine.
 DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL = "database-url", "pgpass", "redis-url", "mysql-url"
+# The superuser's password, and how psql gets to it: for the user alone, where the server is a process.
+POSTGRES_ADMIN, PG_ADMIN_SERVICE = "postgres-admin", "postgres-admin.conf"
 WITH_ADDRESSES = frozenset((DATABASE_URL, PGPASS, REDIS_URL, MYSQL_URL))
 
 
 def wanted_databases(spec: Spec) -> list[str]:
     """The names of the databases that the spec asks for."""
     return [name for name in DATABASES if getattr(spec.databases, name)]
+
+
+def passwords_of(spec: Spec, *, containers: bool) -> list[str]:
+    """The names of the passwords that the databases need."""
+    admin = bool(spec.databases.postgres) and not containers
+    return [*wanted_databases(spec), *([POSTGRES_ADMIN] if admin else [])]
 
 
 def port_of(spec: Spec, site: Site, name: str) -> int:
@@ -83,6 +91,8 @@ def connection_files(spec: Spec, site: Site) -> dict[str, str]:
         host, port = host_and_port(spec, site, POSTGRES)
         files[DATABASE_URL] = _url("postgresql", USER, site.secrets[POSTGRES], host, port, databases.postgres.database)
         files[PGPASS] = f"*:{port}:*:{USER}:{_in_pgpass(site.secrets[POSTGRES])}\n"
+        if site.engine is None:
+            files[PG_ADMIN_SERVICE] = _admin_service(site, port, databases.postgres.database)
     if databases.redis:
         files[REDIS_URL] = _url("redis", "", site.secrets[REDIS], *host_and_port(spec, site, REDIS), "0")
     if databases.mysql:
@@ -93,6 +103,18 @@ def connection_files(spec: Spec, site: Site) -> dict[str, str]:
 
 def _secret(site: Site, name: str) -> Secret:
     return Secret(f"{site.secrets_folder}/{name}")
+
+
+def _admin_service(site: Site, port: int, database: str) -> str:
+    """A libpq service file: the superuser is there over the socket only."""
+    facts = {
+        "host": site.runtime,
+        "port": port,
+        "user": ADMIN,
+        "password": site.secrets[POSTGRES_ADMIN],
+        "dbname": database,
+    }
+    return "[admin]\n" + "".join(f"{name}={value}\n" for name, value in facts.items())
 
 
 def _in_pgpass(password: str) -> str:

@@ -15,8 +15,9 @@ from daybreak.hosts import LOOPBACK
 from daybreak.names import MYSQL, NEO4J, POSTGRES, REDIS
 from daybreak.services.claims import of_database
 from daybreak.services.container_site import ROOM, SECRETS, address_of, engine_of, site_inside
-from daybreak.services.databases.connections import NEO4J_USER, USER, USUAL_PORTS, host_and_port, port_of
+from daybreak.services.databases.connections import NEO4J_USER, USUAL_PORTS, host_and_port, port_of
 from daybreak.services.databases.processes import merge_settings, setup_marker
+from daybreak.services.databases.roles import ADMIN, IN_A_CONTAINER, USER
 from daybreak.services.databases.texts import Setting, redis_text
 from daybreak.services.health import policy
 from daybreak.services.service import (
@@ -57,19 +58,20 @@ OWN_PORT = "write databases.{}.port instead"
 POSTGRES_FIXED = {"port": OWN_PORT.format(POSTGRES), "data_directory": OWN_PLACE, "listen_addresses": "is needed"}
 REDIS_FIXED = {"port": OWN_PORT.format(REDIS), "dir": OWN_PLACE, "requirepass": "REDIS_URL holds the password"}
 MYSQL_FIXED = {"port": OWN_PORT.format(MYSQL), "datadir": OWN_PLACE, "bind-address": "is needed"}
-# A password that was changed since the data was made, or a new database: both are set by who may, over the socket.
-# psql reads the password itself, since everybody on the machine may see a program's arguments.
-# $1 user, $2 database, $3 password's file, $4 host, $5 port.
-POSTGRES_READY = """
-PGPASSWORD=$(cat "$3") psql -h "$4" -p "$5" -U "$1" -d "$2" -Atqc 'select 1' && exit 0
-there=$(psql -U "$1" -d template1 -p "$5" -Atqc "select 1 from pg_database where datname = '$2'") || exit 1
-[ "$there" ] || psql -U "$1" -d template1 -p "$5" -qc "create database \\"$2\\"" || exit 1
-psql -XqU "$1" -d template1 -p "$5" -v role="$1" -v file="$3" <<'END'
-\\set password `cat :'file'`
-alter role :"role" password :'password';
-END
+# Where it cannot be reached as programs will reach it, whatever is missing is set up: the images only make a superuser.
+# $1 database, $2 its extensions, $3 password's file, $4 host, $5 port.
+POSTGRES_READY = (
+    """
+export PASSWORD=$(cat "$3") PGPORT=$5
+database=$1 extensions=$2
+"""
+    + IN_A_CONTAINER
+    + """
+PGPASSWORD=$PASSWORD is_set_up -h "$4" && exit 0
+set_up
 exit 1
 """
+)
 # The password comes through a pipe: it is in no configuration file of the container, and no argument.
 # $1 the rest of the configuration, $2 password's file.
 REDIS_START = """\
@@ -93,9 +95,8 @@ def _postgres(spec: Spec, site: Site) -> Service:
     given = merge_settings(POSTGRES, {}, wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     own = {} if engine_of(site).network else {"listen_addresses": LOOPBACK, "port": port}
     secret = f"{SECRETS}/{POSTGRES}"
-    ready = CommandCheck(
-        ("/bin/sh", "-c", POSTGRES_READY, POSTGRES, USER, wanted.database, secret, LOOPBACK, str(port))
-    )
+    told = (wanted.database, " ".join(wanted.extensions), secret, LOOPBACK, str(port))
+    ready = CommandCheck(("/bin/sh", "-c", POSTGRES_READY, POSTGRES, *told))
     well = ("pg_isready", "-q", "-h", LOOPBACK, "-p", str(port), "-U", USER, "-d", wanted.database)
     return _server(
         spec,
@@ -104,12 +105,12 @@ def _postgres(spec: Spec, site: Site) -> Service:
         wanted,
         argv=("postgres", *_flags("-c", {"timezone": "UTC", "log_timezone": "UTC", **given, **own})),
         env={
-            "POSTGRES_USER": USER,
+            "POSTGRES_USER": ADMIN,
             "POSTGRES_DB": wanted.database,
             "POSTGRES_PASSWORD_FILE": secret,
             "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --data-checksums",
             "PGDATA": PGDATA,
-            SETUP: setup_marker(wanted.database, site.secrets[POSTGRES]),
+            SETUP: setup_marker(wanted.database, site.secrets[POSTGRES], extensions=wanted.extensions),
         },
         gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", ready)),
         well=EngineHealthCheck(),
@@ -168,6 +169,8 @@ def _mysql(spec: Spec, site: Site) -> Service:
         argv=("mysqld", *(f"--{key}={_text(value)}" for key, value in {**default, **given, **own}.items())),
         env={
             "MYSQL_ROOT_PASSWORD_FILE": secret,
+            # Who may do everything comes over the socket: programs know the password.
+            "MYSQL_ROOT_HOST": "localhost",
             "MYSQL_DATABASE": wanted.database,
             "MYSQL_USER": USER,
             "MYSQL_PASSWORD_FILE": secret,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.hosts import LOOPBACK
 from daybreak.names import POSTGRES, REDIS
 from daybreak.services.claims import of_database
-from daybreak.services.databases.connections import USER
+from daybreak.services.databases.connections import POSTGRES_ADMIN
+from daybreak.services.databases.roles import ADMIN, USER
 from daybreak.services.databases.texts import (
     HBA,
     HEADER,
@@ -40,7 +41,7 @@ from daybreak.services.service import (
 )
 from daybreak.services.site import PostgresServer, Site
 from daybreak.services.socket_paths import require_short
-from daybreak.spec.model import Spec
+from daybreak.spec.model import Postgres, Spec
 
 BUILTIN_LOCALE_SINCE = (17,)
 TITLES_SINCE = (6, 2)
@@ -69,7 +70,9 @@ def postgres(spec: Spec, site: Site) -> Service:
     port, data = wanted.port or site.ports[POSTGRES], f"{site.data}/{POSTGRES}"
     require_short(f"{site.runtime}/.s.PGSQL.{port}.lock")
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
-    marker = setup_marker(wanted.database, site.secrets[POSTGRES])
+    marker = setup_marker(
+        wanted.database, site.secrets[POSTGRES], site.secrets[POSTGRES_ADMIN], extensions=wanted.extensions
+    )
     settings = merge_settings(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     ready = CommandCheck(
         (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
@@ -92,7 +95,7 @@ def postgres(spec: Spec, site: Site) -> Service:
             ConfigFile(config, f"{HEADER.format(POSTGRES)}# {marker}\n" + postgres_text(settings)),
             ConfigFile(hba, HEADER.format(POSTGRES) + HBA),
         ),
-        prepare=(_setup(site, server, wanted.database, marker),),
+        prepare=(_setup(site, server, wanted, marker),),
         exclusive=True,
         urls={POSTGRES: f"postgresql://{LOOPBACK}:{port}/{wanted.database}"},
     )
@@ -126,15 +129,17 @@ def redis(spec: Spec, site: Site) -> Service:
     )
 
 
-def _setup(site: Site, server: PostgresServer, database: str, marker: str) -> Prepare:
-    """Creates the data folder, the database and the password; see SETUP for its arguments."""
+def _setup(site: Site, server: PostgresServer, wanted: Postgres, marker: str) -> Prepare:
+    """Creates the data folder, roles with their passwords, the database and its extensions; see SETUP's arguments."""
     data = f"{site.data}/{POSTGRES}"
     locale = "--locale=C"
     if _release(server.version) >= BUILTIN_LOCALE_SINCE:
         # Knows the letters of all languages, and sorts the same on every machine, whatever its C library.
         locale += " --locale-provider=builtin --builtin-locale=C.UTF-8"
-    secret = f"{site.secrets_folder}/{POSTGRES}"
-    values = (server.folder, data, USER, database, secret, locale, marker, _owner(server.run_as))
+    users, admins = f"{site.secrets_folder}/{POSTGRES}", f"{site.secrets_folder}/{POSTGRES_ADMIN}"
+    roles = (ADMIN, admins, USER, users)
+    told = (wanted.database, " ".join(wanted.extensions), locale, marker, _owner(server.run_as))
+    values = (server.folder, data, *roles, *told)
     return Prepare("initdb", ("/bin/sh", "-c", SETUP, "initdb", *values, *server.run_as), f"{data}/{marker}")
 
 
@@ -142,8 +147,9 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def setup_marker(database: str, password: str) -> str:
-    digest = hashlib.sha256(f"{database}\0{password}".encode()).hexdigest()
+def setup_marker(database: str, *passwords: str, extensions: Sequence[str] = ()) -> str:
+    """A name that changes with what the setup does: also with its way to make roles, which is the second one."""
+    digest = hashlib.sha256("\0".join(("2", database, *passwords, *extensions)).encode()).hexdigest()
     return f"daybreak-setup-{digest[:16]}"
 
 

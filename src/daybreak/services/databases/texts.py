@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from daybreak.services.databases.roles import ADMIN, HAND_OVER, PENDING, ROLES
+
 Setting = str | int | float | bool
 Settings = Mapping[str, Setting | tuple[str, ...]]
 
 HEADER = "# Written at every start; what you change here is lost. Use databases.{}.settings in the spec.\n"
 
-HBA = """\
+HBA = f"""\
 local  all          all                scram-sha-256
+host   all          {ADMIN}  127.0.0.1/32  reject
 host   all          all  127.0.0.1/32  scram-sha-256
 local  replication  all                scram-sha-256
 """
@@ -61,41 +64,102 @@ exec "$@"
 """
 )
 
-# $1 programs' folder, $2 data folder, $3 user, $4 database, $5 password's file, $6 locale options, $7 marker,
-# $8 uid:gid that must own the data or nothing; then what to put in front of a command so that it does not run as root.
+# $1 programs' folder, $2 data folder, $3 superuser, $4 its password's file, $5 the user that programs are, $6 its
+# password's file, $7 database, $8 its extensions, $9 locale options, $10 marker, $11 uid:gid that must own the data or
+# nothing; then what to put in front of a command so that it does not run as root.
 # A new data folder is made under another name and renamed, complete and on disk: killed anywhere, it can be repeated.
 SETUP = (
     _RELEASE
     + r"""
 set -eu
 umask 077
-bin=$1 data=$2 user=$3 database=$4 password=$5 locale=$6 marker=$7 owner=$8
-shift 8
+bin=$1 data=$2 admin=$3 admins=$4 user=$5 password=$6 database=$7 extensions=$8 locale=$9
+shift 9
+marker=$1 owner=$2
+shift 2
 
 own() { [ -z "$owner" ] || chown "$owner" "$@"; }
+
+# What the database server says to the statements that come in, each ended by an empty line.
+alone() {
+  folder=$1 place=$2
+  shift 2
+  "$@" "$bin/postgres" --single -j -D "$folder" -c log_min_error_statement=panic "$place" 2>&1
+}
+
+secret_in() { sed "s/'/''/g;1q" "$1"; }
 
 settle() {
   folder=$1
   shift
   release "$folder"
-  secret=
-  read -r secret < "$password" || [ -n "$secret" ]
-  create="CREATE DATABASE \"$database\";"
+  create="CREATE DATABASE \"$database\" OWNER \"$user\";"
   case $database in postgres | template1) create= ;; esac
   said=$(
     {
-      [ -z "$create" ] || printf '%s\n' "$create"
-      printf "ALTER ROLE \"%s\" PASSWORD '%s';\n" "$user" "$secret"
-      printf "SELECT 'found ' || datname FROM pg_database WHERE datname = '%s';\n" "$database"
-    } | "$@" "$bin/postgres" --single -D "$folder" -c log_min_error_statement=panic template1 2>&1
+      cat <<'END'
+@ROLES@
+END
+      [ -z "$create" ] || printf '%s\n\n' "$create"
+      printf "ALTER ROLE \"%s\" PASSWORD '%s';\n\n" "$user" "$(secret_in "$password")"
+      printf "ALTER ROLE \"%s\" PASSWORD '%s';\n\n" "$admin" "$(secret_in "$admins")"
+      printf "SELECT 'pending ' || datname FROM pg_database WHERE datallowconn AND NOT datistemplate
+        AND EXISTS (SELECT FROM pg_roles WHERE rolname = '@PENDING@');\n\n"
+      printf "SELECT 'found ' || datname FROM pg_database WHERE datname = '%s'
+        AND EXISTS (SELECT FROM pg_roles WHERE rolname = '%s' AND oid <> 10);\n\n" "$database" "$user"
+    } | alone "$folder" template1 "$@"
   ) || :
   case $said in
     *"\"found $database\""*) ;;
     *) printf '%s\n' "$said" >&2; return 1 ;;
   esac
+  printf '%s\n' "$said" | grep WARNING >&2 || :
+  pending=$(printf '%s\n' "$said" | sed -n 's/^.* = "pending \(.*\)"	(typeid.*$/\1/p')
+  [ -z "$pending" ] || hand_over "$folder" "$@"
+  [ -z "$extensions" ] || extend "$folder" "$@"
   rm -f "$folder"/daybreak-setup-*
   : > "$folder/$marker"
   own "$folder/$marker"
+}
+
+extend() {
+  folder=$1
+  shift
+  said=$(for name in $extensions; do
+    printf 'CREATE EXTENSION IF NOT EXISTS "%s" CASCADE;\n\n' "$name"
+    printf "SELECT 'found ' || extname FROM pg_extension WHERE extname = '%s';\n\n" "$name"
+  done | alone "$folder" "$database" "$@") || :
+  for name in $extensions; do
+    case $said in
+      *"\"found $name\""*) ;;
+      *) printf '%s\n' "$said" >&2; return 1 ;;
+    esac
+  done
+}
+
+# Once, for data that was made when the superuser had the name that programs use.
+hand_over() {
+  echo "handing the databases over to $user, who is no superuser any more" >&2
+  folder=$1
+  shift
+  printf '%s\n' "$pending" | {
+    while IFS= read -r name; do
+      said=$(
+        {
+          cat <<'END'
+@HAND_OVER@
+END
+          printf "SELECT 'now of ' || datdba::regrole FROM pg_database WHERE datname = current_database();\n\n"
+        } | alone "$folder" "$name" "$@"
+      ) || :
+      printf '%s\n' "$said" | grep WARNING >&2 || :
+      case $said in
+        *"\"now of $user\""*) ;;
+        *) printf '%s\n' "$said" >&2; exit 1 ;;
+      esac
+    done
+  } || return 1
+  printf 'DROP ROLE @PENDING@;\n\n' | alone "$folder" template1 "$@" > /dev/null || :
 }
 
 if [ -e "$data/PG_VERSION" ]; then
@@ -105,7 +169,7 @@ else
   new=$data.new.$$
   mkdir "$new"
   own "$new"
-  "$@" "$bin/initdb" -D "$new" -U "$user" --pwfile="$password" --auth=scram-sha-256 \
+  "$@" "$bin/initdb" -D "$new" -U "$admin" --pwfile="$admins" --auth=scram-sha-256 \
     --encoding=UTF8 $locale --data-checksums --no-sync
   echo "# Not read: daybreak writes its own. Use databases.postgres.settings in the spec." > "$new/postgresql.conf"
   settle "$new" "$@"
@@ -113,7 +177,9 @@ else
   [ ! -e "$data" ] || rmdir "$data"
   mv "$new" "$data"
 fi
-"""
+""".replace("@ROLES@", ROLES)
+    .replace("@HAND_OVER@", HAND_OVER)
+    .replace("@PENDING@", PENDING)
 )
 
 
