@@ -14,6 +14,7 @@ from daybreak.names import VERSIONS
 
 HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
 SHORTER = f"choose another place for sockets with {RUNTIME}=/short/path"
+ELSEWHERE = f"choose another state folder with {HOME}=/path"
 # Kernels hold the path of a Unix socket in 108 bytes, the last one being zero.
 LONGEST_SOCKET_PATH = 107
 
@@ -199,6 +200,7 @@ class ClusterPaths(_Kept, _Versions, _ShortLived):
         try:
             for folder in (self.root, self.records, self.logs, self.data, self.secrets):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _require_ours(folder)
             # A name of its own: a command and the keeper that it starts look at the same moment.
             probe = self.root / f".probe-{os.getpid()}"
             try:
@@ -219,6 +221,18 @@ class ClusterPaths(_Kept, _Versions, _ShortLived):
         else:
             _shared_folder(self.runtime.parent)
         _private_folder(self.runtime)
+
+
+def _require_ours(folder: Path) -> None:
+    """Who else could write there would decide what is run. In a shared $DAYBREAK_HOME others may have been first."""
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise PreflightError([f"{folder} belongs to user {found.st_uid}, not to you"], hint=ELSEWHERE)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PreflightError(
+            [f"others may write into {folder}, and could have code of theirs run as you"],
+            hint=f"see what is in there; then: chmod go-w {folder}",
+        )
 
 
 def _shared_folder(folder: Path) -> None:

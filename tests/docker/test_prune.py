@@ -134,10 +134,10 @@ def test_what_is_ours_and_unused_is_shown_and_then_deleted(
     found = docker.old(CommandEngine(60))
     assert docker.old(package) == found
     monkeypatch.setattr(engines, "find", lambda timeout_s: Halves(package, CommandEngine(timeout_s)))
-    prune(yes=True, as_json=False)
+    prune(yes=True, as_json=False, volumes=True)
     assert made.there() == before - GOES
     assert capsys.readouterr().err == "deleted 4\n"
-    prune(yes=True, as_json=False)
+    prune(yes=True, as_json=False, volumes=True)
     assert capsys.readouterr().err == "nothing of daybreak's is left in Docker\n"
 
 

@@ -122,3 +122,23 @@ def test_older_rays_are_told_their_sockets_names() -> None:
     head(spec, site)
     with pytest.raises(PreflightError):
         head(spec, replace(site, runtime="/" + "r" * 90))
+
+
+@pytest.mark.parametrize("name", ["", "data", "secrets"])
+def test_a_state_folder_that_others_can_write_to_is_refused(places: Path, name: str) -> None:
+    paths = ClusterPaths.of("it")
+    paths.ensure()
+    (paths.root / name).chmod(0o770)
+    with pytest.raises(PreflightError) as raised:
+        paths.ensure()
+    assert "others may write into" in raised.value.details()[0]
+    assert f"chmod go-w {paths.root / name}".rstrip("/") in (raised.value.hint or "")
+
+
+def test_a_state_folder_that_somebody_has_prepared_is_refused(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ClusterPaths.of("it")
+    paths.ensure()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PreflightError) as raised:
+        paths.ensure()
+    assert f"{paths.root} belongs to user {os.getuid()}, not to you" in raised.value.details()[0]

@@ -17,7 +17,7 @@ from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
 from daybreak.show.kept import kept_line
 from daybreak.show.pause import pause_line
-from daybreak.show.text import ago, plural
+from daybreak.show.text import ago, harmless, plural
 from daybreak.show.traffic import traffic_lines
 from daybreak.states import ClusterState, PageState, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot
@@ -76,7 +76,7 @@ def table(snapshot: Snapshot, now: float) -> list[str]:
         lines.append(f"{'page':<12} not served: {snapshot.page.reason}")
     lines += [f"{service:<12} {why}" for service, why in snapshot.absent.items()]
     lines += [f"{'note':<12} {text}" for text in snapshot.notes]
-    return lines
+    return [harmless(line) for line in lines]
 
 
 def _row(row: ServiceStatus, now: float) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDie
 from daybreak.keeper import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
+from daybreak.show.text import harmless
 from daybreak.spec import parse_seconds
 from daybreak.states import FINE, ClusterState, Health, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot
@@ -169,4 +170,4 @@ class _Line:
         if self._live:
             self._frame += 1
             mark = self.FRAMES[self._frame % len(self.FRAMES)]
-            print(f"\r\033[K{mark} waiting: {reason[:120]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{mark} waiting: {harmless(reason)[:120]}", end="", file=sys.stderr, flush=True)

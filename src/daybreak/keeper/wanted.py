@@ -115,7 +115,7 @@ class WantedState:
         return cls(**{**values, **read, "spec": read_spec(values["spec"])})
 
     def save(self, path: Path) -> None:
-        write_private(path, json.dumps(self.to_json(), indent=1))
+        write_private(path, json.dumps(self.to_json(), indent=1), durable=True)
 
     @classmethod
     def load(cls, path: Path) -> WantedState | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def _ensure(folder: Path, name: str) -> str:
         value = _read(path)
     except OSError as error:
         raise _unusable(path, error) from error
+    except UnicodeDecodeError:
+        value = "\0"
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise PreflightError(
+            [f"the secret's file {path} holds a second line, a control character or no text"],
+            hint="write a password of one line into it, or delete it to get a new one",
+        )
     if not value:
         raise PreflightError(
             [f"the secret's file {path} is empty"], hint="write the password into it, or delete it to get a new one"

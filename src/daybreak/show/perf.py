@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from daybreak.show.receipt import receipt_text
-from daybreak.show.text import ago, plural, seconds
+from daybreak.show.text import ago, harmless, plural, seconds
 from daybreak.timeline.chain import Link, Reached, critical_chain
 from daybreak.timeline.event import Event, Outcome
 from daybreak.timeline.phases import Ended, Phase, PhaseKind, phases
@@ -61,7 +61,7 @@ def history_table(runs: Sequence[Run], now: float) -> RenderableType:
             seconds(run.first_response_s),
             seconds(run.duration_s),
         )
-    below = [Text(f"run {run.id}: {run.error}") for run in runs if run.error]
+    below = [Text(harmless(f"run {run.id}: {run.error}")) for run in runs if run.error]
     below += [Text(f"run {run.id}: {receipt_text(run.receipt)}") for run in runs if run.receipt]
     return Group(table, Text(), *below) if below else table
 
@@ -124,7 +124,7 @@ def chain_report(run: Run, events: Sequence[Event]) -> RenderableType:
     links = critical_chain(events)
     parts: list[RenderableType] = [title]
     if run.error:
-        parts.append(Text(run.error))
+        parts.append(Text(harmless(run.error)))
     if run.receipt:
         parts.append(Text(receipt_text(run.receipt)))
     if links:

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from daybreak.show.text import seconds
+from daybreak.show.text import harmless, seconds
 from daybreak.states import BAD, FINE, ON_ITS_WAY, Health, ServiceState
 from daybreak.timeline.board import Board
 from daybreak.timeline.event import Event, Kind
@@ -56,7 +56,7 @@ class PlainProgress:
                 self._print(f"{event.at_s:7.2f} s  {event.service or '':<12} {text}")
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(harmless(text), file=self._stream, flush=True)
         self._last = time.monotonic()
 
 
@@ -136,9 +136,9 @@ class LiveProgress:
         for row in self._board.rows.values():
             moving = row.state in MOVING
             mark = Spinner("dots", style="cyan") if moving else Text(MARKS.get(row.state, "·"), style=_style(row))
-            table.add_row(mark, Text(row.name, style="bold"), Text(describe(row), style=_style(row)))
+            table.add_row(mark, Text(row.name, style="bold"), Text(harmless(describe(row)), style=_style(row)))
         elapsed = Text(f"{time.monotonic() - self._began:.1f} s", style="dim")
-        return Group(*(Text(note, style="yellow") for note in self._notes), table, elapsed)
+        return Group(*(Text(harmless(note), style="yellow") for note in self._notes), table, elapsed)
 
 
 def describe(row: ServiceStatus) -> str:

@@ -1,14 +1,19 @@
-"""How numbers are written for people. Pure; every report uses these and no other."""
+"""How numbers are written for people, and texts that others have written. Pure; every report uses these."""
 
 from __future__ import annotations
 
 import math
+import re
 import time
 
 ABSENT = "-"
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86400
+# Escape sequences of terminals: CSI, OSC, and the short ones.
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+# Everything else that would move, hide or turn around text: controls but the tab, and marks of direction.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def seconds(value_s: float | None) -> str:
@@ -59,3 +64,9 @@ def ago(wall: float, now: float) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def harmless(raw: str) -> str:
+    """A line without what a terminal would act on."""
+    # What a program overwrites with carriage returns (a progress bar) is shown as it ended.
+    return CONTROL.sub("\ufffd", ANSI.sub("", raw).rstrip("\r").rpartition("\r")[2])

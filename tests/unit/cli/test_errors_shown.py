@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import click
@@ -19,6 +20,8 @@ from daybreak.errors import (
     StepFailed,
 )
 from daybreak.keeper.error_json import error_from_json, error_to_json
+from daybreak.show.progress import PlainProgress
+from daybreak.timeline.event import Event, Kind
 
 SCREEN = 24
 WHOLE = [f"line {number}" for number in range(80)]
@@ -60,6 +63,18 @@ def test_the_order_is_reason_frames_what_runs_next_command(capsys: pytest.Captur
         "still running: postgres; not running: head, serve",
         "hint: daybreak logs serve; -v shows all lines",
     ]
+
+
+def test_what_programs_have_written_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ServiceDied("a\x1b[2Jb", service="serve", log="/l", tail=["c\x1b]0;x\x07d"], hint="e\x9bf")
+    error.aftermath = "g\x08h"
+    assert shown(error, capsys) == ["error: ab", "  cd", "g\ufffdh", "hint: e\ufffdf"]
+    stream = io.StringIO()
+    event = Event(Kind.FAILED, 0.0, 0.0, "serve", None, {"reason": "i\x1b[2Jj"})
+    for message in ({"note": "k\x1b[1ml"}, {"event": event.to_json()}):
+        PlainProgress(stream).message(message)
+    assert "\x1b" not in stream.getvalue()
+    assert "failed: ij" in stream.getvalue()
 
 
 def test_it_keeps_to_a_screen_and_unfolds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,3 +87,15 @@ def test_what_is_kept_for_a_way_back_is_told_with_what_it_takes() -> None:
     kept = KeptStatus(3, time.mktime((2026, 11, 29, 14, 5, 0, 0, 0, -1)), 612 * 2**20)
     lines = table(Snapshot("mine", ClusterState.READY, keeper_pid=1, services=(row,), kept=kept), 0.0)
     assert "kept         version 3 is kept until 14:05, 612.0 MiB: `daybreak rollback` returns to it" in lines
+
+
+def test_what_programs_have_written_moves_no_cursor() -> None:
+    """Neither from a service's reason and its last lines, nor from a deployment's message."""
+    evil = "\x1b]0;title\x07\x1b[2Jgone\x9b31m \u202e"
+    row = ServiceStatus("serve", "app", ServiceState.FAILED, reason=evil, tail=(evil,))
+    told = serving(1)
+    told["applications"][0]["deployments"][0]["message"] = evil
+    snapshot = Snapshot("mine", ClusterState.READY, keeper_pid=1, services=(row,), serving=told)
+    said = "\n".join(table(snapshot, 0.0))
+    assert said.count("gone\ufffd31m \ufffd") == 3
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)

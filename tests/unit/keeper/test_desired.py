@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from daybreak.keeper.request import Request
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.site import Site
+from daybreak.spec.model import Spec
 from tests.unit.services.test_serving import site
 
 SPEC = {"name": "shop", "serve": {"applications": [{"import": "app:main"}]}, "workers": {"count": 1}}
@@ -34,6 +36,13 @@ class Source:
 def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr(owner, "require", lambda *_: None)
     return Source()
+
+
+def test_what_is_wanted_outlives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(os, "fsync", seen.append)
+    WantedState(Spec.model_validate(SPEC), str(tmp_path)).save(tmp_path / "wanted.json")
+    assert seen
 
 
 def test_an_edit_of_the_source_replaces_no_head_but_with_up_and_restart(tmp_path: Path, source: Source) -> None:

@@ -75,6 +75,16 @@ def test_what_is_not_a_file_or_empty_is_refused(tmp_path: Path) -> None:
         assert words in caught.value.details()[0]
 
 
+@pytest.mark.parametrize("written", [b"one\ntwo\n", b"one\rtwo", b"tab\ttab", b"\x1b[2J", b"\xff", b"a\xc2\x85b"])
+def test_a_password_is_one_line_of_text(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "postgres").write_bytes(written)
+    with pytest.raises(PreflightError) as caught:
+        ensure_secrets(tmp_path, ["postgres"])
+    assert f"{tmp_path}/postgres holds a second line" in caught.value.details()[0]
+    (tmp_path / "postgres").write_text('it\'s \\ "mine" ü #1\n')
+    assert ensure_secrets(tmp_path, ["postgres"]) == {"postgres": 'it\'s \\ "mine" ü #1'}
+
+
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(PreflightError) as caught:
         ensure_secrets(tmp_path / "nowhere", ["token"])

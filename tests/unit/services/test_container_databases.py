@@ -12,7 +12,7 @@ import pytest
 from daybreak.errors import SpecError
 from daybreak.services.container_site import site_inside
 from daybreak.services.databases.connections import connection_env, connection_files
-from daybreak.services.databases.containers import POSTGRES_READY, database_container, neo4j_auth
+from daybreak.services.databases.containers import POSTGRES_READY, REDIS_START, database_container, neo4j_auth
 from daybreak.services.service import (
     EngineHealthCheck,
     MountKind,
@@ -119,6 +119,18 @@ def test_no_argument_holds_the_password_that_is_set(tmp_path: Path) -> None:
 
 def test_root_of_mysql_comes_over_no_port() -> None:
     assert database("mysql").env["MYSQL_ROOT_HOST"] == "localhost"
+
+
+def test_a_password_with_marks_is_one_word_to_redis(tmp_path: Path) -> None:
+    secret, noted = tmp_path / "password", tmp_path / "noted"
+    secret.write_text('a "b\\c #d$HOME')
+    for name, text in (("docker-entrypoint.sh", "#!/bin/sh\nexec cat\n"), ("redis-server", "")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    words = ("/bin/sh", "-c", REDIS_START, "redis", "/etc/redis.conf", str(secret))
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTED": str(noted)}
+    said = subprocess.run(words, env=env, check=True, timeout=10, capture_output=True, text=True).stdout
+    assert said == 'include /etc/redis.conf\nrequirepass "a \\"b\\\\c #d$HOME"\n'
 
 
 def test_the_image_s_superuser_is_not_the_user_of_programs() -> None:

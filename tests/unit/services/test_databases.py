@@ -89,6 +89,11 @@ def test_a_password_with_marks_is_escaped_in_the_url() -> None:
     assert ":x%3Ay@127" in files["redis-url"]
 
 
+def test_a_password_with_marks_is_one_word_in_redis_conf() -> None:
+    site = replace(SITE, secrets={**SITE.secrets, "redis": 'a "b\\c #d'})
+    assert 'requirepass "a \\"b\\\\c #d"\n' in text_of(redis(spec(), site), "redis.conf")
+
+
 def test_without_databases_there_is_nothing_to_connect_to() -> None:
     empty = Spec.model_validate({"name": "shop"})
     assert connection_env(empty, SITE) == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from daybreak.backends.process.exits import exit_reason, first_lost
 from daybreak.backends.process.freezing import Freezer
 from daybreak.backends.process.members import Scan, Scans, forks_of, is_alive
 from daybreak.backends.process.pidfd import wait_all
+from daybreak.backends.process.purging import purge
 from daybreak.backends.process.records import Records
 from daybreak.backends.process.starting import Starter, handle_of, kill_group
 from daybreak.backends.process.stopping import Stop
@@ -118,11 +118,11 @@ class ProcessBackend:
         return await self._starter.run(service, argv, timeout_s)
 
     async def purge(self, services: Sequence[str]) -> None:
-        """Delete the stored data of the named services; raises DaybreakError, and deletes nothing, where it is used."""
+        """Delete the stored data of the named services; raises DaybreakError where it is used, and deletes nothing, and
+        where not all of it can be deleted."""
         for name in services:
             await asyncio.to_thread(require_free, self._lock_of(name), name)
-        for name in services:
-            await asyncio.to_thread(shutil.rmtree, self._paths.data / name, True)
+        await asyncio.to_thread(purge, self._paths.data, services)
 
     @contextlib.asynccontextmanager
     async def _claimed(self, service: Service) -> AsyncIterator[tuple[int, ...]]:

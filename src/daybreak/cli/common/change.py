@@ -13,7 +13,7 @@ from daybreak.cli.common.receipt_listener import ReceiptListener
 from daybreak.errors import DaybreakError
 from daybreak.show.pause import pause_line
 from daybreak.show.progress import progress
-from daybreak.show.text import seconds
+from daybreak.show.text import harmless, seconds
 from daybreak.states import PageState
 
 R = TypeVar("R")
@@ -47,7 +47,7 @@ def follow(change: Callable[[api.OnMessage], api.Cluster], *, as_json: bool) -> 
     if pause:
         print(f"note: still paused, {pause_line(pause, time.time())}", file=sys.stderr)
     if page.state is PageState.FAILED:
-        print(f"the page is not served: {page.reason}", file=sys.stderr)
+        print(f"the page is not served: {harmless(page.reason)}", file=sys.stderr)
     return cluster
 
 

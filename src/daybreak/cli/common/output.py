@@ -8,6 +8,7 @@ import sys
 from typing import Any, TextIO
 
 from daybreak.errors import DaybreakError, UsageError
+from daybreak.show.text import harmless
 
 # Of details: with the reason above and what to do next below, less than a screen.
 MOST_LINES = 20
@@ -39,19 +40,19 @@ def print_error(error: DaybreakError, more: str = "") -> None:
     `more` is a further hint.
     """
     mark, end = ("\033[1;31m", "\033[0m") if styled() else ("", "")
-    print(f"{mark}error:{end} {error.message}", file=sys.stderr)
+    print(f"{mark}error:{end} {harmless(error.message)}", file=sys.stderr)
     lines = error.unfolded() if error.verbose else error.details()
     lines = [line for line in lines if line not in error.message]
     if not error.verbose and len(lines) > MOST_LINES:
         rest = ": -v shows all" if error.verbose is False else ""
         lines = [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} lines more{rest}"]
     for line in lines:
-        print(f"  {line}", file=sys.stderr)
+        print(f"  {harmless(line)}", file=sys.stderr)
     if error.aftermath:
-        print(error.aftermath, file=sys.stderr)
+        print(harmless(error.aftermath), file=sys.stderr)
     for hint in (_hint(error), more):
         if hint:
-            print(f"hint: {hint}", file=sys.stderr)
+            print(f"hint: {harmless(hint)}", file=sys.stderr)
 
 
 def _hint(error: DaybreakError) -> str:

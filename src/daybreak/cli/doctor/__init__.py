@@ -28,6 +28,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 @click.argument("diagnoses", nargs=-1, shell_complete=_complete)
 @options.spec
 @click.option("--prune", is_flag=True, help="Delete what of daybreak's is left in Docker, after showing it.")
+@click.option("--volumes", is_flag=True, help="With --prune: also delete volumes, the data of databases.")
 @options.yes
 @click.option("-v", "--verbose", is_flag=True, help="Show every diagnosis, also where nothing is wrong.")
 @options.as_json
@@ -38,6 +39,7 @@ def doctor(
     file: str | None,
     port_offset: int | None,
     prune: bool,
+    volumes: bool,
     yes: bool,
     verbose: bool,
     as_json: bool,
@@ -54,14 +56,17 @@ def doctor(
       daybreak doctor ports memory
       daybreak doctor --json | jq '.diagnoses[] | select(.severity == "error")'
       daybreak doctor --prune --yes
+      daybreak doctor --prune --volumes
     """
+    if volumes and not prune:
+        raise UsageError("--volumes goes with --prune", hint="daybreak doctor --prune --volumes")
     if not prune:
         return _diagnose(_choose(diagnoses), gather(app, name, file, port_offset), verbose=verbose, as_json=as_json)
     if diagnoses:
         raise UsageError("--prune makes no diagnoses", hint="leave out their names")
     from daybreak.cli.doctor.prune import prune as delete_leftovers
 
-    delete_leftovers(yes=yes, as_json=as_json)
+    delete_leftovers(yes=yes, as_json=as_json, volumes=volumes)
     return EXIT_OK
 
 

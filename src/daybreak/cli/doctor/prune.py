@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING
 
 from daybreak.cli.common.output import confirm, print_json
 from daybreak.errors import DaybreakError
+from daybreak.show.text import plural
 
 if TYPE_CHECKING:
     from daybreak.extras.doctor.engines import Engine, Leftover
 
 
-def prune(*, yes: bool, as_json: bool) -> None:
-    """Show what is left in Docker, ask, delete it."""
+def prune(*, yes: bool, as_json: bool, volumes: bool = False) -> None:
+    """Show what is left in Docker, ask, delete it: data of databases only with `volumes`."""
     from daybreak.extras.doctor import engines
     from daybreak.extras.doctor.diagnoses.docker import old
 
     engine = engines.find(engines.REMOVE_S)
     if engine is None:
         raise DaybreakError("Docker is not installed", hint="clusters run as processes; there is nothing to prune")
-    found = old(engine)
+    left = old(engine)
+    found = [one for one in left if volumes or one.kind != "volume"]
+    if len(left) > len(found) and not as_json:
+        kept = plural(len(left) - len(found), "volume")
+        print(f"not deleted without --volumes: {kept} with data", file=sys.stderr)
     if found and not as_json:
         print("\n".join(map(str, found)), flush=True)
     if found:
@@ -31,7 +36,7 @@ def prune(*, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"deleted": [asdict(left) for left in gone]})
     else:
-        print(f"deleted {len(gone)}" if found else "nothing of daybreak's is left in Docker", file=sys.stderr)
+        print(f"deleted {len(gone)}" if left else "nothing of daybreak's is left in Docker", file=sys.stderr)
     if refused:
         raise DaybreakError("; ".join(f"{left} was not deleted: {why}" for left, why in refused.items()))
 

@@ -18,7 +18,7 @@ from daybreak.docker.images.build import build as build_image
 from daybreak.docker.images.choice import Choice, choose
 from daybreak.docker.images.context import Context
 from daybreak.errors import UsageError
-from daybreak.show.text import plural, seconds
+from daybreak.show.text import harmless, plural, seconds
 from daybreak.spec import cluster_name, find_spec
 from daybreak.spec.load import LoadedSpec
 
@@ -105,7 +105,7 @@ def _what(choice: Choice) -> str:
 
 
 def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(harmless(line), file=sys.stderr, flush=True)
 
 
 def _summary(built: Built) -> str:

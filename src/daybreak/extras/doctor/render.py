@@ -9,7 +9,7 @@ from typing import Any
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.finding import Finding, Severity
 from daybreak.extras.doctor.runner import Result
-from daybreak.show.text import plural, seconds
+from daybreak.show.text import harmless, plural, seconds
 
 Style = Callable[[Severity, str], str]
 
@@ -29,11 +29,12 @@ def lines(case: Case, results: Sequence[Result], took_s: float, *, verbose: bool
 
 def _finding(result: Result, finding: Finding, width: int, style: Style) -> Iterator[str]:
     word = style(finding.severity, f"{finding.severity!s:<7}" if width else str(finding.severity))
-    yield f"{word}{' ' if width else ': '}{result.diagnosis.name:<{width}}{' ' if width else ': '}{finding.found}"
+    gap = " " if width else ": "
+    yield f"{word}{gap}{result.diagnosis.name:<{width}}{gap}{harmless(finding.found)}"
     for line in finding.lines:
-        yield f"  | {line}"
+        yield f"  | {harmless(line)}"
     if finding.why:
-        yield f"  why:  {finding.why}"
+        yield f"  why:  {harmless(finding.why)}"
     for number, line in enumerate(finding.mend):
         yield f"  {'mend:' if number == 0 else '     '} {line}"
 

@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from daybreak.backends.process.purging import DELETED
 from daybreak.errors import DaybreakError
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.followers import Followers
@@ -79,7 +80,7 @@ class Down:
 
     async def _purge(self) -> list[str]:
         """Delete the databases' data; returns whose. The cluster is nobody's from now on."""
-        names = [folder.name for folder in self.paths.data.iterdir()]
+        names = [folder.name for folder in self.paths.data.iterdir() if not folder.name.startswith(DELETED)]
         names += [name for name in self._stored_in_volumes() if name not in names]
         await self.backends.purge(names)
         NOBODY.save(self.paths)

@@ -74,10 +74,11 @@ exit 1
 )
 # The password comes through a pipe: it is in no configuration file of the container, and no argument.
 # $1 the rest of the configuration, $2 password's file.
-REDIS_START = """\
+REDIS_START = r"""
+password=$(sed 's/[\\"]/\\&/g' "$2")
 exec $(command -v docker-entrypoint.sh) redis-server - <<END
 include $1
-requirepass $(cat "$2")
+requirepass "$password"
 END
 """
 REDIS_HEALTH = f'[ "$(REDISCLI_AUTH=$(cat {SECRETS}/{REDIS}) redis-cli -p "$1" ping)" = PONG ]'

@@ -217,7 +217,7 @@ def redis_settings(port: int, data: str, socket: str, password: str, *, titles: 
         "port": port,
         "unixsocket": _quoted(socket),
         "unixsocketperm": 700,
-        "requirepass": password,
+        "requirepass": _quoted(password),
         "dir": _quoted(data),
         "appendonly": True,
         "appendfsync": "everysec",

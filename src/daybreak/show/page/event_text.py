@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from daybreak.show.progress import line
-from daybreak.show.text import ABSENT, seconds
+from daybreak.show.text import ABSENT, harmless, seconds
 from daybreak.states import Health, ServiceState
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.phases import number, text
 
 NO_TROUBLE = (Health.HEALTHY, ServiceState.UNKNOWN)
 MOST_CHARACTERS = 4000
-# Escape sequences of terminals: CSI, OSC, and the short ones.
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
-# Everything else that would move, hide or turn around text: controls but the tab, and marks of direction.
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def harmless(raw: str) -> str:
-    """A line without what a terminal would act on."""
-    # What a program overwrites with carriage returns (a progress bar) is shown as it ended.
-    return CONTROL.sub("\ufffd", ANSI.sub("", raw).rstrip("\r").rpartition("\r")[2])
 
 
 def clean(raw: str) -> str:

@@ -15,7 +15,7 @@ from daybreak.show.logs.history import History
 from daybreak.show.logs.merged import merged
 from daybreak.show.logs.selection import Once, Parting, Selection, misleads
 from daybreak.show.logs.sources import Sources
-from daybreak.show.page.event_text import harmless
+from daybreak.show.text import harmless
 from daybreak.timeline.stops import was_asked_to_stop
 
 LAST_LINES = 200

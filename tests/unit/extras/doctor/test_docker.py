@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,22 @@ def test_what_a_cluster_in_another_home_has_is_kept(tmp_path: Path) -> None:
     assert docker.old(engine) == []
     (tmp_path / "other/visits").rmdir()
     assert docker.old(engine) == [Leftover("volume", ("visits-theirs",), "visits")]
+    (tmp_path / "other").rmdir()
+    assert docker.old(engine) == [], "not mounted, or another machine's: nobody can tell"
+
+
+def test_what_another_account_has_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = {"daybreak.cluster": "visits", "daybreak.root": str(tmp_path / "visits")}
+    engine = Listing({**{kind: [] for kind in LISTED}, "volume": [{"Name": "visits-theirs", "Labels": labels}]})
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    assert docker.old(engine) == []
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "lstat", refuse)
+    assert docker.old(engine) == []
 
 
 def test_the_engine_its_driver_and_what_takes_its_disk(make_case: MakeCase, fake: Fake) -> None:
@@ -169,7 +186,7 @@ def test_what_is_left_leaves_out_what_is_used_and_data_of_clusters_that_are_stil
 def test_prune_shows_asks_and_deletes(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = fake()
     (tmp_path / "home/kept").mkdir(parents=True)
-    prune(yes=True, as_json=False)
+    prune(yes=True, as_json=False, volumes=True)
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "container visits-head of cluster visits",
@@ -224,8 +241,16 @@ def test_what_the_engine_keeps_is_told_and_the_rest_goes(fake: Fake, monkeypatch
     asked = fake()
     monkeypatch.setattr(engines, "find", Refusing)
     with pytest.raises(DaybreakError, match=r"image daybreak-visits:old .* was not deleted: in use"):
-        prune(yes=True, as_json=False)
+        prune(yes=True, as_json=False, volumes=True)
     assert "volume rm visits-data" in asked.read_text()
+
+
+def test_data_goes_only_where_that_is_said(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = fake()
+    (tmp_path / "home/kept").mkdir(parents=True)
+    prune(yes=True, as_json=False)
+    assert capsys.readouterr().err == "not deleted without --volumes: 1 volume with data\ndeleted 3\n"
+    assert "volume rm" not in asked.read_text()
 
 
 class Refusing(CommandEngine):

@@ -195,7 +195,7 @@ def test_secrets_are_files_and_nothing_else() -> None:
     assert environment["PGHOST"] == "postgres"
     assert environment["PGPASSFILE"] == "/run/secrets/pgpass"
     assert found["services"]["postgres"]["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/daybreak/secrets/postgres"
-    assert 'requirepass $$(cat "$$2")' in found["services"]["redis"]["command"][2]
+    assert 'requirepass "$$password"' in found["services"]["redis"]["command"][2]
 
 
 def test_what_the_secrets_hold_that_follow_from_passwords() -> None:

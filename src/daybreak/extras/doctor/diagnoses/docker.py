@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -42,14 +43,25 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def old(engine: Engine) -> list[Leftover]:
-    """What `--prune` deletes. A cluster is known where it has a state folder; `down` ends what such a one has."""
+    """What `--prune` may delete. A cluster is known where it has a state folder; `down` ends what such a one has."""
     return unused(engine, _is_known)
 
 
 def _is_known(labels: Mapping[str, str]) -> bool:
-    """Has the cluster its state folder? It may be in another $DAYBREAK_HOME."""
+    """Has the cluster its state folder? It may be in another $DAYBREAK_HOME.
+
+    Where it cannot be seen from here it may well have: in a folder of another account, or of another machine or
+    container that uses the same engine, or one that is not mounted now.
+    """
     root = labels.get(ROOT)
-    return (Path(root) if root else state_root() / labels.get(CLUSTER, "")).exists()
+    folder = Path(root) if root else state_root() / labels.get(CLUSTER, "")
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return not os.access(folder.parent, os.R_OK | os.X_OK)
+    except OSError:
+        pass
+    return True
 
 
 def _disk_use(engine: Engine) -> str:
