@@ -51,8 +51,12 @@ def _receipts(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE runs ADD COLUMN receipt TEXT")  # JSON
 
 
+def _kinds(db: sqlite3.Connection) -> None:
+    db.execute("CREATE INDEX events_of_kind ON events (kind)")
+
+
 # A change of the schema is one more function at the end; a file's `user_version` is how many were applied to it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema, _ways, _receipts)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema, _ways, _receipts, _kinds)
 
 
 @dataclass(frozen=True)

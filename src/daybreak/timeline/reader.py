@@ -85,8 +85,11 @@ class Reader:
     def recent(self, limit: int, kinds: Collection[Kind] = tuple(Kind)) -> list[Event]:
         """The last `limit` events of these kinds, in and outside of runs, in the order they happened."""
         places = ", ".join("?" * len(kinds))
+        # One kind may be rare, and has an index. Of several the last ones are soon found from the end; with the index
+        # (a `+` forbids it) all of them would be sorted.
+        which = "kind" if len(kinds) == 1 else "+kind"
         found = self._disk.query(
-            f"SELECT * FROM events WHERE kind IN ({places}) ORDER BY id DESC LIMIT ?",
+            f"SELECT * FROM events WHERE {which} IN ({places}) ORDER BY id DESC LIMIT ?",
             (*map(str, kinds), max(limit, 0)),
         )
         joined = self._joined(found[::-1], [event for event in self._unwritten() if event.kind in kinds])
@@ -101,7 +104,7 @@ class Reader:
             return None
         places = ", ".join("?" * len(kinds))
         found = self._disk.query(
-            f"SELECT * FROM events WHERE id > ? AND kind IN ({places}) ORDER BY id LIMIT ?",
+            f"SELECT * FROM events WHERE id > ? AND +kind IN ({places}) ORDER BY id LIMIT ?",
             (mark.id, *map(str, kinds), limit),
         )
         last = Mark(found[-1]["id"], found[-1]["wall"]) if found else mark

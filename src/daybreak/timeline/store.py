@@ -13,6 +13,7 @@ from daybreak.timeline.event import Event, Outcome, RunKind
 from daybreak.timeline.pending import Pending, Write
 from daybreak.timeline.reader import Reader
 from daybreak.timeline.receipt import Receipt
+from daybreak.timeline.retention import EVERY, USUAL, Limits, prune
 
 
 class Store(Reader):
@@ -24,8 +25,10 @@ class Store(Reader):
 
     read_only = False
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, limits: Limits = USUAL) -> None:
         super().__init__(path)
+        self._limits = limits
+        self._added = 0
         self._pending = Pending(self._disk)
         self._last_run = 0
 
@@ -58,6 +61,9 @@ class Store(Reader):
         """Record an event; False where it is kept in memory until the disk takes it."""
         service = None if event.service is None else rows.text(event.service)
         values = (event.run, str(event.kind), event.at_s, event.wall, service, rows.dump(event.data))
+        self._added += 1
+        if self._added % EVERY == 0:
+            self._prune()
         return self._pending.write(Write(rows.ADD_EVENT, values, event))
 
     def end_run(
@@ -109,6 +115,13 @@ class Store(Reader):
         except sqlite3.Error as error:
             self._disk.note(f"the history was cleared, but {self.path} could not be made smaller: {error}")
         return count
+
+    def _prune(self) -> None:
+        try:
+            if db := self._disk.connection():
+                prune(db, self._limits)
+        except (sqlite3.Error, OSError) as error:
+            self._disk.trouble(error)
 
     def _next_run(self, wall: float) -> int:
         found = self._disk.query("SELECT seq FROM sqlite_sequence WHERE name = 'runs'")

@@ -377,7 +377,7 @@ def test_a_file_without_write_permission_still_reads(path: Path) -> None:
 
 
 class Volume:
-    """A file system of 1 MiB that can be made read-only, filled and emptied."""
+    """A file system of 2 MiB that can be made read-only, filled and emptied."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -404,7 +404,7 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
         pytest.skip("mounting a small file system needs root")
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     done = subprocess.run(mount, check=False, capture_output=True)
     if done.returncode != 0:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
