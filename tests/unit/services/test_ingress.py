@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -71,6 +72,33 @@ async def started(folder: Path, binary: str, site: Site) -> AsyncIterator[tuple[
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def written(folder: Path, config: str) -> subprocess.CompletedProcess[str]:
+    """With a program in HAProxy's place that shows the configuration it was given."""
+    shows = folder / "shows"
+    shows.write_text('#!/bin/sh\ncat "$2"\n')
+    shows.chmod(0o700)
+    ray = replace(SITE.ray, haproxy=str(shows), python=sys.executable)
+    ports = {**WITH_HAPROXY.ports, "head.haproxy_stats": 8404, "head.haproxy_metrics": 9101}
+    (file,) = haproxy.files(SPEC, replace(WITH_HAPROXY, root=str(folder), ray=ray, ports=ports))
+    program, place = folder / "haproxy", folder / "haproxy.cfg"
+    program.write_text(file.text)
+    program.chmod(0o700)
+    place.write_text(config)
+    return subprocess.run([program, "-f", place], check=False, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("address", ["*:", ":", "0.0.0.0:", "[::]:", ":::", "ipv4@*:", "10.1.2.3:"])
+def test_its_pages_are_open_to_nobody_else_whatever_ray_writes(tmp_path: Path, address: str) -> None:
+    done = written(tmp_path, f"frontend stats\n    bind {address}8404 name x\n    bind *:8000\n    bind  *:84040\n")
+    assert done.stdout == "frontend stats\n    bind 127.0.0.1:8404 name x\n    bind *:8000\n    bind  *:84040\n"
+
+
+def test_where_that_cannot_be_seen_to_it_is_not_started(tmp_path: Path) -> None:
+    done = written(tmp_path, "frontend stats\n    bind :9101,[::]:9101\n")
+    assert done.returncode == 1
+    assert "its pages would be open to others: bind 127.0.0.1:9101,[::]:9101" in done.stderr
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:

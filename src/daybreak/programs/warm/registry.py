@@ -71,13 +71,22 @@ class Registry:
     def __init__(self, folder: str) -> None:
         self._ends = f"{folder}/{ENDS}"
         self._folder = f"{folder}/{FORKS}"
+        self._exits = f"{folder}/exit-"
         self.make_folder()
 
     def make_folder(self) -> None:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
 
     def add(self, pid: int, launcher: int, env: Dict[bytes, bytes]) -> None:
-        """Raises OSError where it cannot be written: nobody would find the fork then."""
+        """Raises OSError where it cannot be written: nobody would find the fork then.
+
+        An exit code that an earlier process of this number has left, with no template there to take it, goes: it would
+        be taken for this one's.
+        """
+        try:
+            os.unlink(f"{self._exits}{pid}")
+        except FileNotFoundError:
+            pass
         instance = env.get(MARKER, b"").decode("ascii", "replace")
         text = f"{started_ticks(pid)}\n{launcher}\n{started_ticks(launcher)}\n{instance}\n"
         with open(f"{self._folder}/{pid}", "wb", buffering=0, opener=_privately) as file:

@@ -50,7 +50,11 @@ for place, word in enumerate(arguments[:-1]):
         with open(arguments[place + 1]) as file:
             text = file.read()
         pinned = arguments[place + 1] + ".pinned"
-        text = re.sub(r"(?m)^(\\s*bind )\\*?:(?=(?:{ports})\\b)", r"\\g<1>{address}:", text)
+        # Whatever address a Ray writes there: nothing protects these pages but that nobody else reaches them.
+        text = re.sub(r"(?m)^(\\s*bind\\s+)\\S*?:(?=(?:{ports})\\b)", r"\\g<1>{address}:", text)
+        for line in re.findall(r"(?m)^\\s*bind\\s.*:(?:{ports})\\b.*$", text):
+            if "," in line.split()[1] or not line.split()[1].startswith("{address}:"):
+                sys.exit("not started: its pages would be open to others: " + line.strip())
         if {behind_gateway}:
             text = re.sub(r"(?m)^\\s*{lingering}$", "", text)
             text = re.sub(r"(?m)^frontend http_frontend$", r"\\g<0>\\n    {left}", text)

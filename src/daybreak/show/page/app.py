@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
-from daybreak.show.page import files
+from daybreak.show.page import files, peers
 from daybreak.show.page.access import Access
 from daybreak.show.page.api import Api
 from daybreak.show.page.guard import Guard
@@ -15,7 +18,9 @@ from daybreak.show.page.scraped import Scraped
 from daybreak.show.page.source import Address, Source
 
 
-def application(source: Source, hub: Hub, at: Address, access: Access) -> Starlette:
-    """The page as an ASGI application."""
+def application(
+    source: Source, hub: Hub, at: Address, access: Access, is_ours: Callable[[Scope], bool] = peers.is_ours
+) -> Starlette:
+    """The page as an ASGI application. `is_ours` tells whether a request comes from this account, or root."""
     routes = [*Html(source, access).routes(), *files.routes(), *Api(source, hub).routes(), *Scraped(source).routes()]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, at=at, access=access)])
+    return Starlette(routes=routes, middleware=[Middleware(Guard, at=at, access=access, is_ours=is_ours)])

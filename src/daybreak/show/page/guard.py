@@ -7,6 +7,7 @@ in the Host header), and by forms and scripts of other sites (seen in Origin and
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from daybreak.show.page.source import Address
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 # What answers without a token wherever the page listens: it shows no logs and no errors.
 OPEN = ("/metrics", "/healthz")
-# Which endpoints Ray has: for Prometheus, which has a token for nothing else.
+# Which endpoints Ray has: for Prometheus, which has a token for nothing else, and may run as anybody.
 DISCOVERY = "/sd/ray"
 LOGIN = "/login"
 STATIC = "/static/"
@@ -44,9 +45,10 @@ HEADERS = {
 class Guard:
     """An ASGI middleware around the page."""
 
-    def __init__(self, app: ASGIApp, *, at: Address, access: Access) -> None:
+    def __init__(self, app: ASGIApp, *, at: Address, access: Access, is_ours: Callable[[Scope], bool]) -> None:
         self._app = app
         self._access = access
+        self._is_ours = is_ours
         self._names = {*LOOPBACK_NAMES, at.listen.lower(), *(name.lower() for name in at.names)}
         self._public = not is_loopback(at.listen)
 
@@ -84,9 +86,11 @@ class Guard:
         path = request.url.path
         if path in (LOGIN, ICON) or path.startswith(STATIC) or (request.method in READING and path in OPEN):
             return None
-        if request.method in READING and not self._public:
+        if request.method in READING and not self._public and path == DISCOVERY:
             return None
         if self._access.authorised(request.headers, request.cookies):
+            return None
+        if request.method in READING and not self._public and self._is_ours(request.scope):
             return None
         if path == DISCOVERY and self._access.may_scrape(request.headers):
             return None

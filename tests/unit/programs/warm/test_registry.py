@@ -26,3 +26,10 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     (tmp_path / "ends").write_text("1 1\n" * registry.MOST_BYTES_OF_ENDS)
     pid = end(registry.Registry(str(tmp_path)), "exit 3")
     assert (tmp_path / "ends").read_text() == f"{pid} 3\n"
+
+
+def test_an_end_that_nobody_took_is_not_taken_for_that_of_the_next_of_its_number(tmp_path: Path) -> None:
+    left = tmp_path / f"exit-{os.getpid()}"
+    left.write_text("7")
+    registry.Registry(str(tmp_path)).add(os.getpid(), os.getppid(), {})
+    assert not left.exists()

@@ -162,7 +162,9 @@ class FakeSource:
             file.write(text)
 
 
-def page(source: FakeSource, *, listen: str = "127.0.0.1", names: tuple[str, ...] = ()) -> tuple[Starlette, Access]:
-    """The application over a fake source, and who may do what."""
+def page(
+    source: FakeSource, *, listen: str = "127.0.0.1", names: tuple[str, ...] = (), ours: bool = True
+) -> tuple[Starlette, Access]:
+    """The application over a fake source, and who may do what; `ours` is whether this account asks."""
     access = Access(TOKEN, PORT, SCRAPE_TOKEN)
-    return application(source, source.hub, Address(listen, PORT, names), access), access
+    return application(source, source.hub, Address(listen, PORT, names), access, lambda _: ours), access

@@ -164,3 +164,20 @@ def test_hosts_and_addresses() -> None:
     assert is_loopback("localhost")
     assert not is_loopback("0.0.0.0")
     assert not is_loopback("example.com")
+
+
+def test_other_accounts_of_this_machine_need_the_token(started: FakeSource) -> None:
+    app, access = page(started, ours=False)
+    other = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+    for path in ("/", "/api/status", "/api/runs"):
+        assert other.get(path).status_code == 401, path
+        assert other.get(path, headers={"Accept": "text/html"}).headers["location"] == "/login"
+        assert other.get(path, headers=BEARER).status_code == 200, path
+    for path in ("/metrics", "/healthz", "/sd/ray", "/login"):
+        assert other.get(path).status_code == 200, path
+    other.cookies.set(access.cookie, access.session())
+    assert other.get("/").status_code == 200
+
+
+def test_whoever_asks_over_a_public_address_needs_the_token(public: tuple[TestClient, Access]) -> None:
+    assert public[0].get("/api/status").status_code == 401, "also this account: whoever forwards it is one, too"
