@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--first", type=int, default=1, help="the number of the round to begin with")
     parser.add_argument("--only", action="append", default=[], choices=[subject.name for subject in SUBJECTS])
-    parser.add_argument("--port-offset", type=int, default=700)
+    parser.add_argument("--port-offset", type=int, default=5300)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so many")
     parser.add_argument("--out", type=Path, help="a file to which each round's line is added")
     options = parser.parse_args(arguments)

@@ -1,4 +1,7 @@
-"""One round: an operation is killed at its moment, then `up` must bring the cluster back, and `down` leave nothing."""
+"""One round: an operation is killed at its moment, then `up` must bring the cluster back, and `down` leave nothing.
+
+In every other round in which the keeper was killed the cluster is only looked at before that `up`, and heals by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from bench.killing.cluster import Cluster, Failed
 from bench.killing.kills import Kill, Subject
 
 WAITS_S = 0.002
+HEALS_S = 90.0
+LOOKS_S = 0.5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one round: `code` is the killed operation's exit code, `told` its last words, `healed` whether
-    the keeper that came next finished it by itself; `fault` is empty where all was as it must be."""
+    """What became of one round: `hit` says whether it was under way, `code` is the killed operation's exit
+    code, `told` its last words; `fault` is empty where all was as it must be."""
 
     kill: Kill
     at_s: float
@@ -65,6 +70,8 @@ def round_of(cluster: Cluster, kill: Kill, usual_s: float, tell: Callable[[str],
         code, told = ended.code, ended.last
         tell(f"   {code}: {told}")
         _judge(cluster, kill, code, told, hit=hit)
+        if kill.victim.keeper and kill.number % 2:
+            _heals(cluster, kill)
         cluster.run("up")
         cluster.require_serving()
         cluster.run("down")
@@ -72,6 +79,20 @@ def round_of(cluster: Cluster, kill: Kill, usual_s: float, tell: Callable[[str],
     except Failed as failed:
         return Outcome(kill, at_s, hit, code, told, str(failed))
     return Outcome(kill, at_s, hit, code, told)
+
+
+def _heals(cluster: Cluster, kill: Kill) -> None:
+    """Whoever only looks starts a keeper, and that one finishes what was begun, or finds that nothing was."""
+    deadline = time.monotonic() + HEALS_S
+    good = {"ready"} if kill.subject.running and not kill.subject.ends else {"ready", "stopped"}
+    while (state := cluster.status()["state"]) not in good:
+        if time.monotonic() > deadline:
+            raise Failed(f"without another command the cluster stays {state}")
+        time.sleep(LOOKS_S)
+    if state == "ready":
+        cluster.require_serving()
+    else:
+        cluster.require_nothing_left()
 
 
 def _judge(cluster: Cluster, kill: Kill, code: int, told: str, *, hit: bool) -> None:
