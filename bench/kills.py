@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         try:
             cluster.run("down", "--volumes", "--yes")
+            cluster.require_nothing_left()
             shutil.rmtree(folder, ignore_errors=True)
         except Failed as failed:
             _say(f"{folder} is kept: {failed}")
