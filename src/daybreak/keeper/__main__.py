@@ -92,9 +92,11 @@ def main() -> int:
     from daybreak.keeper.daemon import Keeper
     from daybreak.keeper.loop_errors import Sparing
     from daybreak.keeper.orphans import adopt, collect_all
+    from daybreak.keeper.runtime_cleanup import spare
 
     raise_open_files()
     adopt()
+    spared = spare(paths.runtime)
 
     with contextlib.suppress(OSError):
         os.write(imported, b".")
@@ -105,6 +107,7 @@ def main() -> int:
         await Keeper(paths).serve()
 
     asyncio.run(serve())
+    os.close(spared)
     collect_all()
     return 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daybreak.keeper import control
 from daybreak.keeper.control import Client, ControlServer
 
 
@@ -58,3 +60,35 @@ def test_a_socket_that_was_deleted_is_made_anew(tmp_path: Path, what: str) -> No
         assert not path.exists()
 
     asyncio.run(story())
+
+
+def test_a_client_that_does_not_read_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was stopped with Ctrl-Z: it gets only so much, and costs no more."""
+    monkeypatch.setattr(control, "MOST_UNREAD_BYTES", 100_000)
+
+    class Flood(Echo):
+        def __init__(self, request: dict[str, Any], client: Client) -> None:
+            super().__init__(request, client)
+            sent = 0
+            while not client.gone and sent < 10_000:
+                client.send({"note": "x" * 1000})
+                sent += 1
+            self.sent = sent
+            flooded.append(self)
+
+    flooded: list[Flood] = []
+
+    async def story() -> None:
+        server = ControlServer(tmp_path / "keeper.sock", Flood, lambda: None)
+        await server.start()
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "keeper.sock", limit=1)
+        writer.write(b'{"op": "watch"}\n')
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):
+                pass
+        writer.close()
+        await server.close()
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+    (flood,) = flooded
+    assert flood.sent < 5000

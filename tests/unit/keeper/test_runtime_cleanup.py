@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
-from daybreak.keeper.runtime_cleanup import clean_runtime
+import pytest
+
+from daybreak.keeper.runtime_cleanup import clean_runtime, spare
 
 
 def files(folder: Path) -> set[str]:
@@ -46,3 +50,15 @@ def test_the_newest_logs_stay_and_everything_else_goes(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_tidy(tmp_path: Path) -> None:
     clean_runtime(tmp_path / "nowhere", frozenset())
+
+
+def test_a_cleaner_of_tmp_leaves_the_folder_of_a_running_cluster_alone(tmp_path: Path) -> None:
+    """systemd-tmpfiles passes over folders that it cannot lock for itself alone."""
+    held, second = spare(tmp_path), spare(tmp_path)
+    cleaner = os.open(tmp_path, os.O_RDONLY)
+    os.close(second)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+    fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(cleaner)
