@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 from daybreak.errors import PreflightError
 
 PRIVATE = 0o600
+# What Ray's folders of a node begin with.
+SESSION = "session_"
 LOCK_TIMEOUT_S = 30.0
 LOCK_NAP_S = 0.02
 # No book is nearly as long.
@@ -132,6 +134,23 @@ def open_regular(path: str | Path, *, links: bool = False) -> int:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "no regular file", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_log(path: Path) -> int:
+    """A descriptor to read a log file. Raises OSError for what `open_regular` does, and for what lies elsewhere.
+
+    Links are followed, but not out of the folder of a node, `NODE/session_.../...`: a container may have put them
+    there, and would have any file of this machine shown. What counts is the file that was opened.
+    """
+    descriptor = open_regular(path, links=True)
+    node = next((folder.parent for folder in path.parents if folder.name.startswith(SESSION)), None)
+    try:
+        if node and not Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_relative_to(node.resolve()):
+            raise OSError(errno.ELOOP, "it leads out of its node's folder", str(path))
     except BaseException:
         os.close(descriptor)
         raise

@@ -125,7 +125,9 @@ async def _redis(check: RedisCheck) -> Verdict:
         return NotYet(f"{f'{check.host}:{check.port}' if check.host else 'the socket'} does not accept connections")
     try:
         if check.password:
-            writer.write(f"AUTH {Path(check.password.path).read_text().strip()}\r\n".encode())
+            password = Path(check.password.path).read_text().strip("\n").encode()
+            # Not as a line of words, which a password may hold several of.
+            writer.write(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(password), password))
             await reader.readline()
         writer.write(b"PING\r\n")
         line = (await reader.readline()).decode(errors="replace").strip()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daybreak.files import open_regular
+from daybreak.files import open_log
 from daybreak.programs.deploy import frames
 from daybreak.show.logs.alarm import alarms
 
@@ -41,7 +41,7 @@ def tail(path: Path, lines: int = 20, *, since_start: bool = False, offset: int 
     `since_start` leaves out what earlier instances have written, `offset` what stands before it (bytes).
     """
     try:
-        with open(open_regular(path, links=True), "rb") as file:
+        with open(open_log(path), "rb") as file:
             end = file.seek(0, os.SEEK_END)
             # A log that is shorter than it was has been begun anew.
             file.seek(max(0, end - MOST_BYTES, offset if offset <= end else 0))
@@ -77,8 +77,7 @@ def tail_of_all(
     found = tail(own, lines, since_start=True)
     for pattern in patterns:
         for name in sorted(glob.glob(pattern)):
-            path = os.path.realpath(name)
-            recent = tail(Path(path), 40, offset=(before or {}).get(path, 0))
+            recent = tail(Path(name), 40, offset=(before or {}).get(os.path.realpath(name), 0))
             found += [f"[{Path(name).name}] {line}" for line in [*filter(alarms, recent)][-3:]]
     return found[-2 * lines :]
 

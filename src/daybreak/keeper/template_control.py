@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import stat
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from daybreak.files import read_book, write_private
+from daybreak.files import open_regular, read_book, write_private
 from daybreak.keeper.background import Background
 from daybreak.keeper.template_orders import tell
 from daybreak.names import HEAD, HOLD_S, SERVE
@@ -28,6 +27,8 @@ from daybreak.timeline.recorder import Recorder
 # The first request may import more than the start did.
 LEARN_AFTER_S = 3.0
 MOST_LEARNED = 4000
+# Of what has been seen, or was started cold, since the last look.
+MOST_BYTES = 1024 * 1024
 DASHBOARD = (HEAD, "dashboard")
 # From here on the first response is a matter of one process after another: a processor is free for the dashboard.
 FREE_FROM = Stage.STARTING
@@ -159,9 +160,8 @@ def taken(path: Path) -> list[str]:
     moved = path.with_name(f"{path.name}.taken")
     try:
         path.rename(moved)
-        if not stat.S_ISREG(moved.lstat().st_mode):
-            return []
-        lines = moved.read_text(errors="replace").splitlines()
+        with open(open_regular(moved), "rb") as file:
+            lines = file.read(MOST_BYTES).decode(errors="replace").splitlines()
         moved.unlink()
     except OSError:
         return []

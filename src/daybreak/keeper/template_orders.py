@@ -17,6 +17,7 @@ ORDER_TIMEOUT_S = 30.0
 # What is new is tried first, in a fork that is thrown away.
 IMPORT_TIMEOUT_S = 300.0
 CONNECT_DEADLINE_S = 5.0
+MOST_BYTES = 4 * 1024 * 1024
 CONNECT_NAP_S = 0.01
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,10 @@ async def tell(folder: Path, order: str, *, wait: bool = False, **details: Any) 
                 writer.write(len(data).to_bytes(4, "little") + data)
                 await writer.drain()
                 kind = await reader.readexactly(1)
-                text = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "little"))
+                size = int.from_bytes(await reader.readexactly(4), "little")
+                if size > MOST_BYTES:  # a container may say anything
+                    raise OSError(f"an answer of {size} bytes")
+                text = await reader.readexactly(size)
             finally:
                 writer.close()
     except (OSError, TimeoutError, asyncio.IncompleteReadError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from daybreak.docker import labels
 from daybreak.docker.api import EngineClient
 from daybreak.errors import PreflightError
+from daybreak.files import write_private
 from daybreak.machine import images, subnets
 from daybreak.machine.machine import machine
 from daybreak.paths import ClusterPaths
@@ -148,9 +148,9 @@ def make_folders(paths: ClusterPaths, nodes: Iterable[str], *, shared: bool) -> 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o777 if shared else 0o700)
         if paths.learned.is_file():
-            copy = folder / LEARNED
-            shutil.copyfile(paths.learned, copy)
-            copy.chmod(0o644)
+            # A container may have put a link there, which is replaced, or a folder: then its template begins anew.
+            with contextlib.suppress(OSError):
+                write_private(folder / LEARNED, paths.learned.read_text(), 0o644)
 
 
 def _images(spec: Spec, known: images.Images) -> dict[str, Image]:

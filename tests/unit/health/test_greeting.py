@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from daybreak.backends.fake import FakeBackend
 from daybreak.health import checks
 from daybreak.health.checks import attempt
 from daybreak.health.verdict import NotYet, Ready, Verdict
-from daybreak.services.service import Check, EveryCheck, GreetingCheck, TcpCheck
+from daybreak.services.service import Check, EveryCheck, GreetingCheck, RedisCheck, Secret, TcpCheck
 from tests.helpers import Answer, serving
 from tests.unit.helpers import service
 
@@ -60,3 +61,19 @@ def test_of_several_checks_the_first_that_fails_says_why(monkeypatch: pytest.Mon
 
     assert asyncio.run(asked(greets, both)) == Ready()
     assert isinstance(asyncio.run(asked(hangs, both)), NotYet)
+
+
+def test_a_password_of_several_words_reaches_redis_as_one(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"#3\r\n"))
+        writer.write(b"+OK\r\n")
+        await reader.readline()
+        writer.write(b"+PONG\r\n")
+        writer.close()
+
+    (tmp_path / "redis").write_text('a "b #3\n')
+    secret = Secret(str(tmp_path / "redis"))
+    assert asyncio.run(asked(answer, lambda port: RedisCheck("", secret, "127.0.0.1", port))) == Ready()
+    assert heard == [b'*2\r\n$4\r\nAUTH\r\n$7\r\na "b #3\r\n']

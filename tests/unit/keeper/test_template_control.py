@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import marshal
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from daybreak.keeper.background import Background
-from daybreak.keeper.template_control import TemplateControl
+from daybreak.keeper.template_control import TemplateControl, taken
+from daybreak.keeper.template_orders import tell
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.timeline.event import Event, Kind
@@ -147,3 +149,29 @@ def test_what_waits_is_let_go_when_serve_itself_is_started_whatever_it_is_called
         return before, head.orders
 
     assert asyncio.run(story()) == ([], [{"order": "release", "but_last": True}])
+
+
+def test_what_a_container_writes_there_costs_no_memory_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "seen")
+    assert taken(tmp_path / "seen") == []
+    (tmp_path / "linked").symlink_to("/etc/passwd")
+    assert taken(tmp_path / "linked") == []
+    with (tmp_path / "fallbacks").open("wb") as file:
+        file.write(b"1 json\n")
+        file.truncate(1 << 40)
+    assert taken(tmp_path / "fallbacks")[0] == "1 json"
+
+    async def promise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"J" + (2**32 - 1).to_bytes(4, "little"))
+        while await reader.read(1000):
+            pass  # until it hangs up
+        writer.close()
+
+    async def asked() -> object:
+        server = await asyncio.start_unix_server(promise, str(tmp_path / "template.socket"))
+        try:
+            return await asyncio.wait_for(tell(tmp_path, "state"), 10)
+        finally:
+            server.close()
+
+    assert asyncio.run(asked()) is None

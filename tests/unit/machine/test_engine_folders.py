@@ -38,6 +38,25 @@ def test_each_node_has_a_folder_with_what_was_learned(tmp_path: Path, shared: bo
     assert paths.runtime.stat().st_mode & 0o777 == 0o700, "nobody else gets this far"
 
 
+def test_what_a_container_has_put_in_its_place_is_neither_written_nor_opened_to_others(tmp_path: Path) -> None:
+    paths = ClusterPaths("a", tmp_path / "root", tmp_path / "run" / "0123")
+    paths.runtime.parent.mkdir()
+    paths.ensure()
+    paths.learned.parent.mkdir()
+    paths.learned.write_text("{}")
+    for node in ("head", "worker-1"):
+        paths.ray_temp(node).mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("of the host")
+    victim.chmod(0o600)
+    (paths.ray_temp("head") / "learned.json").symlink_to(victim)
+    (paths.ray_temp("worker-1") / "learned.json").mkdir()
+    make_folders(paths, ["head", "worker-1"], shared=True)
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("of the host", 0o600)
+    assert (paths.ray_temp("head") / "learned.json").read_text() == "{}"
+    assert not (paths.ray_temp("head") / "learned.json").is_symlink()
+
+
 def test_two_state_folders_may_have_clusters_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAYBREAK_HOME", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from daybreak.files import open_regular
+from daybreak.files import open_log
 
 BLOCK_BYTES = 64 * 1024
 LONGEST_BYTES = 8 * 1024
@@ -65,7 +65,7 @@ class Lines:
 def read_block(path: Path, offset: int, size: int) -> bytes:
     """Bytes of a file; empty past its end, or where it is gone. Nothing stays open: there may be thousands."""
     try:
-        with open(open_regular(path, links=True), "rb", buffering=0) as file:
+        with open(open_log(path), "rb", buffering=0) as file:
             file.seek(offset)
             return file.read(size)
     except OSError:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from daybreak.files import read_book
+from daybreak.files import SESSION, read_book
 from daybreak.names import HEAD, SERVE, WORKERS
 from daybreak.paths import ClusterPaths
 from daybreak.show.logs.entry import Source
@@ -82,6 +82,8 @@ class Sources:
             for link in sorted(self._paths.runtime.glob(f"*{suffix}/session_latest/logs"))
             if link.parents[1].suffix == suffix
         }
+        # A container may lead its link anywhere.
+        latest = {node: logs for node, logs in latest.items() if self._is_session(logs)}
         current = latest[HEAD].parent.name if HEAD in latest else None
         for node, logs in latest.items():
             if earlier:
@@ -89,6 +91,10 @@ class Sources:
                 yield from ((node, folder) for folder in older)
             elif current is None or logs.parent.name == current:
                 yield node, logs
+
+    def _is_session(self, logs: Path) -> bool:
+        session = logs.parent
+        return session.name.startswith(SESSION) and session.parents[1] == self._paths.runtime.resolve()
 
     def _of_node(self, node: str, folder: Path) -> Iterator[Source]:
         for path in _files(folder / SERVE):

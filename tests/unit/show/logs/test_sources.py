@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.health.tail import tail, tail_of_all
 from daybreak.paths import ClusterPaths
 from daybreak.show.logs.history import older
+from daybreak.show.logs.lines import read_block
 from daybreak.show.logs.sources import Sources
 
 OLD, NEW = "session_2026-11-25_10-08-34_243806_9307", "session_2026-11-25_10-08-43_370671_10245"
@@ -134,3 +136,28 @@ def test_workers_that_share_the_heads_folder(paths: ClusterPaths) -> None:
     assert "workers/raylet.1.err" in labels(paths, "worker-1")
     assert "workers/raylet.1.out" in labels(paths, "workers", everything=True)
     assert "raylet.1" not in "".join(labels(paths, "head", everything=True))
+
+
+def test_no_link_of_a_container_shows_a_file_of_the_host(paths: ClusterPaths, tmp_path: Path) -> None:
+    """A link in the folder, the folder as a link, the session as a link."""
+    put(tmp_path / "secret" / "logs" / "shadow.err", "of the host\n")
+    logs = paths.ray_temp("head") / NEW / "logs"
+    (logs / "x.err").symlink_to(tmp_path / "secret/logs/shadow.err")
+    assert read_block(logs / "x.err", 0, 100) == b""
+    assert read_block(logs / "raylet.out", 0, 100) == b"x\n"
+    assert tail(logs / "x.err") == []
+    assert tail_of_all(tmp_path / "none", [f"{paths.ray_temp('head')}/session_latest/logs/*.err"]) == []
+    (paths.ray_temp("worker-1") / NEW).rename(tmp_path / "moved")
+    (paths.ray_temp("worker-1") / NEW).symlink_to(tmp_path / "secret")
+    assert read_block(paths.ray_temp("worker-1") / NEW / "logs" / "shadow.err", 0, 100) == b""
+    (paths.ray_temp("worker-1") / "session_latest").unlink()
+    (paths.ray_temp("worker-1") / "session_latest").symlink_to(tmp_path / "secret")
+    assert "worker-1/shadow.err" not in labels(paths, "worker-1", everything=True)
+    assert "worker-1" in Sources(paths).known(), "its own output is there"
+
+
+def test_links_among_the_services_own_logs_are_the_users(paths: ClusterPaths, tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere" / "session_x.log", "told\n")
+    (paths.logs / "api.log").unlink()
+    (paths.logs / "api.log").symlink_to(tmp_path / "elsewhere" / "session_x.log")
+    assert read_block(paths.logs / "api.log", 0, 100) == b"told\n"
