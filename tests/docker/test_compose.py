@@ -131,6 +131,11 @@ def test_the_databases_ask_for_their_passwords(engine: Client, cluster: Path, co
     assert "NOAUTH" in composer.run(cluster, "exec", "-T", "redis", "redis-cli", "get", "x")
     words = ("psql", "-h", "postgres", "-U", "daybreak", "-w", "-c", "select 1")
     assert "password" in composer.fails(cluster, "exec", "-T", "postgres", *words)
+    whose = (
+        "select rolsuper, datdba::regrole from pg_roles, pg_database where rolname = datname and datname = 'daybreak'"
+    )
+    asked = ("psql", "-U", "daybreak_admin", "-d", "daybreak", "-Atc", whose)
+    assert composer.run(cluster, "exec", "-T", "postgres", *asked).strip() == "f|daybreak"
     url = composer.run(cluster, "exec", "-T", "api", "sh", "/etc/daybreak/enter.sh", "printenv", "DATABASE_URL")
     assert url.strip() == (cluster / "secrets/database-url").read_text().strip()
 
