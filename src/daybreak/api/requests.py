@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daybreak.errors import Interrupted, KeeperError
+from daybreak.errors import Interrupted
 from daybreak.keeper import client, owner
 from daybreak.keeper.error_json import error_from_json
 from daybreak.paths import ClusterPaths
@@ -59,22 +59,13 @@ def request(paths: ClusterPaths, op: str, fields: dict[str, Any], on_message: On
         tell({"note": "the keeper went away while it was working: another one finishes what it had begun"})
         try:
             done = {} if op in REPEATED else _asked(paths, "finish", {}, tell)
-            # Asked for again it changes nothing where all is as it asks.
-            return _asked(paths, op, fields, tell) if again else _own(done)
+            if again or done.get("finished") != os.getpid():
+                # It changes nothing where all is as it asks, or nothing of it had begun.
+                return _asked(paths, op, fields, tell)
+            return done
         except client.KeeperGone as error:
             gone = error
     raise gone
-
-
-def _own(done: dict[str, Any]) -> dict[str, Any]:
-    """What another keeper has finished. Raises KeeperError where it was not begun for this command."""
-    if done.get("finished") == os.getpid():
-        return done
-    raise KeeperError(
-        "the keeper went away while it was working, and another one found nothing of this command to be finished: "
-        "either all of it was done, or nothing",
-        hint="`daybreak status` shows what runs",
-    )
 
 
 def _asked(paths: ClusterPaths, op: str, fields: dict[str, Any], tell: OnMessage) -> dict[str, Any]:

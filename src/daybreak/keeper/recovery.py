@@ -129,7 +129,7 @@ class Recovery:
         if keep and not isinstance(error, Interrupted):
             if now and await self._find_again(now.services, tried):
                 _add(error, STILL_SERVES)
-            desired.change(settled=True)
+            desired.change(settled=True, changed_for=None)
             return
         if before is None:
             desired.change(under_way=None)

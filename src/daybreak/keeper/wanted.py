@@ -68,6 +68,7 @@ class WantedState:
     `version` is the one that was last deployed with success, None where none was kept of it. `rolled_back` says that it
     is deployed from its own folder: it is what the spec's folder was when that was turned away from (a digest); None
     where the spec's folder is what is deployed.
+    `changed_for` is the pid of the command that this state was made for, which has succeeded where it is settled.
     `under_way` is what is being changed; where a keeper finds it there its predecessor was killed in the middle.
     `kept` is the generation before, where that is kept for a way back.
     """
@@ -85,6 +86,7 @@ class WantedState:
     version: int | None = None
     rolled_back: str | None = None
     under_way: UnderWay | None = None
+    changed_for: int | None = None
     kept: Kept | None = None
 
     @property

@@ -18,7 +18,7 @@ from daybreak.keeper.wanted import WantedState
 from daybreak.testing.clock import run
 from tests.unit.keeper.world import NEVER, World
 
-pytestmark = pytest.mark.usefixtures("threads_take_no_time")
+pytestmark = pytest.mark.usefixtures("threads_take_no_time", "killed_tasks_are_gone")
 LATER_S = daemon.FIRST_COMMAND_S + 30
 
 
@@ -217,5 +217,25 @@ def test_a_command_that_comes_first_is_what_is_wanted(tmp_path: Path) -> None:
         await world.ask("down")
         await asyncio.sleep(LATER_S)
         assert await world.running() == {}
+
+    run(story())
+
+
+def test_a_command_that_was_done_is_known_and_so_is_one_whose_keepers_are_killed_in_turn(tmp_path: Path) -> None:
+    async def story() -> None:
+        world = World(tmp_path)
+        await world.up(spec={"workers": 2}).answer()
+        await world.ask("apply", restart=True, keep_workers=True, pid=6)
+        world.keeper.close()
+        world.again()
+        await world.keeper.adopt()
+        assert (await world.ask("finish"))["finished"] == 6, "killed before it could tell"
+        world.backends.halts_at = "up of web-1"
+        await killed(world, BEGIN["restart"](world))
+        world.backends.halts_at = "up of web-2"
+        await killed(world, world.begin("finish"))
+        await asyncio.sleep(LATER_S)
+        assert (await world.ask("finish"))["finished"] == 7
+        assert set((await world.states()).values()) == {"ready"}
 
     run(story())

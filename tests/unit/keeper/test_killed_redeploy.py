@@ -13,7 +13,7 @@ from tests.unit.keeper.test_killed import LATER_S, killed
 from tests.unit.keeper.test_ways import FAILS, WORKS, Served, built
 from tests.unit.keeper.test_ways import chosen as chosen
 
-pytestmark = pytest.mark.usefixtures("threads_take_no_time")
+pytestmark = pytest.mark.usefixtures("threads_take_no_time", "killed_tasks_are_gone")
 
 
 class Again(Served):

@@ -71,6 +71,7 @@ class Apply:
 
     async def carry_out(self, operation: Operation, prepared: Prepared) -> dict[str, Any]:
         """What is prepared, for an operation that has its turn. Raises what it has failed with."""
+        prepared = replace(prepared, target=prepared.target.with_state(changed_for=operation.pid))
         files = await self._taken(operation, prepared)
         if prepared.steps.new_generation:
             done = await self.replacing(operation, prepared)

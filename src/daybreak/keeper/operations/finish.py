@@ -25,7 +25,7 @@ from daybreak.timeline.recorder import Recorder
 @dataclass
 class Finish:
     """Finishes it once. Whoever asks later is told what became of it: `finished` is the pid of the command that it was
-    begun for, None where nothing was under way, or nobody's."""
+    begun for, or of the last one that was done before; None where that is nobody's."""
 
     backends: Backends
     followers: Followers
@@ -34,7 +34,7 @@ class Finish:
     apply: Apply
     down: Down
     record: Recorder
-    _ended: DaybreakError | dict[str, Any] = field(default_factory=lambda: {"finished": None})
+    _ended: DaybreakError | dict[str, Any] = field(default_factory=dict)
 
     async def __call__(self, _: Request, operation: Operation) -> dict[str, Any]:
         async with self.runner.turn(operation):
@@ -48,9 +48,11 @@ class Finish:
                     raise
             if isinstance(self._ended, DaybreakError):
                 raise self._ended
-            return {**self._ended, "status": self.measured.snapshot().to_json()}
+            last = state.changed_for if state and state.settled else None
+            return {"finished": last, **self._ended, "status": self.measured.snapshot().to_json()}
 
     async def _finish(self, under_way: UnderWay, operation: Operation) -> dict[str, Any]:
+        operation.pid = under_way.pid  # where this keeper is killed as well, the next one knows for whom
         if under_way.errand is Errand.STOP:
             operation.kind = RunKind.STOP
             return await self.down.stop(Request("down"), operation)

@@ -75,7 +75,7 @@ class RestartService:
         except Exception as error:
             await self.recovery.go_back(operation, now, request.keep, error)
             raise
-        self.followers.desired.change(settled=True)
+        self.followers.desired.change(settled=True, changed_for=operation.pid)
         return {**done, "status": self.measured.snapshot().to_json()}
 
 

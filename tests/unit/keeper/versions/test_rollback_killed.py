@@ -13,7 +13,7 @@ from tests.unit.keeper.test_killed import LATER_S, killed
 from tests.unit.keeper.versions.test_rollback import FAILS, WORKS, Served, built
 from tests.unit.keeper.versions.test_rollback import world as world
 
-pytestmark = pytest.mark.usefixtures("threads_take_no_time")
+pytestmark = pytest.mark.usefixtures("threads_take_no_time", "killed_tasks_are_gone")
 
 
 async def cut_off(world: Served, operation: Operation, script: Script) -> None:
