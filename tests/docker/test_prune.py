@@ -124,7 +124,7 @@ def test_what_is_ours_and_unused_is_shown_and_then_deleted(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     before = made.there()
     with pytest.raises(UsageError, match="Delete all 4"):
-        prune(yes=False, as_json=False)  # nobody is there to be asked
+        prune(yes=False, as_json=False, volumes=True)  # nobody is there to be asked
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [kind for kind, *_ in shown] == ["container", "network", "volume", "image"]
     assert {name.removeprefix(f"{made.word}-").removesuffix(":latest") for _, name, *_ in shown} == GOES
