@@ -113,8 +113,7 @@ class Supervisor:
         works: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if handle.state is not State.COMPLETED:
             works.append(("watching for the end", partial(self._watch_end, service, handle)))
-        if service.health.check is not None:
-            works.append(("watching the health", partial(self._watch_health, service, handle)))
+        works.append(("watching the health", partial(self._watch_health, service, handle)))
         return [self._background.keep(f"{what} of {service.name}", work, service.name) for what, work in works]
 
     async def _watch_end(self, service: Service, handle: Handle) -> None:

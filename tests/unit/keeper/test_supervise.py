@@ -187,7 +187,7 @@ def test_what_goes_on_failing_is_replaced_after_its_retries_and_no_sooner() -> N
         return watched
 
     watched = run(story())
-    assert [replace for _, _, replace in watched.recovered] == [True]
+    assert [replaced for _, _, replaced in watched.recovered] == [True]
     assert [status for status, _ in health(watched)] == ["failing", "failing", "failing", "unhealthy"]
     assert health(watched)[-1] == ("unhealthy", "sick (3/3)")
 

@@ -36,16 +36,17 @@ async def first_lost(main: int, vital: Set[str], forks: Callable[[], Collection[
 async def _below(roots: Collection[int]) -> list[Process]:
     """The first levels of children; everything below, found among all processes, where the kernel lists no children."""
     try:
-        return [process for root in roots for process in _children(root, LEVELS)]
+        return [process for root in roots for process in below(root)]
     except FileNotFoundError:
         return await asyncio.to_thread(_all_below, roots)
 
 
-def _children(pid: int, levels: int) -> Iterator[Process]:
+def below(pid: int, levels: int = LEVELS) -> Iterator[Process]:
+    """The first levels of its children. Raises FileNotFoundError where the kernel does not list them."""
     for child in procfs.children(pid) if levels else ():
         if (process := procfs.read(child)) and not process.zombie:
             yield process
-            yield from _children(child, levels - 1)
+            yield from below(child, levels - 1)
 
 
 def _all_below(roots: Collection[int]) -> list[Process]:
