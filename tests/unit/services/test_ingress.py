@@ -19,7 +19,7 @@ from daybreak.services.ray.nodes import head
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from tests.haproxy import PROGRAMS
-from tests.helpers import free_ports
+from tests.helpers import free_ports, serving
 from tests.unit.services.test_databases import SITE
 
 SPEC = Spec.model_validate({"name": "shop", "serve": {"applications": [{"import_path": "app:main"}]}})
@@ -47,23 +47,34 @@ CONFIG = """
 defaults
     mode http
     timeout client 60s
+    timeout connect 5s
+    timeout server 60s
+    option redispatch 1
+    retry-on conn-failure
+    balance roundrobin
     # A comment on option idle-close-on-response.
     option idle-close-on-response
 frontend http_frontend
     bind 127.0.0.1:{port}
-    http-request return status 200
+    http-request return status 200 if {{ path / }}
+    default_backend app
+backend app
+    server dies 127.0.0.1:{dies}
+    server lives 127.0.0.1:{lives}
 """
 
 
 @contextlib.asynccontextmanager
-async def started(folder: Path, binary: str, site: Site) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
-    """What Ray starts as HAProxy; its port."""
+async def started(
+    folder: Path, binary: str, site: Site, replicas: tuple[int, int] = (1, 1)
+) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
+    """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
     (port,) = free_ports(1)
     ray = replace(site.ray, haproxy=binary, python=sys.executable)
     (file,) = haproxy.files(SPEC, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
-    config.write_text(CONFIG.format(port=port))
+    config.write_text(CONFIG.format(port=port, dies=replicas[0], lives=replicas[1]))
     program.chmod(0o700)
     process = await asyncio.create_subprocess_exec(program, "-db", "-f", config)
     try:
@@ -108,15 +119,50 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int
     return int(head.split()[1])
 
 
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """As soon as it listens."""
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.02)
+
+
+async def statuses(port: int, method: str) -> set[int]:
+    """Of some requests, each on a connection of its own."""
+    found = set()
+    for _ in range(4):
+        reader, writer = await connected(port)
+        writer.write(f"{method} /app HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        found.add(int((await reader.read()).split()[1]))
+        writer.close()
+    return found
+
+
+async def of_two_replicas_one_of_which_dies(folder: Path, binary: str, site: Site) -> dict[str, set[int]]:
+    """How requests end, by method, where one of two replicas ends with whatever it has begun."""
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async with (
+        serving(die) as dies,
+        serving(answer) as lives,
+        started(folder, binary, site, (dies, lives)) as (port, _),
+    ):
+        return {method: await statuses(port, method) for method in ("GET", "POST", "DELETE")}
+
+
 async def answered_after_it_was_replaced(folder: Path, binary: str, site: Site) -> bool:
     """Whether one that is to end takes another request on an idle connection."""
     async with started(folder, binary, site) as (port, process):
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                break
-            except OSError:
-                await asyncio.sleep(0.02)
+        reader, writer = await connected(port)
         assert await ask(reader, writer) == 200
         pinned = (folder / "haproxy.cfg.pinned").read_text()
         assert ("http_frontend\n    http-request reject if { stopping }" in pinned) == bool(site.gateway)
@@ -146,3 +192,16 @@ def test_one_that_was_replaced_keeps_no_idle_connection_of_the_gateway(
     site = replace(WITH_HAPROXY, gateway=gateway)
     answered = asyncio.run(asyncio.wait_for(answered_after_it_was_replaced(tmp_path, binary, site), 60))
     assert answered == (not gateway)
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_what_a_replica_has_begun_and_may_be_sent_twice_is_answered_by_another_one(tmp_path: Path, binary: str) -> None:
+    """Behind the gateway alone, which promises that; it would see an answer with status 500."""
+
+    def found(gateway: str) -> dict[str, set[int]]:
+        site = replace(WITH_HAPROXY, gateway=gateway)
+        return asyncio.run(asyncio.wait_for(of_two_replicas_one_of_which_dies(tmp_path, binary, site), 60))
+
+    assert found("/bin/haproxy") == {"GET": {200}, "POST": {200, 502}, "DELETE": {200}}
+    assert found("")["GET"] == {200, 502}

@@ -34,6 +34,10 @@ LINGERING = "option idle-close-on-response"
 # What was being answered when it was replaced keeps its connection: what comes next there is left to the gateway, which
 # sends it again on a new one.
 LEFT = "http-request reject if { stopping } { method GET HEAD OPTIONS }"
+# What a replica was answering dies with it, and the gateway would see no more of that than a status of 500. So what may
+# be sent twice goes to another replica from here. Ray itself sends again only what surely was not begun.
+RETRIES, RETRIES_MORE = "retry-on conn-failure", "retry-on conn-failure empty-response"
+ONCE = "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }"
 PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
 # cluster would be answered by another.
@@ -57,6 +61,8 @@ for place, word in enumerate(arguments[:-1]):
                 sys.exit("not started: its pages would be open to others: " + line.strip())
         if {behind_gateway}:
             text = re.sub(r"(?m)^\\s*{lingering}$", "", text)
+            text = re.sub(r"(?m)^(\\s*){retries}$", r"\\g<1>{retries_more}", text)
+            text = re.sub(r"(?m)^frontend (http|grpc)_frontend$", r"\\g<0>\\n    {once}", text)
             text = re.sub(r"(?m)^frontend http_frontend$", r"\\g<0>\\n    {left}", text)
         with open(pinned, "w") as file:
             file.write(text)
@@ -181,6 +187,9 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
         "address": pages_address(site),
         "lingering": LINGERING,
         "left": LEFT,
+        "retries": RETRIES,
+        "retries_more": RETRIES_MORE,
+        "once": ONCE,
         "behind_gateway": serving(spec, site).behind_gateway,
     }
     text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, **own)
