@@ -18,7 +18,7 @@ OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety 
 # Tests mostly wait: as many at a time as there are processors. What takes longest comes first.
 SIDE_BY_SIDE := -n $(shell nproc) --no-loadscope-reorder
 
-.PHONY: help setup setup-old setup-bench demo demo-down test test-new test-unit test-docker test-ray test-old libraries bench pictures check format clean
+.PHONY: help setup setup-old setup-bench demo demo-down test test-new test-unit test-docker test-ray test-old libraries bench chaos pictures check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,10 @@ bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side
 	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
+
+chaos: setup ## Kill and stop every part of a cluster under load; see docs/reliability.md (an hour; nothing else may run)
+	$(BIN)/python -m bench chaos
+	$(BIN)/python -m bench.table
 
 pictures: setup ## Make the pictures of the docs anew, with real clusters, a Chromium and a Prometheus
 	$(BIN)/python -m pictures

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import containers, endurance, restart, scale, startup, suite, work
+from bench import chaos, containers, endurance, restart, scale, startup, suite, work
 
 SUITES = {
     each.name: each
-    for each in (startup.SUITE, work.SUITE, scale.SUITE, restart.SUITE, endurance.SUITE, containers.SUITE)
+    for each in (startup.SUITE, work.SUITE, scale.SUITE, restart.SUITE, endurance.SUITE, containers.SUITE, chaos.SUITE)
 }
 
 

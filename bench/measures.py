@@ -55,6 +55,10 @@ ALL = (
     Measure("warm_up_s", "a warm `daybreak up`, until it returned"),
     Measure("warm_up_ratio", "first answer of the new code beside a warm `daybreak up`"),
     Measure("restarts_count", "restarts", more_is_better=True),
+    Measure("faults_count", "faults", more_is_better=True),
+    Measure("unhealed_count", "faults that did not heal", scatters=True),
+    Measure("lies_count", "times that status called unserved requests ready", scatters=True),
+    Measure("lost_count", "acknowledged writes lost", scatters=True),
     *(Measure(held.measure, f"growth, {held.title}", scatters=True) for held in HELD),
 )
 MEASURES = {measure.name: measure for measure in ALL}

@@ -1,7 +1,7 @@
-"""The tables of README.md and docs/performance.md, made from the results: no number in them is typed by hand.
+"""The tables of README.md, docs/performance.md and docs/reliability.md, made from the results: no number is typed.
 
 A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale,
-containers, restart, endurance, profile or goals, or promise for a sentence of restart's results.
+containers, restart, endurance, chaos, profile or goals, or promise for a sentence of restart's results.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path
 
 from bench import profile, render
 from bench.enduring.table import endurance
+from bench.faults.table import chaos
 from bench.machine import ROOT
 from bench.restarts.promise import promise
 from bench.results import Report, load
 
 RESULTS = ROOT / "bench" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "reliability.md")
 END = "<!-- /bench -->"
 PLACE = re.compile(r"<!-- bench:(?P<name>[a-z]+) -->\n(?P<table>.*?)" + re.escape(END), re.DOTALL)
 SUITES: dict[str, Callable[[Report], str]] = {
@@ -30,10 +31,11 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "containers": render.startup,
     "restart": render.restart,
     "endurance": endurance,
+    "chaos": chaos,
 }
 GOALS, PROMISE = "goals", "promise"
 # They take hours on a machine of their own: their places are there before their results are.
-LATE = {"restart": "Not measured yet.", "endurance": "Not measured yet.", PROMISE: ""}
+LATE = {"restart": "Not measured yet.", "endurance": "Not measured yet.", "chaos": "Not measured yet.", PROMISE: ""}
 PROFILE = "profile.json"
 
 

@@ -1,0 +1,72 @@
+"""What a fault has cost, from what was recorded while it happened. Pure; times are monotonic seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.faults.watch import READY, Said
+from bench.openloop.report import Report
+
+# Who waits for longer than this is not being served, whatever the end.
+SLOW_S = 5.0
+# A request that is due so near to an answer of status is made at the same moment.
+NEAR_S = 0.1
+# A request that takes so long is not yet served as before.
+LATE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault. Seconds count from its begin, `healthy_s` from its end (for SIGSTOP from SIGCONT on).
+
+    `shown_s`: when status first said something else than ready; None where it never did. `lies_count`: how often it
+    said ready though a request made at that moment failed, or was not answered within SLOW_S; the last time after
+    `lied_s`. `lost`: acknowledged writes that were gone, by database; None where that cannot be known. `absent`: there
+    is no such process here. `healthy_s` None: it did not heal, and `unwell` says what was wrong then.
+    """
+
+    fault: str
+    title: str
+    absent: bool = False
+    requests_count: int = 0
+    failed_count: int = 0
+    held_s: float | None = None
+    shown_s: float | None = None
+    healthy_s: float | None = None
+    lies_count: int = 0
+    lied_s: float | None = None
+    lost: dict[str, int | None] | None = None
+    unwell: tuple[str, ...] = ()
+    outcomes: dict[str, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Row:
+        return cls(**{**raw, "unwell": tuple(raw["unwell"])})
+
+
+def lies(report: Report, said: Sequence[Said]) -> list[Said]:
+    """The answers that called everything ready while a request that was made then was not served."""
+    unserved = [one.due_s for one in report.requests if one.outcome.failed or one.latency_s > SLOW_S]
+    return [
+        one for one in said if one.state == READY and any(abs(one.answered_s - due_s) <= NEAR_S for due_s in unserved)
+    ]
+
+
+def shown_s(said: Iterable[Said], began_s: float) -> float | None:
+    """When it was first said that something is not as it should be."""
+    return next((one.answered_s - began_s for one in said if one.asked_s >= began_s and one.state != READY), None)
+
+
+def last_bad_s(report: Report, said: Iterable[Said], writers_failed_s: Iterable[float], ended_s: float) -> float:
+    """The last moment at which anything was not as before."""
+    late = (one.done_s for one in report.requests if one.outcome.failed or one.latency_s > LATE_S)
+    return max(ended_s, *late, *(one.answered_s for one in said if not one.whole), *writers_failed_s)
+
+
+def rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

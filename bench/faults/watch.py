@@ -1,0 +1,85 @@
+"""What `daybreak status --json` says, all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from bench.commands import RunFailed
+from bench.faults.target import Target
+from daybreak.errors import DaybreakError
+
+EVERY_S = 0.25
+READY = "ready"
+# Of a status that nobody could tell.
+SILENT = "no answer"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer: when it was asked for, when it was there (monotonic seconds), the cluster's word, and what is not
+    well, a service each."""
+
+    asked_s: float
+    answered_s: float
+    state: str
+    unwell: tuple[str, ...] = ()
+    missing: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Is all ready, and has Serve the replicas that it is to have?"""
+        return self.state == READY and not self.missing
+
+
+class Watch:
+    """Asks for as long as the `with` block lasts."""
+
+    def __init__(self, target: Target) -> None:
+        self.said: list[Said] = []
+        self._target = target
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask_on, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask_on(self) -> None:
+        while not self._over.is_set():
+            self.said.append(self._ask())
+            self._over.wait(EVERY_S)
+
+    def _ask(self) -> Said:
+        asked_s = time.monotonic()
+        try:
+            status = self._target.status()
+        except (DaybreakError, RunFailed, OSError, AssertionError) as error:
+            return Said(asked_s, time.monotonic(), SILENT, (str(error).splitlines()[0],))
+        return Said(asked_s, time.monotonic(), status["state"], _unwell(status), _missing(status))
+
+
+def _unwell(status: dict[str, Any]) -> tuple[str, ...]:
+    fine = {("ready", "healthy"), ("ready", ""), ("completed", "healthy"), ("completed", "")}
+    return tuple(
+        f"{row['name']} is {row['state']} {row['health']}: {row['reason']}".strip(": ")
+        for row in status["services"]
+        if (row["state"], row["health"]) not in fine
+    )
+
+
+def _missing(status: dict[str, Any]) -> int:
+    """How many replicas are to be there and do not run."""
+    serving = status.get("serving") or {}
+    return sum(
+        max(0, deployment["wanted"] - deployment["running"])
+        for application in serving.get("applications") or ()
+        for deployment in application["deployments"]
+    )
