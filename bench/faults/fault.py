@@ -27,6 +27,7 @@ class How(StrEnum):
 class Fault:
     victim: Victim
     how: How
+    stopped_s: float = STOPPED_S
 
     @property
     def name(self) -> str:
@@ -34,7 +35,7 @@ class Fault:
 
     @property
     def title(self) -> str:
-        words = "kill -9" if self.how is How.KILL else f"SIGSTOP for {STOPPED_S:g} s"
+        words = "kill -9" if self.how is How.KILL else f"SIGSTOP for {self.stopped_s:g} s"
         return f"{words}: {self.victim.title}"
 
     def strike(self, group: Group) -> tuple[float, float]:
@@ -44,7 +45,7 @@ class Fault:
         _send(processes, signal.SIGKILL if self.how is How.KILL else signal.SIGSTOP)
         if self.how is How.STOP:
             try:
-                time.sleep(STOPPED_S)
+                time.sleep(self.stopped_s)
             finally:
                 _send(processes, signal.SIGCONT)
         return began_s, time.monotonic()

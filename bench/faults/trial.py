@@ -22,6 +22,8 @@ from daybreak.errors import DaybreakError
 # Beyond what the gateway holds a request for.
 TIMEOUT_S = 40.0
 CALM_S = 4.0
+# Who has not answered for so long does not go on.
+SILENT_S = 4.0
 HEAL_S = 180.0
 LOOK_EVERY_S = 0.5
 
@@ -38,14 +40,15 @@ class Trial:
     load: OpenLoop
     watch: Watch
     writers: tuple[Writer, ...]
+    calm_s: float
 
     def until_calm(self, ended_s: float, deadline_s: float, needed: int = 0, fault: Fault | None = None) -> bool:
-        """Wait until nothing was wrong for CALM_S, and there are as many victims as before; False at the deadline."""
+        """Wait until nothing was wrong for `calm_s`, and there are as many victims as before; False at the deadline."""
         while time.monotonic() < deadline_s:
             time.sleep(LOOK_EVERY_S)
             now_s = time.monotonic()
             bad_s = self.last_bad_s(self.load.report(), ended_s)
-            if now_s - bad_s >= CALM_S and self._goes_on(now_s) and (not fault or self._returned(fault, needed)):
+            if now_s - bad_s >= self.calm_s and self._goes_on(now_s) and (not fault or self._returned(fault, needed)):
                 return True
         return False
 
@@ -59,8 +62,8 @@ class Trial:
         said = self.watch.said[-1:]
         return (
             len(answered) > self.load.settings.rate * LOOK_EVERY_S
-            and all(now_s - one.answered_s < CALM_S and one.whole for one in said)
-            and all(now_s - writer.acknowledged_s < CALM_S for writer in self.writers)
+            and all(now_s - one.answered_s < SILENT_S and one.whole for one in said)
+            and all(now_s - writer.acknowledged_s < SILENT_S for writer in self.writers)
         )
 
     def _returned(self, fault: Fault, needed: int) -> bool:
@@ -80,13 +83,13 @@ class Trial:
         return found
 
 
-def carry_out(fault: Fault, target: Target, chance: Random, rate: float) -> Row:
-    """Raises NotCalm, and LoopFailed where the load breaks."""
+def carry_out(fault: Fault, target: Target, chance: Random, rate: float, calm_s: float = CALM_S) -> Row:
+    """All must be well for `calm_s` before and after. Raises NotCalm, and LoopFailed where the load breaks."""
     first = time.time_ns()  # numbers of writes that no earlier fault has used
     postgres, redis_ = writers(target, first)
     load = OpenLoop(Settings(target.host, target.port, rate, (SHORT,), TIMEOUT_S))
     with Watch(target) as watch, postgres, redis_, load:
-        trial = Trial(target, load, watch, (postgres, redis_))
+        trial = Trial(target, load, watch, (postgres, redis_), calm_s)
         if not trial.until_calm(time.monotonic(), time.monotonic() + HEAL_S):
             raise NotCalm(f"before {fault.name}: {watch.said[-1:]}\n{load.report()}")
         look = target.look()
