@@ -138,19 +138,21 @@ class Applications:
     # --- its door -----------------------------------------------------------------------------------------------------
 
     async def _knock_on(self, cluster: Cluster) -> None:
-        """Twice in a row unanswered, it is closed."""
+        """Twice in a row refused, or silent once, it is closed."""
         check = door(cluster.spec, cluster.site)
         if check is None:
             return
         service = next(one for one in cluster.services if one.name == SERVE)
-        missed = 0
+        missed, loop = 0, asyncio.get_running_loop()
         while True:
+            asked_s = loop.time()
             verdict = await attempt(check, service, self._backend, instance="", timeout_s=TIMEOUT_S)
             if isinstance(verdict, Short):
                 await asyncio.sleep(INTERVAL_S)
                 continue
             missed = 0 if isinstance(verdict, Ready) else missed + 1
-            closed = verdict.reason if not isinstance(verdict, Ready) and missed > 1 else ""
+            known = missed > 1 or loop.time() - asked_s >= TIMEOUT_S
+            closed = verdict.reason if not isinstance(verdict, Ready) and known else ""
             if closed != self._closed and (closed or not missed):
                 self._closed = closed
                 self._tell(cluster)

@@ -18,7 +18,7 @@ from daybreak.health.verdict import NotYet, Ready, Verdict
 from daybreak.keeper import applications, serve_status
 from daybreak.keeper.applications import INTERVAL_S, LINGERS_S, LONGEST_S, NO_DASHBOARD, Applications
 from daybreak.keeper.background import Background
-from daybreak.keeper.serve_status import NO_CONTROLLER
+from daybreak.keeper.serve_status import NO_CONTROLLER, TIMEOUT_S
 from daybreak.services.build import Cluster
 from daybreak.services.service import Secret, TcpCheck
 from daybreak.spec.model import Spec
@@ -55,6 +55,7 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **spec: Any) -> None:
         self.dashboard: dict[str, Any] | int | Exception = WELL
         self.door: Verdict = Ready()
+        self.door_takes_s = 0.0
         self.gcs = 200
         self.asked: list[float] = []
         self.events: list[Event] = []
@@ -83,6 +84,7 @@ class Story:
         return Answer(200, json.dumps(self.dashboard))
 
     async def _attempt(self, *_: Any, **__: Any) -> Verdict:
+        await asyncio.sleep(self.door_takes_s)
         return self.door
 
     def tell(self, kind: Kind, name: str, **data: Any) -> None:
@@ -219,6 +221,22 @@ def test_a_door_that_refuses_once_is_no_news(make: Make) -> None:
     told = run(story())
     assert told.told[0] == ("healthy", "")
     assert len(told.told) in (1, 3)  # whether the second knock came before the door was open again
+
+
+def test_a_door_that_is_silent_once_is_closed(make: Make) -> None:
+    async def story() -> None:
+        told = make()
+        told.begin()
+        await asyncio.sleep(2.1 * INTERVAL_S)
+        told.door, told.door_takes_s = NotYet("no answer within 5 s"), TIMEOUT_S
+        await asyncio.sleep(TIMEOUT_S + INTERVAL_S)
+        assert told.health == ("unhealthy", "no answer within 5 s")
+        told.door, told.door_takes_s = Ready(), 0.0
+        await asyncio.sleep(TIMEOUT_S + INTERVAL_S)
+        assert told.health == ("healthy", "")
+        told.followed.close()
+
+    run(story())
 
 
 @pytest.mark.parametrize(
