@@ -24,7 +24,8 @@ class Row:
     `shown_s`: when status first said something else than ready; None where it never did. `lies_count`: how often it
     said ready though a request made at that moment failed, or was not answered within SLOW_S; the last time after
     `lied_s`. `lost`: acknowledged writes that were gone, by database; None where that cannot be known. `absent`: there
-    is no such process here. `healthy_s` None: it did not heal, and `unwell` says what was wrong then.
+    is no such process here. `healthy_s` None: it did not heal, and `unwell` says what was wrong then. `failures` are
+    the first ones.
     """
 
     fault: str
@@ -40,13 +41,14 @@ class Row:
     lost: dict[str, int | None] | None = None
     unwell: tuple[str, ...] = ()
     outcomes: dict[str, int] | None = None
+    failures: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Row:
-        return cls(**{**raw, "unwell": tuple(raw["unwell"])})
+        return cls(**{**raw, "unwell": tuple(raw["unwell"]), "failures": tuple(raw["failures"])})
 
 
 def lies(report: Report, said: Sequence[Said]) -> list[Said]:

@@ -17,6 +17,7 @@ from bench.faults.writers import Writer, writers
 from bench.openloop.process import OpenLoop
 from bench.openloop.records import SHORT, Settings
 from bench.openloop.report import Report
+from bench.restarts.trial import failures
 from daybreak.errors import DaybreakError
 
 # Beyond what the gateway holds a request for.
@@ -131,4 +132,5 @@ def _row(
         lost=lost,
         unwell=() if healed else said[-1].unwell,
         outcomes={str(outcome): count for outcome, count in report.outcomes.items()},
+        failures=tuple(failures(report, began_s)),
     )

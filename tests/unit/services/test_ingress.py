@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daybreak.backends.process import procfs
 from daybreak.services.ray import haproxy
 from daybreak.services.ray.addresses import port_names
 from daybreak.services.ray.nodes import head
@@ -57,7 +58,7 @@ defaults
 frontend http_frontend
     bind 127.0.0.1:{port}
     http-request return status 200 if {{ path / }}
-    default_backend app
+    {applications}
 backend app
     server dies 127.0.0.1:{dies}
     server lives 127.0.0.1:{lives}
@@ -66,7 +67,11 @@ backend app
 
 @contextlib.asynccontextmanager
 async def started(
-    folder: Path, binary: str, site: Site, replicas: tuple[int, int] = (1, 1)
+    folder: Path,
+    binary: str,
+    site: Site,
+    replicas: tuple[int, int] = (1, 1),
+    applications: str = "use_backend app if TRUE",
 ) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
     (port,) = free_ports(1)
@@ -74,7 +79,8 @@ async def started(
     (file,) = haproxy.files(SPEC, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
-    config.write_text(CONFIG.format(port=port, dies=replicas[0], lives=replicas[1]))
+    told = {"dies": replicas[0], "lives": replicas[1], "applications": applications}
+    config.write_text(CONFIG.format(port=port, **told))
     program.chmod(0o700)
     process = await asyncio.create_subprocess_exec(program, "-db", "-f", config)
     try:
@@ -205,3 +211,30 @@ def test_what_a_replica_has_begun_and_may_be_sent_twice_is_answered_by_another_o
 
     assert found("/bin/haproxy") == {"GET": {200}, "POST": {200, 502}, "DELETE": {200}}
     assert found("")["GET"] == {200, 502}
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
+@pytest.mark.parametrize("binary", PROGRAMS)
+@pytest.mark.parametrize("gateway", ["/bin/haproxy", ""])
+def test_one_that_was_just_started_and_knows_no_application_does_not_listen(
+    tmp_path: Path, binary: str, gateway: str
+) -> None:
+    """It would call itself well, and answer with 404 what waits in the gateway."""
+
+    async def story() -> None:
+        site = replace(WITH_HAPROXY, gateway=gateway)
+        async with started(tmp_path, binary, site, applications="") as (port, first):
+            # It replaces itself by HAProxy when the file is whole.
+            while sys.executable in procfs.command_line(first.pid):
+                await asyncio.sleep(0.02)
+            assert ("bind" in (tmp_path / "haproxy.cfg.pinned").read_text()) == (not gateway)
+            # What replaces it has been told, if only that there is none.
+            after = await asyncio.create_subprocess_exec(
+                tmp_path / "haproxy", "-db", "-f", tmp_path / "haproxy.cfg", "-sf", str(first.pid)
+            )
+            _, writer = await connected(port)
+            writer.close()
+            after.kill()
+            await after.wait()
+
+    asyncio.run(asyncio.wait_for(story(), 60))

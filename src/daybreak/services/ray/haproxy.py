@@ -38,6 +38,9 @@ LEFT = "http-request reject if { stopping } { method GET HEAD OPTIONS }"
 # be sent twice goes to another replica from here. Ray itself sends again only what surely was not begun.
 RETRIES, RETRIES_MORE = "retry-on conn-failure", "retry-on conn-failure empty-response"
 ONCE = "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }"
+# One that was started anew knows no application until Ray has told it of them and has it started once more, with `-sf`:
+# meanwhile it would call itself well, and answer whatever has waited with 404. So until then it does not listen.
+DOORS = r"(?m)^(frontend (?:http|grpc)_frontend)\n\s*bind .*$"
 PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
 # cluster would be answered by another.
@@ -60,6 +63,8 @@ for place, word in enumerate(arguments[:-1]):
             if "," in line.split()[1] or not line.split()[1].startswith("{address}:"):
                 sys.exit("not started: its pages would be open to others: " + line.strip())
         if {behind_gateway}:
+            if "-sf" not in arguments and "use_backend" not in text:
+                text = re.sub({doors!r}, r"\\g<1>", text)
             text = re.sub(r"(?m)^\\s*{lingering}$", "", text)
             text = re.sub(r"(?m)^(\\s*){retries}$", r"\\g<1>{retries_more}", text)
             text = re.sub(r"(?m)^frontend (http|grpc)_frontend$", r"\\g<0>\\n    {once}", text)
@@ -190,6 +195,7 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
         "retries": RETRIES,
         "retries_more": RETRIES_MORE,
         "once": ONCE,
+        "doors": DOORS,
         "behind_gateway": serving(spec, site).behind_gateway,
     }
     text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, **own)
