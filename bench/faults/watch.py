@@ -13,15 +13,17 @@ from bench.faults.target import Target
 from daybreak.errors import DaybreakError
 
 EVERY_S = 0.25
-READY = "ready"
+READY, DEGRADED = "ready", "degraded"
+# daybreak remembers for minutes that replicas have ended: after some faults that is no news.
+REMEMBERED = "replicas have ended within"
 # Of a status that nobody could tell.
 SILENT = "no answer"
 
 
 @dataclass(frozen=True)
 class Said:
-    """One answer: when it was asked for, when it was there (monotonic seconds), the cluster's word, and what is not
-    well, a service each."""
+    """One answer: when it was asked for, when it was there (monotonic seconds), the cluster's word, what is not well, a
+    service each, and how many replicas are missing."""
 
     asked_s: float
     answered_s: float
@@ -32,7 +34,7 @@ class Said:
     @property
     def whole(self) -> bool:
         """Is all ready, and has Serve the replicas that it is to have?"""
-        return self.state == READY and not self.missing
+        return self.state in (READY, DEGRADED) and not self.unwell and not self.missing
 
 
 class Watch:
@@ -71,7 +73,7 @@ def _unwell(status: dict[str, Any]) -> tuple[str, ...]:
     return tuple(
         f"{row['name']} is {row['state']} {row['health']}: {row['reason']}".strip(": ")
         for row in status["services"]
-        if (row["state"], row["health"]) not in fine
+        if (row["state"], row["health"]) not in fine and REMEMBERED not in row["reason"]
     )
 
 

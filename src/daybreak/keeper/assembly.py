@@ -95,7 +95,9 @@ class Assembly:
 
     def _followers(self, desired: Desired, recover: Recover, restart: Callable[[], bool]) -> Followers:
         traffic = Traffic(self.background)
-        supervisor = Supervisor(self.backends, self.record, self.background, recover, self._remember)
+        supervisor = Supervisor(
+            self.backends, self.record, self.background, recover, self._remember, forks=self._paths.forks
+        )
         return Followers(
             desired=desired,
             board=Board(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from daybreak.backends.base import Backend, Handle
 from daybreak.backends.process.halts import Halts
@@ -21,20 +22,25 @@ HALT_EVERY_S = 1.0
 
 
 async def until_unhealthy(
-    service: Service, handle: Handle, backend: Backend, record: Recorder, on_short: Callable[[str], None]
+    service: Service,
+    handle: Handle,
+    backend: Backend,
+    record: Recorder,
+    on_short: Callable[[str], None],
+    forks: Path,
 ) -> None:
     """Check every interval, more often while checks fail; `retries` intervals of it in a row mean unhealthy.
 
     What fails is told at once; a process that is stopped by a signal has failed without being asked. It counts after
     the start period, or where it can never be met; never where it is the keeper that lacks something, which `on_short`
-    is told. Of a service without a check that is all that is looked at.
+    is told. Of a service without a check that is all that is looked at. `forks`: see Halts.
     """
     policy = service.health
     loop = asyncio.get_running_loop()
     began = counted_s = loop.time()
     failures = 0
     well = told = (Health.HEALTHY if policy.check else Health.NOT_CHECKED, "")
-    halts = Halts(handle)
+    halts = Halts(handle, forks)
     while failures < policy.retries:
         halted = await _until_due(halts, min(policy.interval_s, RECHECK_S) if told[1] else policy.interval_s)
         asked_s = loop.time()

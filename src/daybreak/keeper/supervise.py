@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from pathlib import Path
 
 from daybreak.backends.base import Backend, Exit, Handle, State
 from daybreak.keeper.background import Background
@@ -24,7 +25,8 @@ from daybreak.timeline.recorder import Recorder
 class Supervisor:
     """WatchTasks handles; asks for recovery through `recover(service, replace)` after the back-off.
 
-    `replace` says that a running but unhealthy service must be started anew.
+    `replace` says that a running but unhealthy service must be started anew. In the folder `forks` the warm template
+    registers what it has forked.
     """
 
     def __init__(
@@ -34,8 +36,11 @@ class Supervisor:
         background: Background,
         recover: Callable[[str, bool], Awaitable[None]],
         on_given_up: Callable[[], None] = lambda: None,
+        *,
+        forks: Path,
     ) -> None:
         self._backend = backend
+        self._forks = forks
         self._record = record
         self._background = background
         self._on_given_up = on_given_up
@@ -133,7 +138,8 @@ class Supervisor:
             self._restarts.schedule(service.name, replace=False)
 
     async def _watch_health(self, service: Service, handle: Handle) -> None:
-        await until_unhealthy(service, handle, self._backend, self._record, self._background.tell_shortage)
+        on_short = self._background.tell_shortage
+        await until_unhealthy(service, handle, self._backend, self._record, on_short, self._forks)
         self._watches.end(handle.instance)
         self._restarts.schedule(service.name, replace=True)
 

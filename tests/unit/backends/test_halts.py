@@ -26,6 +26,8 @@ own = "import subprocess, sys; subprocess.Popen([sys.argv[1], '60']); print('the
 subprocess.Popen([sys.executable, "-c", own, sys.argv[1]]).wait()
 """
 
+NO_FORKS = Path("/nowhere")
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -51,27 +53,38 @@ def raylet_of(node: subprocess.Popen[bytes]) -> int:
     return next(one.pid for one in procfs.processes() if one.session == node.pid and one.comm == "raylet")
 
 
+@pytest.mark.parametrize("forked", [True, False])
 @pytest.mark.parametrize("main", [True, False])
 @pytest.mark.parametrize("working", [True, False])
 def test_the_main_process_and_those_it_needs_are_seen_to_be_stopped_and_to_go_on(
-    node: subprocess.Popen[bytes], main: bool, working: bool
+    node: subprocess.Popen[bytes], tmp_path: Path, main: bool, working: bool, forked: bool
 ) -> None:
+    """Also where the main process is a launcher, whose fork is the warm template's child: here it is this process's."""
+
     given = {"working_name": "raylet"} if working else {"vital": ("raylet",)}
-    halts = Halts(handle(node.pid, **given))
+    found = procfs.read(node.pid)
+    assert found
+    if forked:
+        (tmp_path / str(node.pid)).write_text(f"{found.started_ticks}\n1\n1\ni1\n")
+        launcher = subprocess.Popen(["sleep", "60"])
     until(lambda: raylet_of(node), what="the raylet is there")
+    halts = Halts(handle(launcher.pid if forked else node.pid, **given), tmp_path)
     assert halts.now() == ""
-    pid = node.pid if main else raylet_of(node)
+    pid = raylet_of(node) if not main else launcher.pid if forked else node.pid
     os.kill(pid, signal.SIGSTOP)
     until(lambda: halts.now().startswith(f"pid {pid} ("), what="it is seen")
     assert halts.now().endswith(") is stopped by a signal")
     os.kill(pid, signal.SIGCONT)
     until(lambda: not halts.now(), what="it goes on")
+    if forked:
+        launcher.kill()
+        launcher.wait()
 
 
 def test_another_process_with_its_number_and_what_it_can_do_without_do_not_count(node: subprocess.Popen[bytes]) -> None:
     os.kill(raylet_of(node), signal.SIGSTOP)
     until(lambda: (found := procfs.read(raylet_of(node))) and found.state == "T", what="it is stopped")
-    assert Halts(handle(node.pid)).now() == ""
+    assert Halts(handle(node.pid), NO_FORKS).now() == ""
     stranger = replace(handle(raylet_of(node)), started_ticks=1)
-    assert Halts(stranger).now() == ""
-    assert Halts(replace(stranger, pid=0, started_ticks=0)).now() == ""
+    assert Halts(stranger, NO_FORKS).now() == ""
+    assert Halts(replace(stranger, pid=0, started_ticks=0), NO_FORKS).now() == ""

@@ -91,7 +91,7 @@ def request(due_s: float, outcome: Outcome = Outcome.OK, lasted_s: float = 0.01)
 
 
 def said(at_s: float, state: str = "ready", missing: int = 0) -> Said:
-    return Said(at_s - 0.01, at_s, state, missing=missing)
+    return Said(at_s - 0.01, at_s, state, () if state == "ready" else ("head",), missing)
 
 
 def test_ready_is_a_lie_where_a_request_of_that_moment_fails_or_waits_for_long() -> None:

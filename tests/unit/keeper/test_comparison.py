@@ -52,7 +52,8 @@ class Story:
         self.adopted = self.nothing = 0
         record = self.recording.recorder
         record._listeners.append(self.board.apply)
-        self.supervisor = Supervisor(self.backend, record, Background(record), self._recover)
+        background, forks = Background(record), self.paths.forks
+        self.supervisor = Supervisor(self.backend, record, background, self._recover, forks=forks)
         found = site(None, runtime=str(self.paths.runtime), ray=replace(RAY, **ray))
         cluster = Cluster(Spec.model_validate({"name": "a", "workers": {"count": 1}}), found, services)
         wanted = SimpleNamespace(cluster=cluster, state=SimpleNamespace(slot=Slot.A))

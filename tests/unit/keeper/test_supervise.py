@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,9 @@ from daybreak.testing.clock import run
 from daybreak.timeline.event import Kind
 from tests.unit.helpers import Recording, service
 
+# Where none are registered.
+NO_FORKS = Path("/nowhere")
+
 
 class Watched:
     """A supervisor whose recoveries are written down with their time; each starts the service anew if told to."""
@@ -32,7 +36,9 @@ class Watched:
         self._revive = revive
         self.background = Background(self.recording.recorder)
         record = self.recording.recorder
-        self.supervisor = Supervisor(self.backend, record, self.background, self._recover, self._gave_up)
+        self.supervisor = Supervisor(
+            self.backend, record, self.background, self._recover, self._gave_up, forks=NO_FORKS
+        )
 
     async def start(self) -> Handle:
         name = f"i{self.backend._next_pid}"

@@ -4,20 +4,25 @@ it, and looks like one that is busy."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from daybreak.backends.base import Handle
 from daybreak.backends.process import procfs
 from daybreak.backends.process.exits import below
-from daybreak.backends.process.members import is_alive
+from daybreak.backends.process.members import forks_of, is_alive
 
 STOPPED = "T"
 
 
 class Halts:
-    """Of one instance: its main process, and those that it cannot do without. A container has none of them here."""
+    """Of one instance: its main process, and those that it cannot do without. A container has none of them here.
 
-    def __init__(self, handle: Handle) -> None:
+    `forks` is the folder in which forks are registered: what one of them starts is no child of the main process.
+    """
+
+    def __init__(self, handle: Handle, forks: Path) -> None:
         self._handle = handle
+        self._forks = forks
         self._missing = {*handle.vital, handle.stop.working_name} - {""}
         self._watched: dict[int, int] = {handle.pid: handle.started_ticks}
 
@@ -42,8 +47,11 @@ class Halts:
             return
         main = procfs.read(self._handle.pid)
         self._missing.discard(main.comm if main else "")
+        if not self._missing:
+            return
+        roots = [self._handle.pid, *forks_of(self._forks, self._handle.instance)]
         try:
-            for one in below(self._handle.pid) if self._missing else ():
+            for one in (one for root in roots for one in below(root)):
                 if one.comm in self._missing:
                     self._missing.discard(one.comm)
                     self._watched[one.pid] = one.started_ticks
