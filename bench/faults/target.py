@@ -29,8 +29,8 @@ class Found:
 
     @property
     def launches(self) -> bool:
-        """Is it the launcher in front of a fork?"""
-        return any(word in self.title for word in LAUNCHERS)
+        """Is it the launcher in front of a fork? A raylet has its path on its command line, too, further behind."""
+        return any(word.endswith(LAUNCHERS) for word in self.title.split(" ", 3)[:3])
 
 
 @dataclass(frozen=True)

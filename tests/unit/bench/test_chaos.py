@@ -28,7 +28,9 @@ from tests.unit.bench.samples import MACHINE, SETTINGS, sample
 PROCESSES = (
     Found("head", 10, 1, 1, "python", "python -IS /x/programs/node/node.py"),
     Found("head", 11, 10, 1, "gcs_server", "/ray/gcs_server --log_dir=/tmp"),
-    Found("head", 12, 10, 1, "raylet", "/ray/raylet"),
+    Found(
+        "head", 12, 10, 1, "raylet", "/ray/raylet --socket=r --static --python_worker_command=python /x/warm/bin/python"
+    ),
     Found("head", 13, 10, 1, "dash", "/bin/dash /x/warm/stand.sh python 1 /ray/dashboard/dashboard.py --host"),
     Found("head", 14, 9, 1, "python", "python /ray/dashboard/dashboard.py --host"),
     Found("head", 15, 9, 1, "ray::ServeContr", "ray::ServeController"),
