@@ -27,6 +27,8 @@ RETRY_S = 1.0
 ENDLESS = "24d"
 # The backend of connections that were upgraded.
 WEBSOCKETS = "websockets"
+# Where a request waits that has lost its server before it was answered, and may be sent twice: in the gateway itself.
+AGAIN = "again"
 # The backend of requests that must not be sent twice.
 ONCE = "once"
 GRPC = "grpc"
@@ -48,7 +50,7 @@ global
     setenv GATEWAY_HOLD_S {hold_s:g}
     setenv GATEWAY_RETRY_S {retry_after}
     setenv GATEWAY_PAGE {page}
-    setenv GATEWAY_BACKEND {serve}
+    setenv GATEWAY_BACKEND {once}
     setenv GATEWAY_DASHBOARD {dashboard}
     lua-load {hold}
     nbthread {threads}
@@ -87,7 +89,15 @@ backend {serve}
     http-check expect status 200
     # What comes here may be sent again where a connection turns out to be closed.
     http-reuse always
+    # At once and thirty times in a moment, if to the same server: what has lost its own waits in here instead.
+    option redispatch 1
 {servers}
+    server {again} unix@{again_socket} backup
+
+frontend {again}
+    bind unix@{again_socket} mode 600
+{hold_rules}
+    default_backend {once}
 
 # A connection for each request: one that was kept may be closed in the moment in which it is used.
 backend {once}
@@ -108,15 +118,18 @@ frontend {name}
     http-request set-var(txn.path) path,bytes(0,{longest_path})
     http-request set-var(txn.app) path,map_beg({routes},-)
     http-request set-header X-Forwarded-Proto {scheme} unless {{ hdr(X-Forwarded-Proto) -m found }}
-    http-request lua.hold unless {{ str(state),map({state}) -m str open }} {{ nbsrv({serve}) gt 0 }}
-    http-request return status 503 hdr Retry-After {retry_after} content-type text/plain string "{late}" if \
-{{ var(txn.late) -m bool }}
-    http-request use-service lua.page if {{ var(txn.page) -m bool }}
+{hold_rules}
     use_backend {websockets} if {{ hdr(Upgrade) -i websocket }}
     use_backend {backend} if {{ method GET HEAD OPTIONS }} !{{ hdr(Content-Length) -m found }} \
 !{{ hdr(Transfer-Encoding) -m found }}
     default_backend {otherwise}
 """
+# The servers of ONCE are those of SERVE, without that which is always there.
+HOLD_RULES = """\
+    http-request lua.hold unless {{ str(state),map({state}) -m str open }} {{ nbsrv({once}) gt 0 }}
+    http-request return status 503 hdr Retry-After {retry_after} content-type text/plain string "{late}" if \
+{{ var(txn.late) -m bool }}
+    http-request use-service lua.page if {{ var(txn.page) -m bool }}"""
 CHECK = "check inter 1s fastinter 200ms downinter 200ms fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down"
 # Certificate, chain and key in one file; HTTP/2 where the client knows it.
 TLS = " ssl crt {file} alpn h2,http/1.1"
@@ -171,6 +184,9 @@ def text(spec: Spec, site: Site, folder: str) -> str:
         serve=SERVE,
         websockets=WEBSOCKETS,
         once=ONCE,
+        again=AGAIN,
+        again_socket=f"{folder}/again.sock",
+        hold_rules=_hold_rules(spec, folder),
         log_socket=log_socket(folder),
         line_length=LONGEST_LINE,
         threads=max(1, min(MOST_THREADS, site.cpus // 2)),
@@ -203,7 +219,6 @@ def _frontend(
     spec: Spec, at: Serving, folder: str, name: str, port: int, backend: str, otherwise: str, *, tls: bool = False
 ) -> str:
     """Where people connect. `otherwise` is the backend of what must not be sent twice."""
-    hold_s = spec.gateway.hold
     return FRONTEND.format(
         name=name,
         bind=f"{_bound(at.host)}:{port}",
@@ -215,11 +230,16 @@ def _frontend(
         otherwise=otherwise,
         line=LINE,
         longest_path=LONGEST_PATH,
-        state=state_map(folder),
         routes=routes_map(folder),
-        retry_after=_retry_after(hold_s),
-        late=LATE.format(hold_s=hold_s),
+        hold_rules=_hold_rules(spec, folder),
     )
+
+
+def _hold_rules(spec: Spec, folder: str) -> str:
+    """Who waits, and what becomes of it."""
+    hold_s = spec.gateway.hold
+    words = {"retry_after": _retry_after(hold_s), "late": LATE.format(hold_s=hold_s)}
+    return HOLD_RULES.format(state=state_map(folder), once=ONCE, **words)
 
 
 def _dashboard(spec: Spec, site: Site) -> str:

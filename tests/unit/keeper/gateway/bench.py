@@ -37,6 +37,7 @@ class Upstream:
     go: asyncio.Event = field(default_factory=asyncio.Event)
     server: asyncio.AbstractServer | None = None
     under_way: int = 0
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
     lost: bool = False
 
     async def start(self) -> None:
@@ -54,12 +55,24 @@ class Upstream:
         await self.stop()
         await eventually(lambda: not self.under_way)
 
+    async def crash(self) -> None:
+        """Nobody listens any more, and what was under way gets no answer."""
+        if self.server:
+            self.server.close()
+            self.server = None
+        for writer in self.writers:
+            writer.transport.abort()
+        self.go.set()
+        await eventually(lambda: not self.under_way)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.under_way += 1
+        self.writers.add(writer)
         try:
             await self._answer(reader, writer)
         finally:
             writer.close()
+            self.writers.discard(writer)
             self.under_way -= 1
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -67,6 +67,29 @@ async def test_what_does_not_answer_is_waited_for_although_nobody_steers(folder:
         assert {status for status, _ in await asyncio.gather(*requests)} == {200}
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+@story
+async def test_what_had_begun_when_all_died_waits_as_well_unless_it_must_not_be_sent_twice(
+    folder: Path, program: str
+) -> None:
+    async with bench(folder, program) as made:
+        await made.upstream.start()
+        made.tell(Kind.READY, "serve")
+        begun = [asyncio.create_task(made.get("/slow", method=method)) for method in ("GET", "HEAD", "POST")]
+        while (await in_flight(made.socket)).requests < len(begun):
+            await asyncio.sleep(0.01)
+        await made.upstream.crash()
+        while await waiting(made) < 2:
+            await asyncio.sleep(0.01)
+        late = asyncio.create_task(made.get("/late"))
+        while await waiting(made) < 3:
+            await asyncio.sleep(0.01)
+        assert (await begun[2])[0] == 502
+        await made.upstream.start()
+        assert [(await one)[0] for one in (*begun[:2], late)] == [200, 200, 200]
+        assert await waiting(made) == 0
+
+
 @story
 async def test_a_run_that_ends_the_head_lets_requests_wait_and_what_is_under_way_end(folder: Path) -> None:
     async with bench(folder, PROGRAMS[0]) as made:
