@@ -12,6 +12,7 @@ import redis
 from bench.faults.fault import Fault
 from bench.faults.judge import LATE_S, Row, last_bad_s, lies, rounded, shown_s
 from bench.faults.target import Target
+from bench.faults.victims import Victim
 from bench.faults.watch import Watch
 from bench.faults.writers import Writer, writers
 from bench.openloop.process import OpenLoop
@@ -43,13 +44,13 @@ class Trial:
     writers: tuple[Writer, ...]
     calm_s: float
 
-    def until_calm(self, ended_s: float, deadline_s: float, needed: int = 0, fault: Fault | None = None) -> bool:
-        """Wait until nothing was wrong for `calm_s`, and there are as many victims as before; False at the deadline."""
+    def until_calm(self, ended_s: float, deadline_s: float, victim: Victim | None = None) -> bool:
+        """Wait until nothing was wrong for `calm_s`, and there is such a victim again; False at the deadline."""
         while time.monotonic() < deadline_s:
             time.sleep(LOOK_EVERY_S)
             now_s = time.monotonic()
             bad_s = self.last_bad_s(self.load.report(), ended_s)
-            if now_s - bad_s >= self.calm_s and self._goes_on(now_s) and (not fault or self._returned(fault, needed)):
+            if now_s - bad_s >= self.calm_s and self._goes_on(now_s) and (not victim or self._returned(victim)):
                 return True
         return False
 
@@ -67,9 +68,9 @@ class Trial:
             and all(now_s - writer.acknowledged_s < SILENT_S for writer in self.writers)
         )
 
-    def _returned(self, fault: Fault, needed: int) -> bool:
+    def _returned(self, victim: Victim) -> bool:
         try:
-            return len(fault.victim.find(self.target.look())) >= needed
+            return bool(victim.find(self.target.look()))
         except (DaybreakError, OSError, ValueError):
             return False
 
@@ -99,8 +100,7 @@ def carry_out(fault: Fault, target: Target, chance: Random, rate: float, calm_s:
             return Row(fault.name, fault.title, absent=True)
         group = chance.choice(sorted(groups))
         began_s, ended_s = fault.strike(group)
-        needed = len(groups) if fault.victim.returns else 0
-        healed = trial.until_calm(ended_s, ended_s + HEAL_S, needed, fault)
+        healed = trial.until_calm(ended_s, ended_s + HEAL_S, fault.victim if fault.victim.returns else None)
         stopped_s = time.monotonic()
     lost = trial.lost()
     report = load.report().since(began_s).due_until(stopped_s)

@@ -15,7 +15,7 @@ BACKEND = re.compile(r"^postgres: \S+ \S+ (\[local\]|[\d.:a-f]+\(\d+\))")
 
 @dataclass(frozen=True)
 class Victim:
-    """`find` returns every group that it could be. `returns`: there are as many of them again when all is well."""
+    """`find` returns every group that it could be. `returns`: there is one again when all is well."""
 
     name: str
     title: str
