@@ -101,6 +101,7 @@ def test_a_keeper_killed_in_between_costs_no_request_and_another_one_begins_agai
 
 
 def test_what_is_kept_serves_again_without_losing_a_request_and_ends_in_time(cluster: Sandbox) -> None:
+    cluster.write(SPEC, app_py=app("4"))
     cluster.run("restart", "--replace")
     before = cluster.column("pid")
     old = processes_of(cluster, ("head", "worker-1"))
@@ -126,6 +127,26 @@ def test_what_is_kept_serves_again_without_losing_a_request_and_ends_in_time(clu
     assert "5" in str(cluster.get())
     assert cluster.status()["state"] == "ready"
     until(lambda: len(list((cluster.root / "services").glob("*.json"))) == len(before), what="no record is left")
+
+
+def test_a_canary_that_answers_with_errors_goes_back_by_itself(cluster: Sandbox) -> None:
+    cluster.write(SPEC, app_py=app("6"))
+    cluster.run("restart", "--redeploy")
+    # At the route of the application, where it is asked first, there is nothing: that is no failure.
+    cluster.write(SPEC, app_py=loaded("7", answers=False))
+    with steady_load(cluster.url, rate=40, kinds=(SHORT,)) as load:
+        told = cluster.run("restart", "--canary", "30%:60s", code=1).stderr
+        back_s = time.monotonic()
+        until(lambda: load.report().since(back_s).requests, what="requests go on")
+    assert "requests to the new version failed or were answered with an error, 0 of" in told
+    assert "the version before still serves" in told
+    assert not load.report().since(back_s).failed
+    assert set(load.report().versions) == {"6"}
+    cluster.write(SPEC, app_py=app("8"))
+    with steady_load(cluster.url, rate=40, kinds=(SHORT, LONG)) as load:
+        cluster.run("restart", "--canary", "10%:1s,50%:1s", "--require-lossless")
+        until(lambda: "8" in load.report().versions, what="the new code answers")
+    assert not load.report().failed, load.report()
 
 
 def processes_of(cluster: Sandbox, nodes: tuple[str, ...]) -> Callable[[], list[Process]]:

@@ -14,6 +14,7 @@ from daybreak.api.requests import OnMessage, here, payload, request, shell
 from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.run.canary import parse_steps
 from daybreak.spec.quantities import parse_seconds
 from daybreak.states import ClusterState
 from daybreak.timeline.receipt import Receipt
@@ -63,6 +64,7 @@ def restart(
     take_over: bool = False,
     way: str | None = None,
     keep_old: str | float | None = None,
+    canary: str | None = None,
     on_message: OnMessage | None = None,
 ) -> Cluster:
     """Replace the app tier; databases stay up. Without a spec the stored one is used. `take_over` as for `up`.
@@ -70,28 +72,37 @@ def restart(
     `way` is `redeploy` (the applications and your services alone, new replicas first), `replace` (a new app tier beside
     the old one, which ends when that serves) or `in-place` (all of it stops, then starts); without it the best one that
     can be is chosen. `keep_old`, a duration such as "5m" or seconds, keeps the old app tier's processes stopped for so
-    long, so that `rollback` returns to them within a moment; the way is `replace` then. Raises UsageError where the way
-    cannot be, before anything is changed, and NotRunning where nothing of the cluster runs: a start is asked for by
-    `up`.
+    long, so that `rollback` returns to them within a moment. `canary`, such as "10%,50%:1m", lets a part of the
+    requests go to the new one first, for 10 s where nothing else is said, and all of them only where it answers as
+    well. The way is `replace` with both. Raises UsageError where the way cannot be, before anything is changed, and
+    NotRunning where nothing of the cluster runs: a start is asked for by `up`.
     """
     fields: dict[str, Any] = {"restart": True, "keep_workers": True, "keep": keep, **shell()}
-    fields |= _way(way, keep_old)
+    fields |= _way(way, keep_old, canary)
     wanted = spec.spec.name if spec else resolve_name(name)
     require_something(wanted)
     fields |= payload(spec, take_over) if spec else here(wanted)
     return _apply(wanted, fields, on_message)
 
 
-def _way(way: str | None, keep_old: str | float | None) -> dict[str, Any]:
-    """Raises UsageError for what is no duration, and for a way that ends what is to be kept."""
-    if keep_old is None:
+def _way(way: str | None, keep_old: str | float | None, canary: str | None) -> dict[str, Any]:
+    """Raises UsageError for what is no duration, and for a way that never has both app tiers."""
+    if keep_old is None and canary is None:
         return {"way": way}
     if way not in (None, "replace"):
-        raise UsageError(f"the old app tier is kept where it is replaced, not by the way {way!r}; nothing was changed")
+        what = "kept" if canary is None else "compared with the new one"
+        raise UsageError(
+            f"the old app tier is {what} where it is replaced, not by the way {way!r}; nothing was changed"
+        )
     try:
-        return {"way": "replace", "keep_old": parse_seconds(keep_old)}
+        kept_s = None if keep_old is None else parse_seconds(keep_old)
     except ValueError as error:
         raise UsageError(f"how long the old app tier is kept: {error}; nothing was changed") from None
+    try:
+        parse_steps(canary or "50%")
+    except ValueError as error:
+        raise UsageError(f"the canary's steps: {error}; nothing was changed") from None
+    return {"way": "replace", "keep_old": kept_s, "canary": canary}
 
 
 def restart_service(

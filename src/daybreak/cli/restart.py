@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     help="Keep the old app tier's processes, stopped, so long: `rollback` returns to them at once. Means --replace.",
 )
 @click.option(
+    "--canary",
+    metavar="STEPS",
+    help="Let a part of the requests go over first, such as 10%,50%, and compare. Means --replace.",
+)
+@click.option(
     "--require-lossless", is_flag=True, help="Exit with 1 where a request was lost meanwhile; the restart stays done."
 )
 @options.name
@@ -49,6 +54,7 @@ def restart(
     replace: bool,
     in_place: bool,
     keep_old: str | None,
+    canary: str | None,
     require_lossless: bool,
     name: str | None,
     file: str | None,
@@ -60,28 +66,27 @@ def restart(
     """Replace the app tier: Serve applications, your services, Ray where needed. Databases stay up.
 
     Where Ray, its nodes and their environment stay the same the applications are redeployed: new replicas answer before
-    the old ones end. Else a new app tier starts beside the old one, which ends when the new one serves, where there is
-    room for two; or the tier stops and starts again, in place. `daybreak plan --restart` tells which, and why. With
-    SERVICE, or --app NAME, that one alone is started anew, as it is wanted now.
+    the old ones end. Else a new app tier starts beside the old one, which ends when that serves, where two fit; or the
+    tier stops and starts again, in place: `daybreak plan --restart` tells. SERVICE or --app NAME starts that one anew.
 
     \b
     Examples:
       daybreak restart                     after a change of the application's code
       daybreak restart --replace           with new Ray processes, beside the old ones
       daybreak restart --keep-old 5m       with a way back within a moment: `daybreak rollback`
+      daybreak restart --canary 10%,50%:1m back by itself where a part of the requests fares worse
       daybreak restart --require-lossless  in a script that must notice where a request was lost
-      daybreak restart worker-2            that node alone
-      daybreak restart --app shop          that application alone
+      daybreak restart worker-2            that node alone; --app shop: that application
     """
+    beside = keep_old or canary
     if service or app:
-        _alone(redeploy, replace, in_place, keep_old, require_lossless, file, port_offset, take_over, service and app)
+        _alone(redeploy, replace, in_place, beside, require_lossless, file, port_offset, take_over, service and app)
         follow(_restart_one(service, app, name, keep), as_json=as_json)
         return
-    way = _way(redeploy=redeploy, replace=replace or keep_old is not None, in_place=in_place)
+    way = _way(redeploy=redeploy, replace=bool(replace or beside), in_place=in_place)
     spec = _wanted(name, file, port_offset, take_over, require_lossless)
     begin = partial(api.restart, spec, name=name, keep=keep, take_over=take_over, way=way, keep_old=keep_old)
-    done = follow(lambda told: begin(on_message=told), as_json=as_json)
-    _require_lossless(done, wanted=require_lossless)
+    _judge(follow(lambda told: begin(canary=canary, on_message=told), as_json=as_json), require_lossless)
 
 
 def _way(**asked: bool) -> str | None:
@@ -127,10 +132,10 @@ def _require_somebody_who_counts(name: str) -> None:
         raise UsageError(f"nobody counts the requests of {name}, since it has no gateway{why}; nothing was changed")
 
 
-def _require_lossless(cluster: api.Cluster, *, wanted: bool) -> None:
+def _judge(cluster: api.Cluster, lossless: bool) -> None:
     """Raise DaybreakError where a request was lost, and that was not to be."""
     receipt = cluster.receipt
-    if not wanted:
+    if not lossless:
         return
     if receipt is None:
         raise DaybreakError("whether a request was lost is not known: the gateway has not counted; the restart is done")

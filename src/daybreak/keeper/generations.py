@@ -30,12 +30,15 @@ BeforeSwitch = Callable[[str, str, Recorder], Awaitable[None]]
 
 # How a generation that is not to end is kept, told of what there is of it.
 Keep = Callable[[Sequence[Handle]], Awaitable[Kept]]
+# How a part of the requests goes to the new generation first, told of the old one and the new one. It raises
+# DaybreakError to refuse that one.
+Trial = Callable[[Target, Target, Recorder], Awaitable[None]]
 
 
 @dataclass
 class Replacement:
     """The one of `before` is replaced by `target`. Where `keep` is given it tells, of what there is of the old one, how
-    that is kept; else it ends."""
+    that is kept; else it ends. With a `canary` requests go over in parts."""
 
     followers: Followers
     backend: Backend
@@ -43,6 +46,7 @@ class Replacement:
     target: Target
     before_switch: Sequence[BeforeSwitch] = ()
     keep: Keep | None = None
+    canary: Trial | None = None
     committed: bool = False
     _run: Recorder | None = field(default=None, repr=False)
     # Those who follow what serves, and nothing else.
@@ -73,6 +77,8 @@ class Replacement:
         await warm_up(self.target.cluster, old, new)
         for look in self.before_switch:
             await look(old, new, self._run)
+        if self.canary:
+            await self.canary(self.before, self.target, self._run)
         await self.turn()
 
     @property

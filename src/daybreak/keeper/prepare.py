@@ -22,6 +22,7 @@ from daybreak.keeper.wanted import WantedState
 from daybreak.keeper.ways import Ways, goal_of, services_of
 from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.paths import ClusterPaths
+from daybreak.run.canary import Step
 from daybreak.run.change import Change
 from daybreak.run.plan import Plan
 from daybreak.run.way import Choice, Way
@@ -36,7 +37,7 @@ from daybreak.timeline.event import RunKind
 class Prepared:
     """A change that can be carried out. `before` is what was wanted until now, None where nothing was; `choice` is the
     way of a restart; `anew`: it deploys applications again of which nothing differs. `keep_s` is how long the
-    generation before is kept, 0 where it ends."""
+    generation before is kept, 0 where it ends; `canary` in which steps requests go over."""
 
     kind: RunKind
     target: Target
@@ -47,6 +48,7 @@ class Prepared:
     choice: Choice | None = None
     anew: bool = False
     keep_s: float = 0.0
+    canary: Sequence[Step] = ()
 
     @property
     def tries_itself(self) -> bool:
@@ -118,7 +120,9 @@ class Preparation:
             way=choice.way if choice else None,
         )
         steps = change.plan(observed)
-        return Prepared(route.meant.kind, target, before, change, steps, observed, choice, route.anew, keep_s)
+        return Prepared(
+            route.meant.kind, target, before, change, steps, observed, choice, route.anew, keep_s, request.canary
+        )
 
     async def _route(self, request: Request, state: WantedState, observed: Sequence[Handle], only_look: bool) -> _Route:
         """How it is reached: a restart goes one of its ways, and so does a change that leaves applications as they are

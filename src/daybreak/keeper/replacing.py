@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybreak.keeper.backends import Backends
+from daybreak.keeper.canary import Canary
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations import BeforeSwitch, Replacement, clear
 from daybreak.keeper.keeping import Keeping
@@ -40,6 +41,8 @@ class Replacing:
         assert before
         await clear(self.backends, await self.backends.observe(), target.state.slot)
         replacement = Replacement(self.followers, self.backends, before, target, self.before_switch)
+        if prepared.canary:
+            replacement.canary = Canary(self.followers, prepared.canary)
         if for_s := prepared.keep_s:
             replacement.keep = lambda old: self.keeping.described(before, old, for_s)
         try:

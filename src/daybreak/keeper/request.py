@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from daybreak.errors import UsageError
 from daybreak.names import MOST_WORKERS
+from daybreak.run.canary import Step, parse_steps
 from daybreak.run.way import Way
 from daybreak.spec.model import Spec
 
@@ -19,8 +20,8 @@ class Request:
     `workers` and `backend` were given beside the spec. `environment` is that of the command, for what starts anew.
     `version` is one to return to; `left` is then what the spec's folder is at that time (a digest).
     `way` is that of a restart where somebody has chosen it, `keep_old` how long the generation before is kept (s),
-    `service` or `application` the only one that
-    is meant, `page` what a pause answers (`keeper/gateway/pause.py`).
+    `canary` in which steps requests go over, `service` or `application` the only one that is meant, `page` what a pause
+    answers (`keeper/gateway/pause.py`).
     """
 
     op: str
@@ -35,6 +36,7 @@ class Request:
     restart: bool = False
     way: Way | None = None
     keep_old: float | None = None
+    canary: Sequence[Step] = ()
     service: str | None = None
     application: str | None = None
     version: int | None = None
@@ -58,7 +60,16 @@ class Request:
             raise UsageError(f"there are 0 to {MOST_WORKERS} workers, not {workers}")
         if values.get("way") is not None:
             values["way"] = read_way(values["way"])
+        values["canary"] = read_canary(values["canary"]) if values.get("canary") else ()
         return cls(**values)
+
+
+def read_canary(text: object) -> Sequence[Step]:
+    """The steps in which requests go over. Raises UsageError for what is none."""
+    try:
+        return parse_steps(str(text))
+    except ValueError as error:
+        raise UsageError(f"a canary: {error}; nothing was changed") from None
 
 
 def read_way(word: object) -> Way:

@@ -6,6 +6,7 @@ What it imports late, and what fails only on requests, shows before anybody else
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from daybreak.errors import WaitError
@@ -35,11 +36,17 @@ async def warm_up(cluster: Cluster, old: str, new: str) -> None:
         if isinstance(told, int) and (told < FAILS or await _ask(old + route) == told):
             continue
         said = f"answers GET {route} with {told}" if isinstance(told, int) else f"does not answer GET {route}: {told}"
-        own = log_path(Path(cluster.site.logs), SERVE)
-        lines = tail_of_all(own, service.logs, before=before)
-        found = frames.explain("\n".join(lines), cluster.site.base)
-        why, shown = (f": {found.reason}", found.lines) if found else ("", lines[-frames.MOST_LINES :])
-        raise NotWarm(f"{name} {said}{why}", service=SERVE, log=str(own), tail=shown, whole=lines)
+        raise not_well(cluster, f"{name} {said}", before)
+
+
+def not_well(cluster: Cluster, said: str, before: Mapping[str, int]) -> NotWarm:
+    """With what its applications have logged since their logs were as long as `before`."""
+    service = next(one for one in cluster.services if one.name == SERVE)
+    own = log_path(Path(cluster.site.logs), SERVE)
+    lines = tail_of_all(own, service.logs, before=before)
+    found = frames.explain("\n".join(lines), cluster.site.base)
+    why, shown = (f": {found.reason}", found.lines) if found else ("", lines[-frames.MOST_LINES :])
+    return NotWarm(f"{said}{why}", service=SERVE, log=str(own), tail=shown, whole=lines)
 
 
 class NotWarm(WaitError):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daybreak.backends.fake import Script
-from daybreak.errors import DaybreakError, StepFailed
+from daybreak.errors import DaybreakError, StepFailed, UsageError
 from daybreak.keeper.gateway.steering import Steering
 from daybreak.keeper.ways import Ways
 from daybreak.run.way import Choice, Way
@@ -161,5 +161,20 @@ def test_where_a_service_of_the_users_fails_behind_the_switch_requests_go_back(t
         assert await world.slots() == {"head": [Slot.A], "serve": [Slot.A], "web": [Slot.A]}
         assert (await world.states())["web"] == "ready"
         assert [slot for slot, _ in world.turns] == [Slot.B, Slot.A, Slot.A]
+
+    run(story())
+
+
+def test_a_canary_that_is_refused_turns_requests_back(tmp_path: Path) -> None:
+    async def story() -> None:
+        world = TwoGenerations(tmp_path)
+        await world.up().answer()
+        before = await world.running()
+        with pytest.raises(StepFailed, match="nothing could be compared"):  # nobody counts requests in this world
+            await world.restart(way="replace", canary="10%,50%:1m")
+        assert await world.running() == before
+        assert world.turns == [(Slot.A, True), (Slot.A, False)]
+        with pytest.raises(UsageError, match="rising per cents"):
+            await world.restart(way="replace", canary="50%,10%")
 
     run(story())

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daybreak.keeper.gateway.request_line import FIELDS, NOTHING, Ending, parse
+from daybreak.keeper.gateway.request_line import NOTHING, Ending, fields, parse
 
 LEVELS = {Ending.FAILED: "error", Ending.ERROR: "error"}
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -48,13 +48,13 @@ def entry(line: bytes) -> dict[str, Any] | None:
     request = parse(line)
     if request is None:
         return None
-    parts = line.split(b"\t", FIELDS - 1)
+    parts = fields(line) or []
     path, _, client = parts[-1].rpartition(b"\t")
     return {
         "time": datetime.fromtimestamp(request.ended_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "level": LEVELS.get(request.ending, "info"),
         "client": _text(client),
-        "method": _text(parts[9]),
+        "method": _text(parts[10]),
         "path": _text(path),
         "status": int(parts[3]),
         "ms": int(parts[5]),

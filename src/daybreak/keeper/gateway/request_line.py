@@ -1,10 +1,11 @@
 r"""The line that the gateway writes for each request. Pure.
 
-    1 \t ended (ms since 1970) \t application \t status \t termination \t Ta \t Td \t held \t bytes \t method \t path
-      \t client
+    2 \t ended (ms since 1970) \t application \t status \t termination \t Ta \t Td \t held \t bytes \t server \t method
+      \t path \t client
 
 Ta is how long the request took, held time included, Td how long of that the answer took from its first byte to its last
-(both in ms; -1 where there was none).
+(both in ms; -1 where there was none). The server is the slot that was asked. A gateway that an older daybreak has
+started writes lines of version 1, which have none.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-VERSION = b"1"
-FIELDS = 11
+FIELDS = {b"1": 11, b"2": 12}
+SERVER = 9
 SWITCHING_PROTOCOLS = 101
 # Of an answer that takes longer than this to come whole, the time until it began counts: it is a stream.
 STREAMED_MS = 1000
@@ -41,12 +42,13 @@ class RequestLine(NamedTuple):
     ending: Ending
     latency_ms: int
     held_ms: int
+    server: str = ""
 
 
 def parse(line: bytes) -> RequestLine | None:
     """The request; None for what is no such line."""
-    parts = line.split(b"\t", FIELDS - 1)
-    if len(parts) != FIELDS or parts[0] != VERSION:
+    parts = fields(line)
+    if parts is None:
         return None
     try:
         ended_ms, status, took_ms = int(parts[1]), int(parts[3]), int(parts[5])
@@ -57,7 +59,18 @@ def parse(line: bytes) -> RequestLine | None:
     streams = status == SWITCHING_PROTOCOLS or data_ms > STREAMED_MS
     latency_ms = max(took_ms - data_ms if streams else took_ms, 0)
     application = parts[2].decode("ascii", "replace")[:LONGEST_NAME] or "-"
-    return RequestLine(ended_ms, application, ending(status, parts[4]), latency_ms, held_ms)
+    server = parts[SERVER].decode("ascii", "replace")[:LONGEST_NAME]
+    return RequestLine(ended_ms, application, ending(status, parts[4]), latency_ms, held_ms, server)
+
+
+def fields(line: bytes) -> list[bytes] | None:
+    """Its parts as of version 2, path and client together the last one; None for what is no such line."""
+    version = line.partition(b"\t")[0]
+    count = FIELDS.get(version, 0)
+    parts = line.split(b"\t", max(count - 1, 0))
+    if not count or len(parts) != count:
+        return None
+    return parts if version == b"2" else [*parts[:SERVER], b"", *parts[SERVER:]]
 
 
 def ending(status: int, state: bytes) -> Ending:

@@ -20,7 +20,7 @@ from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.run.plan import Plan
 from daybreak.services.build import Cluster
 from daybreak.services.edge.gateway import page_file, routes_map, routes_text, runtime_socket
-from daybreak.services.edge.haproxy_config import DASHBOARD, ONCE, WEBSOCKETS
+from daybreak.services.edge.haproxy_config import DASHBOARD, GRPC, ONCE, WEBSOCKETS
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
 from daybreak.timeline.event import Event, Kind
@@ -44,6 +44,8 @@ class Steering:
         self._closing = False
         # Whether a generation in the other slot goes on with what it has begun.
         self._leaves = False
+        # How many per cent of the requests go to that one.
+        self._shared = 0
         self._turn = asyncio.Lock()
         # How many requests waited when they were let go, in the run that has made them wait.
         self._let_go = 0
@@ -56,7 +58,15 @@ class Steering:
         """Requests go to this cluster's generation, which answers, from now on. With `leaves` the one in the other slot
         goes on with what it has begun. Raises GatewaySilent."""
         self._cluster, self._has_head, self._serves, self._closing, self._leaves = cluster, True, True, False, leaves
+        self._shared = 0
         await self._steer(cluster)
+
+    async def share(self, percent: int) -> None:
+        """So many per cent of the requests go to the generation in the other slot, until they are turned to one of the
+        two. Raises GatewaySilent."""
+        self._shared = percent
+        if self._cluster:
+            await self._steer(self._cluster)
 
     @property
     def there(self) -> bool:
@@ -67,6 +77,7 @@ class Steering:
         """Nothing is wanted any more, and no pause either."""
         self._cluster = None
         self._has_head = self._serves = self._closing = False
+        self._shared = 0
         with contextlib.suppress(OSError):  # a state folder that cannot be written to holds up no stop
             self.pauses.end()
 
@@ -165,7 +176,10 @@ class Steering:
                 word = "page"
             elif self._serves and not self._closing and not pause:
                 await _tell_routes(cluster)
-                await _ask_alone(cluster.site, "drain" if self._leaves else "maint")
+                if self._shared:
+                    await _ask_both(cluster.site, self._shared)
+                else:
+                    await _ask_alone(cluster.site, "drain" if self._leaves else "maint")
                 word = "open"
             answer = await command(runtime_socket(cluster.site), f"gateway {word}")
             if not answer.isdigit():
@@ -195,9 +209,20 @@ async def drained(socket: str, deadline_s: float, slot: Slot | None = None) -> I
     return left
 
 
+async def _ask_both(site: Site, percent: int) -> None:
+    """Both slots are asked, the other one for so many per cent of the requests. Weights mean nothing where one alone is
+    asked: they stay as they are."""
+    socket = runtime_socket(site)
+    for slot, weight in ((site.slot, 100 - percent), (site.slot.other, percent)):
+        for backend in (SERVE, ONCE, WEBSOCKETS, GRPC):  # the last one is not always there
+            await command(socket, f"set server {backend}/{slot} weight {weight}")
+        await command(socket, f"set server {SERVE}/{slot} state ready")
+        await command(socket, f"set server {SERVE}/{slot} health up")
+
+
 async def cut_off(socket: str, slot: Slot) -> None:
     """Close what is still open to the applications in a slot. Raises GatewaySilent."""
-    for backend in (SERVE, ONCE, WEBSOCKETS):
+    for backend in (SERVE, ONCE, WEBSOCKETS, GRPC):
         await command(socket, f"shutdown sessions server {backend}/{slot}")
 
 

@@ -93,11 +93,12 @@ class Traffic:
 
     # --- windows ------------------------------------------------------------------------------------------------------
 
-    def begin(self) -> Window | None:
-        """Count by itself from now on what ends until the window does; None where there is no gateway."""
+    def begin(self, server: str = "") -> Window | None:
+        """Count by itself from now on what ends until the window does, of one `server` (a slot) alone where one is
+        named; None where there is no gateway."""
         if not self.listens:
             return None
-        window = Window(self, self.now_ms())
+        window = Window(self, self.now_ms(), server)
         self._windows.add(window)
         return window
 
@@ -163,14 +164,22 @@ class Window:
     """Requests from one moment to another one, by the gateway's clock, which is this machine's. A request belongs to it
     if it has ended within, or was let go at its end."""
 
-    def __init__(self, traffic: Traffic, now_ms: int) -> None:
+    def __init__(self, traffic: Traffic, now_ms: int, server: str = "") -> None:
         self._traffic = traffic
+        self._server = server
         self._began_ms = now_ms
         self._end_ms: int | None = None
         self._waited = 0
         self._counts = Counts()
 
+    @property
+    def counts(self) -> Counts:
+        """Until now."""
+        return self._counts
+
     def add(self, line: RequestLine) -> None:
+        if self._server and line.server != self._server:
+            return
         let_go = line.held_ms > 0 and self._counts.held < self._waited
         if line.ended_ms >= self._began_ms and (self._end_ms is None or line.ended_ms <= self._end_ms or let_go):
             self._counts.add(line)

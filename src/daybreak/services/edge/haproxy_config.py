@@ -35,11 +35,11 @@ GRPC = "grpc"
 # The backend of Ray's dashboard.
 DASHBOARD = "dashboard"
 # What `keeper/gateway/request_line.py` reads: version of the line, when the request ended (ms), application, status,
-# how it ended, duration (ms), of which for the answer (ms), held (ms), bytes, method, path, client.
+# how it ended, duration (ms), of which for the answer (ms), held (ms), bytes, slot, method, path, client.
 LINE = "\\t".join(
     (
-        *("1", "%[date(0,ms)]", "%[var(txn.app)]", "%ST", "%ts", "%Ta", "%Td"),
-        *("%[var(txn.held_ms)]", "%B", "%HM", "%[var(txn.path)]", "%ci"),
+        *("2", "%[date(0,ms)]", "%[var(txn.app)]", "%ST", "%ts", "%Ta", "%Td"),
+        *("%[var(txn.held_ms)]", "%B", "%s", "%HM", "%[var(txn.path)]", "%ci"),
     )
 )
 

@@ -29,7 +29,7 @@ STORY_S = 60.0
 
 @dataclass
 class Upstream:
-    """Answers every request with 200, those to `/slow` when it is let go; a first one to `/lost` not at all."""
+    """Answers every request with `status`, those to `/slow` when it is let go; a first one to `/lost` not at all."""
 
     port: int
     answered: list[str] = field(default_factory=list)
@@ -39,6 +39,7 @@ class Upstream:
     under_way: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     lost: bool = False
+    status: str = "200 OK"
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -88,7 +89,8 @@ class Upstream:
             if path != "/-/healthz":
                 self.answered.append(path)
                 self.seen.append({key.lower(): value for key, _, value in (line.partition(": ") for line in lines)})
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+            status = "200 OK" if path == "/-/healthz" else self.status
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n".encode())
             await writer.drain()
 
 

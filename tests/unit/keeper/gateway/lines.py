@@ -12,6 +12,9 @@ def line(
     data_ms: int = 0,
     held_ms: int | str = 0,
     path: str = "/",
+    server: str = "",
 ) -> bytes:
-    values = (1, ended_ms, application, status, state, took_ms, data_ms, held_ms, 120, "GET", path)
+    """That of an older daybreak's gateway where no server is given."""
+    begin = (2 if server else 1, ended_ms, application, status, state, took_ms, data_ms, held_ms, 120)
+    values = (*begin, *([server] if server else []), "GET", path)
     return "\t".join(map(str, values)).encode()

@@ -41,8 +41,9 @@ def test_how_a_request_ended(status: int, state: str, expected: Ending) -> None:
 
 
 def test_a_line_has_what_counts() -> None:
-    found = parse(line(1_700_000_000_123, took_ms=38, held_ms=12, path="/a\tb"))
-    assert found == (1_700_000_000_123, "shop", Ending.ANSWERED, 38, 12)
+    for server in ("", "b"):
+        found = parse(line(1_700_000_000_123, took_ms=38, held_ms=12, path="/a\tb", server=server))
+        assert found == (1_700_000_000_123, "shop", Ending.ANSWERED, 38, 12, server)
 
 
 def test_of_a_stream_the_time_counts_until_it_began() -> None:
@@ -54,7 +55,7 @@ def test_of_a_stream_the_time_counts_until_it_began() -> None:
 
 def test_what_is_not_known_is_nothing() -> None:
     found = parse(line(1, application="", status=-1, state="CR", took_ms=-1, data_ms=-1, held_ms="-"))
-    assert found == (1, "-", Ending.LEFT, 0, 0)
+    assert found == (1, "-", Ending.LEFT, 0, 0, "")
 
 
 @pytest.mark.parametrize(
