@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands import APP_FOLDER, BIN, environment
-from bench.killing.leftovers import Before, left
+from bench.killing.leftovers import Noted
 
 NAME = "killed"
 SPEC = """\
@@ -63,7 +63,7 @@ class Cluster:
         (self._app / "daybreak.yaml").write_text(SPEC.format(name=NAME, offset=offset))
         self._env = {**environment(folder, self._app), "TMPDIR": str(folder / "t")}
         (folder / "t").mkdir()
-        self._before = Before.now()
+        self.noted = Noted(self.home, self.runtime)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         log = (self.folder / "command.log").open("wb")
@@ -148,5 +148,4 @@ class Cluster:
             time.sleep(0.3)
 
     def _left(self, but: str) -> list[str]:
-        found = left(self._before, self.home, self.runtime)
-        return [words for words in found if not but or not words.endswith(but)]
+        return [words for words in self.noted.left() if not but or not words.endswith(but)]

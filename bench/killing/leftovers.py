@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
 TEMPORARY = Path("/tmp")
-# Names that Ray, Python's multiprocessing, PostgreSQL and daybreak give what they make there.
-OURS = ("ray", "plasma", "psm_", "pymp-", "sem.", "PostgreSQL", "daybreak", "__KMP", ".s.PGSQL")
+# What Ray and daybreak would name their folders there; Python's own lie where TMPDIR says.
+OURS = ("ray", "plasma", "daybreak")
 
 
-@dataclass(frozen=True)
-class Before:
-    """What lay in the machine's folders before anything was started."""
+class Noted:
+    """What the cluster has had of the machine's folders: other clusters come and go meanwhile, killed ones as well."""
 
-    entries: frozenset[str]
+    def __init__(self, home: Path, runtime: Path) -> None:
+        self._home, self._runtime = home, runtime
+        self._before = frozenset(_temporary())
+        self._shared: set[str] = set()
 
-    @classmethod
-    def now(cls) -> Before:
-        return cls(frozenset(_entries()))
+    def note(self) -> None:
+        """Note the shared memory that it has now."""
+        for pid, _ in processes(self._home, self._runtime):
+            self._shared |= {name for name in _held(pid) if name.startswith(f"{SHARED_MEMORY}/")}
 
-
-def left(before: Before, home: Path, runtime: Path) -> list[str]:
-    """In words, all that is left; empty where nothing is. The keeper leaves a second later, and is waited for by
-    whoever asks again."""
-    found = [f"process {words}" for words in processes(home, runtime)]
-    for path in sorted(runtime.rglob("*")):
-        if _is_socket(path):
-            found.append(f"socket {path}")
-    found += [f"folder {path}" for path in sorted(runtime.glob("*/*/*")) if not _is_log(path)]
-    mapped = _mapped()
-    found += [
-        f"entry {entry}"
-        for entry in sorted(frozenset(_entries()) - before.entries)
-        if os.path.basename(entry).startswith(OURS) and entry not in mapped and os.path.lexists(entry)
-    ]
-    return found
+    def left(self) -> list[str]:
+        """In words, all that is left; empty where nothing is. The keeper leaves a second later, and is waited for by
+        whoever asks again."""
+        found = [f"process {pid} {words}" for pid, words in processes(self._home, self._runtime)]
+        found += [f"socket {path}" for path in sorted(self._runtime.rglob("*")) if _is_socket(path)]
+        found += [f"folder {path}" for path in sorted(self._runtime.glob("*/*/*")) if not _is_log(path)]
+        made = {name for name in frozenset(_temporary()) - self._before if os.path.basename(name).startswith(OURS)}
+        return found + [f"entry {name}" for name in sorted(self._shared | made) if os.path.lexists(name)]
 
 
-def processes(home: Path, runtime: Path) -> Iterator[str]:
-    """Those that name one of the two folders, in their environment or on their command line; none that has ended."""
+def processes(home: Path, runtime: Path) -> Iterator[tuple[int, str]]:
+    """Pid and command line of those that name one of the two folders, in their environment or on their command line;
+    none that has ended."""
     wanted = [str(home).encode(), str(runtime).encode()]
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         place = Path(f"/proc/{pid}")
@@ -52,27 +48,20 @@ def processes(home: Path, runtime: Path) -> Iterator[str]:
         except OSError:
             continue
         if pid != os.getpid() and any(name in line + variables for name in wanted):
-            yield f"{pid} {line.replace(bytes(1), b' ').decode(errors='replace')[:120]}"
+            yield pid, line.replace(bytes(1), b" ").decode(errors="replace")[:120]
 
 
-def _entries() -> Iterator[str]:
-    for folder in (SHARED_MEMORY, TEMPORARY):
-        for name in os.listdir(folder):
-            yield f"{folder}/{name}"
+def _temporary() -> Iterator[str]:
+    return (f"{TEMPORARY}/{name}" for name in os.listdir(TEMPORARY))
 
 
-def _mapped() -> set[str]:
-    """Shared memory that some process has: another cluster's."""
-    found = set()
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            for name in os.listdir(f"/proc/{pid}/map_files"):
-                found.add(os.readlink(f"/proc/{pid}/map_files/{name}"))
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
-        except OSError:
-            continue
-    return found
+def _held(pid: int) -> Iterator[str]:
+    """The files that a process has open or mapped; none where it has ended."""
+    for folder in (f"/proc/{pid}/map_files", f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                with contextlib.suppress(OSError):
+                    yield os.readlink(f"{folder}/{name}")
 
 
 def _is_log(path: Path) -> bool:

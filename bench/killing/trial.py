@@ -57,6 +57,7 @@ def round_of(cluster: Cluster, kill: Kill, usual_s: float, tell: Callable[[str],
     """It begins with a cluster that is stopped, and ends so."""
     if kill.subject.running:
         cluster.run("up")
+        cluster.noted.note()
     at_s, began_s = kill.share * usual_s, time.monotonic()
     process = cluster.start(*kill.subject.words)
     while time.monotonic() < began_s + at_s and process.poll() is None:
@@ -70,12 +71,14 @@ def round_of(cluster: Cluster, kill: Kill, usual_s: float, tell: Callable[[str],
     try:
         ended = cluster.end_of(process, began_s)
         code, told = ended.code, ended.last
+        cluster.noted.note()
         tell(f"   {code}: {told}")
         _judge(cluster, kill, code, told, hit=hit)
         if kill.victim.keeper and kill.number % 2:
             _heals(cluster, kill)
         cluster.run("up")
         cluster.require_serving()
+        cluster.noted.note()
         cluster.run("down")
         cluster.require_nothing_left()
     except Failed as failed:

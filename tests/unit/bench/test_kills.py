@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.killing.kills import MOST_SHARE, SUBJECTS, Victim, kills
-from bench.killing.leftovers import Before, left
+from bench.killing.leftovers import Noted
 
 
 def test_the_same_seed_gives_the_same_rounds_and_each_pair_as_often() -> None:
@@ -22,11 +22,12 @@ def test_the_same_seed_gives_the_same_rounds_and_each_pair_as_often() -> None:
 
 def test_sockets_and_folders_are_left_but_the_last_logs_of_a_node_are_not(tmp_path: Path) -> None:
     home, runtime = tmp_path / "home", tmp_path / "r"
-    node, before = runtime / "killed" / "head", Before.now()
+    node, noted = runtime / "killed" / "head", Noted(home, runtime)
     (node / "session_1" / "logs").mkdir(parents=True)
     (node / "session_latest").symlink_to("session_1")
-    assert left(before, home, runtime) == []
+    noted.note()
+    assert noted.left() == []
     (node / "session_1" / "sockets").mkdir()
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(node / "session_1" / "sockets" / "a"))
-    assert len(left(before, home, runtime)) == 2
+    assert len(noted.left()) == 2
