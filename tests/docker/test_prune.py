@@ -181,7 +181,7 @@ def diagnosis(folder: Path, **env: str) -> dict[str, Any]:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("daybreak")), "doctor", "docker", "--json"],
         cwd=folder,
-        env={**os.environ, "DAYBREAK_HOME": str(folder / "home"), **env},
+        env={**os.environ, "DAYBREAK_HOME": str(folder), **env},
         capture_output=True,
         text=True,
         timeout=60,
