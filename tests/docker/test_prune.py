@@ -178,6 +178,8 @@ def test_an_engine_that_is_not_there_is_told(engine: Client, tmp_path: Path) -> 
 
 def diagnosis(folder: Path, **env: str) -> dict[str, Any]:
     """What the real command says of Docker, in a folder without anything."""
+    # Where there is no state folder at all it may be one that is not mounted now, and nothing is called left over.
+    (folder / "home").mkdir(mode=0o700)
     done = subprocess.run(
         [str(Path(sys.executable).with_name("daybreak")), "doctor", "docker", "--json"],
         cwd=folder,
