@@ -351,18 +351,15 @@ def test_no_process_is_left_after_down(cluster: Sandbox) -> None:
 
 
 @pytest.mark.one_ray
-def test_a_keeper_killed_in_the_middle_of_up_loses_nothing(sandbox: Sandbox) -> None:
+def test_what_a_keeper_killed_in_the_middle_of_up_has_begun_is_finished(sandbox: Sandbox) -> None:
     sandbox.write(SPEC, app_py=STARTER.read_text())
     command = sandbox.popen("up")
     until(lambda: list(sandbox.root.glob("services/head.*.json")), what="the head is starting")
     os.kill(int((sandbox.root / "keeper.lock").read_text()), signal.SIGKILL)
     _, errors = command.communicate(timeout=RECOVERY_S)
-    assert command.returncode == 1, errors
+    assert command.returncode == 0, errors
     assert "keeper went away" in errors
-    assert "daybreak" in errors.splitlines()[-1]
     assert "Traceback" not in errors
-    assert sandbox.processes()
-    sandbox.run("up")
     status = sandbox.status()
     assert status["state"] == "ready"
     assert visit(sandbox) == 1
