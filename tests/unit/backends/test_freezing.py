@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import platform
 import signal
+import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from daybreak.backends.process import procfs
 from daybreak.backends.process.backend import ProcessBackend
+from daybreak.backends.process.records import Records
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, StopPolicy, Tier
 from tests.helpers import DEADLINE_S, eventually
@@ -18,6 +27,17 @@ BUSY = """
 trap 'touch asked; exit 0' TERM
 sh -c 'while :; do sleep 0.01; done' &
 while :; do echo x >> beats; sleep 0.02; done
+"""
+
+# One that waits, as after vfork, for what it is starting; that takes its time, and has memory of its own to be safe.
+CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
+VFORK = f"""
+import ctypes, os, signal, sys, time
+if ctypes.CDLL(None).syscall({CLONE}, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+    open("begun", "w").close()
+    time.sleep(0.3)
+    os.execlp("sleep", "sleep", "1000")
+signal.pause()
 """
 
 
@@ -50,5 +70,36 @@ def test_what_is_frozen_does_nothing_goes_on_when_it_is_let_go_and_ends_as_it_wo
         assert time.monotonic() - began < DEADLINE_S
         assert not states(handle.pid)
 
-    asyncio.run(asyncio.wait_for(run(), 3 * DEADLINE_S))
+    carry_out(run(), paths)
     assert (tmp_path / "asked").exists(), f"it heard of {signal.SIGTERM.name}"
+
+
+@pytest.mark.skipif(CLONE is None, reason="the number of `clone` is not known for this processor")
+def test_what_is_starting_a_program_is_frozen_when_that_runs(tmp_path: Path) -> None:
+    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
+    paths.ensure()
+
+    async def run() -> None:
+        backend = ProcessBackend(paths)
+        service = Service("api", Tier.APP, (sys.executable, "-c", VFORK), str(tmp_path), stop=StopPolicy(grace_s=0.1))
+        handle = await backend.start(service, instance="api#1", generation=1, bound={})
+        await eventually((tmp_path / "begun").exists)
+        assert "D" in states(handle.pid)
+        await backend.freezer.freeze([handle])
+        assert states(handle.pid) == {"T"}
+        assert {row.comm for row in procfs.processes() if row.session == handle.pid} > {"sleep"}
+        await backend.freezer.thaw([handle])
+        await eventually(lambda: states(handle.pid) == {"S"})
+        await backend.stop(handle)
+
+    carry_out(run(), paths)
+
+
+def carry_out(run: Coroutine[Any, Any, None], paths: ClusterPaths) -> None:
+    """Whatever becomes of it, nothing is left running for others' tests."""
+    try:
+        asyncio.run(asyncio.wait_for(run, 3 * DEADLINE_S))
+    finally:
+        for handle in Records(paths.records).load():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(handle.pid, signal.SIGKILL)

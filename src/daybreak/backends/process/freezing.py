@@ -21,6 +21,8 @@ from daybreak.errors import DaybreakError
 # A process that waits for a disk stops when that has answered.
 DEADLINE_S = 10.0
 LOOK_S = 0.05
+# As the kernel writes it in /proc.
+UNINTERRUPTIBLE = "D"
 
 
 class Freezer:
@@ -36,15 +38,23 @@ class Freezer:
         Raises DaybreakError for those that do not stop.
         """
         end = time.monotonic() + DEADLINE_S
-        while going := [process for process in await self._members(handles) if not process.stopped]:
+        while True:
+            members = await self._members(handles)
+            going = [row for row in members if not row.stopped]
+            if not going:
+                return
             if time.monotonic() > end:
                 raise DaybreakError(f"these do not stop: {', '.join(f'{row.comm} ({row.pid})' for row in going)}")
-            signal_each(going, signal.SIGSTOP)
+            # Whoever starts a program by vfork cannot stop until that runs: so what it starts goes on until then.
+            waiting = {row.pid for row in going if row.state == UNINTERRUPTIBLE}
+            starting = [row for row in members if row.parent in waiting]
+            signal_each([row for row in going if row not in starting], signal.SIGSTOP)
+            signal_each(starting, signal.SIGCONT)
             await asyncio.sleep(LOOK_S)
 
     async def thaw(self, handles: Sequence[Handle]) -> None:
-        """Let all of them go on."""
-        signal_each([row for row in await self._members(handles) if row.stopped], signal.SIGCONT)
+        """Let all of them go on, those as well that have yet to heed that they were to stop."""
+        signal_each(await self._members(handles), signal.SIGCONT)
 
     async def _members(self, handles: Sequence[Handle]) -> list[Process]:
         here = [handle for handle in handles if handle.boot_id == procfs.boot_id()]
