@@ -99,7 +99,8 @@ def _way(way: str | None, keep_old: str | float | None, canary: str | None) -> d
     except ValueError as error:
         raise UsageError(f"how long the old app tier is kept: {error}; nothing was changed") from None
     try:
-        parse_steps(canary or "50%")
+        if canary is not None:
+            parse_steps(canary)
     except ValueError as error:
         raise UsageError(f"the canary's steps: {error}; nothing was changed") from None
     return {"way": "replace", "keep_old": kept_s, "canary": canary}

@@ -91,3 +91,9 @@ def test_the_old_app_tier_is_kept_where_it_is_replaced_and_for_a_duration_alone(
         api.restart(name="shop", keep_old="soon")
     for options in (("--in-place",), ("--redeploy",), ("worker-2",)):
         assert restart("--keep-old", "5m", *options).exit_code == 2
+
+
+@pytest.mark.parametrize("canary", ["", "soon", "50%,10%"])
+def test_a_canary_without_steps_is_refused_before_anything_is_asked(canary: str) -> None:
+    with pytest.raises(UsageError, match=r"the canary's steps: .*nothing was changed"):
+        api.restart(name="shop", canary=canary)
