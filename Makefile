@@ -13,7 +13,7 @@ LIBRARIES := boto3 faker jax lightgbm numba numexpr onnxruntime opencv-python-he
 OLD_CONSTRAINTS := constraints/ray-2.20.0.txt
 # What depends on the version of Ray, and not on ours alone.
 OLD_MARKS := not slow and not one_ray
-OLD_TESTS := $(patsubst %,tests/integration/test_%.py,lifecycle troubles safety services python_api crashes warm doctor prometheus stock_ray)
+OLD_TESTS := $(patsubst %,tests/integration/test_%.py,crashes warm troubles lifecycle prometheus services doctor safety stock_ray)
 
 # Tests mostly wait: as many at a time as there are processors. What takes longest comes first.
 SIDE_BY_SIDE := -n $(shell nproc) --no-loadscope-reorder
@@ -36,7 +36,7 @@ setup-old: $(OLD_VENV)/.ready ## Create a second environment with Ray 2.20.0
 
 $(OLD_VENV)/.ready: pyproject.toml $(OLD_CONSTRAINTS)
 	$(PYTHON) -m venv $(OLD_VENV)
-	$(OLD_VENV)/bin/python -m pip install --quiet --constraint $(OLD_CONSTRAINTS) --editable '.[ray,databases,load,dev]'
+	$(OLD_VENV)/bin/python -m pip install --quiet --constraint $(OLD_CONSTRAINTS) --editable '.[ray,databases,load,test]'
 	@touch $@
 
 # An application that imports pandas and scikit-learn is measured; Ray itself is slower where pandas is installed, so
@@ -62,7 +62,7 @@ demo-down: ## Stop the example cluster
 test: test-new test-old ## Run all tests, with Ray 2.60.0 and Ray 2.20.0
 
 test-new: setup ## Run all tests with Ray 2.60.0: the three parts below at once
-	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/docker tests/integration tests/browser tests/contract tests/unit
+	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/docker tests/hosts tests/integration tests/browser tests/contract tests/unit
 
 test-unit: setup ## Run the tests that start no real Ray
 	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/browser tests/contract tests/unit
@@ -71,7 +71,7 @@ test-docker: setup ## Run the tests in containers
 	$(BIN)/python -E -m pytest tests/docker
 
 test-ray: setup ## Run the integration tests with Ray 2.60.0
-	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/integration
+	$(BIN)/python -E -m pytest $(SIDE_BY_SIDE) tests/hosts tests/integration
 
 test-old: setup-old ## Run the integration tests with Ray 2.20.0
 	$(OLD_VENV)/bin/python -E -m pytest $(SIDE_BY_SIDE) -m '$(OLD_MARKS)' $(OLD_TESTS)
@@ -87,14 +87,14 @@ libraries: $(LIBRARIES_VENV)/.ready ## Compare real libraries, warm and cold, in
 	$(LIBRARIES_VENV)/bin/python -m pytest tests/libraries
 
 bench: setup setup-bench ## Measure daybreak and Ray's own commands side by side (hours; nothing else may run)
-	$(BIN)/python -m bench startup scale restart endurance
+	$(BIN)/python -m bench startup scale restart reload endurance
 	$(BENCH_VENV)/bin/python -m bench work
 	$(BIN)/python -m bench.profile
 	$(BENCH_VENV)/bin/python -m bench.table
 	$(BENCH_VENV)/bin/python -m bench.plots
 
-chaos: setup ## Kill and stop every part of a cluster under load; see docs/reliability.md (an hour; nothing else may run)
-	$(BIN)/python -m bench chaos
+chaos: setup ## Kill and stop every part of a cluster under load; see docs/reliability.md (goes on where it was; nothing else may run)
+	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.table
 
 pictures: setup ## Make the pictures of the docs anew, with real clusters, a Chromium and a Prometheus

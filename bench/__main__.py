@@ -5,27 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import chaos, containers, endurance, restart, scale, startup, suite, work
+from bench import chaos, containers, endurance, reload, restart, scale, startup, suite, work
 
 SUITES = {
     each.name: each
-    for each in (startup.SUITE, work.SUITE, scale.SUITE, restart.SUITE, endurance.SUITE, containers.SUITE, chaos.SUITE)
+    for each in (
+        startup.SUITE,
+        work.SUITE,
+        scale.SUITE,
+        restart.SUITE,
+        reload.SUITE,
+        endurance.SUITE,
+        containers.SUITE,
+    )
 }
+NAMES = (*SUITES, chaos.NAME)
+
+# Those with options of their own.
+OWN = {chaos.NAME: chaos.main, endurance.NAME: endurance.main, reload.NAME: reload.main}
 
 
 def main(arguments: Sequence[str]) -> int:
     """The largest exit code of the suites; an interrupted one is the last."""
-    count = next((number for number, word in enumerate(arguments) if word not in SUITES), len(arguments))
-    names, options = list(arguments[:count]) or list(SUITES), arguments[count:]
+    count = next((number for number, word in enumerate(arguments) if word not in NAMES), len(arguments))
+    names, options = list(arguments[:count]) or list(NAMES), arguments[count:]
     if options and not options[0].startswith("-"):
-        print(f"bench: there is no suite {options[0]}; there are {', '.join(SUITES)}", file=sys.stderr)
+        print(f"bench: there is no suite {options[0]}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
     if len(names) > 1 and any(word.startswith(("--out", "--only")) for word in options):
         print("bench: --out and --only go with one suite", file=sys.stderr)
         return 2
     worst = 0
     for name in names:
-        code = suite.main(SUITES[name], options)
+        run = OWN.get(name)
+        code = run(options) if run else suite.main(SUITES[name], options)
         worst = max(worst, code)
         if code == suite.INTERRUPTED:
             break

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.group import Group
+from bench.machine import ROOT
 
 BIN = Path(sys.executable).parent
+# Of the environment that has pandas and scikit-learn.
+BENCH_BIN = ROOT / ".venv-bench" / "bin"
 APP_FOLDER = Path(__file__).resolve().parent / "app"
 TAIL_LINES = 20
 # How long a command of ours that is to end gets before it is killed.
@@ -28,11 +31,17 @@ class Command:
     """One started command; a thread waits for its end, so that the end is noticed at once."""
 
     def __init__(
-        self, argv: tuple[str, ...], env: dict[str, str], log: Path, group: Group | None = None, cwd: Path = APP_FOLDER
+        self,
+        argv: tuple[str, ...],
+        env: dict[str, str],
+        log: Path,
+        group: Group | None = None,
+        cwd: Path = APP_FOLDER,
+        programs: Path = BIN,
     ) -> None:
         self.label = " ".join(argv)
-        # A program of this environment by its name, any other by its path.
-        program = [str(BIN / argv[0]), *argv[1:]]
+        # A program of the environment by its name, any other by its path.
+        program = [str(programs / argv[0]), *argv[1:]]
         self.log = log
         self.began_s = time.monotonic()
         self.returned_s: float | None = None
@@ -93,16 +102,17 @@ class Commands:
         self.daybreak_home = folder / "home"
         self.runtime = folder / "r"
         self._env = environment(folder)
-        self._cwd = APP_FOLDER
+        self._cwd, self._programs = APP_FOLDER, BIN
         self._background: list[Command] = []
         self._timed: list[Command] = []
         self._deadline = self.began_s = time.monotonic()
         self._count = 0
 
-    def work_in(self, folder: Path) -> None:
-        """From now on commands run in another folder than bench/app, and import from it."""
-        self._cwd = folder
-        self._env = environment(self.folder, folder)
+    def work_in(self, folder: Path, programs: Path = BIN) -> None:
+        """From now on commands run in another folder than bench/app, and import from it; with the programs of another
+        Python environment, if one is given."""
+        self._cwd, self._programs = folder, programs
+        self._env = environment(self.folder, folder, programs)
 
     def allow(self, seconds: float) -> None:
         """From now on (`began_s`), everything has this long; what was timed before is forgotten."""
@@ -117,7 +127,7 @@ class Commands:
     def start(self, *argv: str) -> Command:
         """Start a command and go on; it is expected to stay, or to be passed to `finish`."""
         self._count += 1
-        command = Command(argv, self._env, self.folder / f"{self._count:02}.log", self.group, self._cwd)
+        command = Command(argv, self._env, self.folder / f"{self._count:02}.log", self.group, self._cwd, self._programs)
         self._background.append(command)
         self._timed.append(command)
         return command
@@ -151,6 +161,12 @@ class Commands:
         if self.left_s <= 0:
             raise RunFailed("the deadline passed")
 
+    def interrupt_rest(self) -> None:
+        """Ctrl-C to what was started here and still runs."""
+        for command in self._background:
+            command.interrupt()
+        self._background.clear()
+
     def kill_rest(self) -> None:
         """Kill what was started here and still runs."""
         for command in self._background:
@@ -169,16 +185,18 @@ class Commands:
         ]
 
 
-def environment(folder: Path, code: Path = APP_FOLDER) -> dict[str, str]:
+def environment(folder: Path, code: Path = APP_FOLDER, programs: Path = BIN) -> dict[str, str]:
     """The same for every command: nothing of Ray's or daybreak's that happens to be set in this shell.
 
     State lies below `folder`, the application in `code`.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "DAYBREAK_"))}
     return kept | {
-        "PATH": f"{BIN}:{kept.get('PATH', os.defpath)}",
+        "PATH": f"{programs}:{kept.get('PATH', os.defpath)}",
         "PYTHONPATH": str(code),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # A token that lies in the home makes a head ask for it, and the nodes that come after it have none.
+        "RAY_AUTH_MODE": "disabled",
         "DAYBREAK_HOME": str(folder / "home"),
         "DAYBREAK_RUNTIME": str(folder / "r"),
     }

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from bench.results import Report
 
 ENOUGH = 3
-# Shares of all processors that something else used in the second before a run.
-HIGH_BUSY = 0.15
-# Load per processor before the first run; before later ones it is mostly the bench's own.
-HIGH_LOAD = 0.5
+# What else may run in the second before a run, in processors.
+MOST_CORES = 0.1
 WIDE = 1.5
 
 
@@ -27,9 +25,8 @@ def warnings(report: Report) -> list[str]:
 
 def _busy(report: Report) -> Iterable[str]:
     cores = int(report.machine.get("cores") or 1)
-    for number, sample in enumerate(report.samples):
-        by_load = number == 0 and sample.load_1min > HIGH_LOAD * cores
-        if sample.cpu_busy > HIGH_BUSY or by_load:
+    for sample in report.samples:
+        if sample.cpu_busy * cores > MOST_CORES:
             yield (
                 f"before {sample.scenario} in round {sample.round} the processors were {sample.cpu_busy:.0%} busy "
                 f"(load {sample.load_1min:.2f}): something else was running. Measure again on a quiet machine."

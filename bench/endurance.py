@@ -25,7 +25,7 @@ def made(restarts: int) -> Suite:
         Goal(f"{title}: requests failed or cut", NAME, "failed_count", 0, limit=Limit.WORST),
         *(Goal(f"{title}: growth, {held.title}", NAME, held.measure, held.most, limit=Limit.WORST) for held in HELD),
     )
-    scenario = Scenario(NAME, title, NAME, DAYBREAK, partial(measure, restarts), once=True)
+    scenario = Scenario(NAME, title, NAME, DAYBREAK, partial(measure, restarts), once=True, timed=False)
     return Suite(NAME, (scenario,), goals, rounds=1, workers=1)
 
 

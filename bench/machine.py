@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,7 @@ def machine() -> dict[str, Any]:
     """JSON values; memory in bytes, `date` in UTC."""
     return {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -26,6 +27,27 @@ def machine() -> dict[str, Any]:
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def cores() -> int:
+    """How many processors there are for this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def loop_s() -> float:
+    """How long one processor takes for a fixed loop of pure Python: the best of three, in seconds.
+
+    By it results of different machines and days can be compared.
+    """
+    return min(_loop() for _ in range(3))
+
+
+def _loop() -> float:
+    began, total = time.perf_counter(), 0
+    for number in range(1_000_000):
+        total += number % 7
+    assert total == 2_999_997
+    return time.perf_counter() - began
 
 
 def _cpu() -> str:

@@ -43,6 +43,12 @@ ALL = (
     Measure("timed_out_count", "timed out", scatters=True),
     Measure("closed_count", "messages under way when their WebSocket was closed in order", scatters=True),
     Measure("new_code_s", "first answer of the new code"),
+    Measure("replaced_s", "last answer of the old code"),
+    Measure("told_s", "until the tool says so"),
+    Measure("deployments_count", "deployments replaced"),
+    Measure("tests_s", "from the command to its end"),
+    Measure("memory_growth_bytes", "memory more at the end", scatters=True),
+    Measure("processes_growth_count", "processes more at the end", scatters=True),
     Measure("silence_s", "longest stretch of requests without an answer", scatters=True),
     Measure("slowest_s", "slowest answer", scatters=True),
     Measure("p50_before_ms", "median latency before"),
@@ -59,6 +65,7 @@ ALL = (
     Measure("unhealed_count", "faults that did not heal", scatters=True),
     Measure("lies_count", "times that status called unserved requests ready", scatters=True),
     Measure("lost_count", "acknowledged writes lost", scatters=True),
+    Measure("exceeded_count", "bounds passed", scatters=True),
     *(Measure(held.measure, f"growth, {held.title}", scatters=True) for held in HELD),
 )
 MEASURES = {measure.name: measure for measure in ALL}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -9,14 +10,15 @@ from collections.abc import Sequence
 
 import psutil
 
-from bench.doubts import HIGH_BUSY
+from bench.doubts import MOST_CORES
 
 # Serve, dashboard, and the head's port as Ray and as daybreak choose it.
 PORTS = (8000, 8265, 6379, 6380, 8080)
 SETTLE_S = 60.0
 SETTLE_EVERY_S = 0.1
-IDLE_WINDOW_S = 1.0
-IDLE_WINDOWS = 5
+WINDOW_S = 1.0
+PATIENCE_S = 300.0
+MOST_NAMED = 3
 
 
 class NotQuiet(Exception):
@@ -53,17 +55,38 @@ def require_one_stock_cluster() -> None:
         raise NotQuiet(_text("another cluster was started meanwhile, so `ray stop -f` is not run", words))
 
 
-def load_when_idle() -> tuple[float, float]:
-    """The load average of the last minute, and the share of all processors in use in the last second.
+def when_idle(cores: int, patience_s: float | None = PATIENCE_S) -> tuple[float, float]:
+    """The load average of the last minute, and the share of all processors in use in the last second, as soon as that
+    is next to nothing.
 
-    Waits a few seconds for what the run before has left to be cleared away; whoever goes on using the processors
-    after that is told by the numbers.
+    What ran before is given time to pass. Raises NotQuiet after `patience_s`: what is measured beside something else is
+    no result. None: whatever is in use, it is told at once.
     """
-    for _ in range(IDLE_WINDOWS):
-        cpu_busy = psutil.cpu_percent(interval=IDLE_WINDOW_S) / 100
-        if cpu_busy <= HIGH_BUSY:
+    deadline = time.monotonic() + (patience_s or 0.0)
+    while (busy := psutil.cpu_percent(interval=WINDOW_S) / 100) * cores > MOST_CORES:
+        if patience_s is None:
             break
-    return os.getloadavg()[0], cpu_busy
+        if time.monotonic() >= deadline:
+            what = f"something else has used {busy * cores:.0%} of a processor for {patience_s:.0f} s"
+            raise NotQuiet(_text(what, _busiest()))
+    return os.getloadavg()[0], busy
+
+
+def _busiest() -> list[str]:
+    """Who it may be: what uses most."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error):
+            process.cpu_percent()
+            found.append(process)
+    time.sleep(WINDOW_S)
+    used = []
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            used.append((process.cpu_percent(), f"{process.info['name']} (pid {process.pid})"))
+    return [
+        f"{name} uses {share:.0f} % of one" for share, name in sorted(used, reverse=True)[:MOST_NAMED] if share >= 1
+    ]
 
 
 def _processes() -> list[tuple[int, str]]:

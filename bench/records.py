@@ -12,7 +12,8 @@ class Sample:
     """One run. `values` by measure, only what was measured; `error` marks a failed run.
 
     `points` are (number of workers, seconds until they were there), where a run has several. `cpu_busy` is the share
-    of all processors in use during the second before the run. `left` names processes that outlived its end. `details`
+    of all processors in use during the second before the run, `loop_s` how long the machine takes for `machine.loop_s`
+    then; None where that was not measured. `left` names processes that outlived its end. `details`
     are what is worth keeping beside the values.
     """
 
@@ -23,6 +24,7 @@ class Sample:
     error: str | None = None
     load_1min: float = 0.0
     cpu_busy: float = 0.0
+    loop_s: float | None = None
     points: list[list[float]] = field(default_factory=list)
     commands: list[dict[str, Any]] = field(default_factory=list)
     left: list[str] = field(default_factory=list)

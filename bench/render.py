@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bench.measures import MEASURES, written
 from bench.records import Goal, Line, Summary, Verdict
@@ -90,6 +91,20 @@ def restart(report: Report) -> str:
     return page(heads, rows, report)
 
 
+def reload(report: Report) -> str:
+    """What becomes of a saved file: a row per tool and application, medians of all its saves."""
+    heads = [
+        "saved",
+        "first answer of the new code",
+        "last answer of the old",
+        "the tool says so",
+        "deployments replaced",
+    ]
+    heads += ["failed or cut", "slowest answer", "runs"]
+    rows = [_saved(report, line) for line in report.lines if line in report.ran or line.skipped]
+    return page(heads, rows, report)
+
+
 def goals(reports: Sequence[Report]) -> str:
     """What is required beside what was measured, over all suites."""
     verdicts = [verdict for report in reports for verdict in report.verdicts()]
@@ -113,6 +128,21 @@ def _event(report: Report, line: Line) -> list[str]:
     quantiles = (("p50_before_ms", "p50_during_ms"), ("p99_before_ms", "p99_during_ms"))
     cells = [middle(*measures) for measures in (*columns, *quantiles)]
     return [line.title, failed, ", ".join(kinds) or ABSENT, *cells, _runs(report, line)]
+
+
+def _saved(report: Report, line: Line) -> list[str]:
+    if line.skipped:
+        return [line.title, f"skipped: {line.skipped}", *[""] * 6]
+
+    def middle(*measures: str) -> str:
+        found = ((name, report.summary(line, name).median) for name in measures)
+        return next((written(name, value) for name, value in found if value is not None), ABSENT)
+
+    requests = report.total(line, "requests_count")
+    failed = f"{report.total(line, 'failed_count'):,} of {requests:,}" if requests else ABSENT
+    # Of tests there is one time.
+    cells = [middle("new_code_s", "tests_s"), *map(middle, ("replaced_s", "told_s", "deployments_count"))]
+    return [line.title, *cells, failed, middle("slowest_s"), _runs(report, line)]
 
 
 def _comparisons(report: Report) -> str:
@@ -203,5 +233,14 @@ def _measured_on(report: Report) -> str:
     return (
         f"Medians (and ranges), scenarios in turn. Ray {where['ray']}, Python {where['python']}, "
         f"{where['cores']} cores ({where['cpu']}), {memory}, {where['kernel']}; "
-        f"daybreak {where['daybreak']} ({where['commit'] or 'no commit'}), {where['date'][:10]}."
+        f"daybreak {where['daybreak']} ({where['commit'] or 'no commit'}), {where['date'][:10]}.{_speed(report)}"
     )
+
+
+def _speed(report: Report) -> str:
+    """How fast the machine itself was, where that was measured."""
+    found = [sample.loop_s for sample in report.samples if sample.loop_s is not None]
+    if not found:
+        return ""
+    low, middle, high = (1000 * value for value in (min(found), median(found), max(found)))
+    return f" A fixed loop of Python took {middle:.0f} ms before the runs ({low:.0f} to {high:.0f})."

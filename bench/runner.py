@@ -10,16 +10,22 @@ from pathlib import Path
 
 from bench.commands import Commands, RunFailed
 from bench.group import Group
-from bench.quiet import load_when_idle
+from bench.machine import cores, loop_s
+from bench.quiet import PATIENCE_S, when_idle
 from bench.records import Sample
 from bench.scenarios import DEADLINE_S, Measured, Scenario
 
 STOP_S = 60.0
 
 
-def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
-    """Carry out one run; its scratch folder is kept where it failed. The cluster is stopped, whatever happens."""
-    load_1min, cpu_busy = load_when_idle()
+def run_once(scenario: Scenario, workers: int, round_number: int, *, idle: bool = True) -> Sample:
+    """Carry out one run; its scratch folder is kept where it failed. The cluster is stopped, whatever happens.
+
+    Raises NotQuiet, and measures nothing, where something else uses the machine; not so without `idle`, and
+    where no time is measured.
+    """
+    load_1min, cpu_busy = when_idle(cores(), patience_s=PATIENCE_S if idle and scenario.timed else None)
+    speed_s = loop_s()
     # A short path: Unix sockets lie below it.
     folder = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
     commands = Commands(folder, Group.create())
@@ -32,6 +38,10 @@ def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
         measured = scenario.measure(commands, scenario.workers or workers)
     except RunFailed as failed:
         error = f"{failed}\n(logs: {folder})"
+    except BaseException:
+        # What is under way would go on beside the end, and make anew what that has just removed.
+        commands.interrupt_rest()
+        raise
     finally:
         left = _stop(scenario, commands)
     if not error:
@@ -44,6 +54,7 @@ def run_once(scenario: Scenario, workers: int, round_number: int) -> Sample:
         error=error,
         load_1min=round(load_1min, 2),
         cpu_busy=round(cpu_busy, 3),
+        loop_s=round(speed_s, 4),
         points=measured.points,
         commands=measured.commands,
         left=left,

@@ -31,7 +31,8 @@ class Scenario:
 
     `measure` brings up what it needs with a number of workers and returns what it measured; the system's `stop` takes
     everything down afterwards. `baseline` is the scenario that this one is compared with. `workers` and `rounds` where
-    they are not the suite's; `once` where one run is long enough to be trusted. `skipped` says why it cannot be
+    they are not the suite's; `once` where one run is long enough to be trusted; `timed` unless it measures no time, and
+    need not wait until the machine is idle. `skipped` says why it cannot be
     measured here, if so; it is asked once.
     """
 
@@ -44,6 +45,7 @@ class Scenario:
     rounds: int | None = None
     skipped: Callable[[], str | None] = lambda: None
     once: bool = False
+    timed: bool = True
 
     @property
     def line(self) -> Line:

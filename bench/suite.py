@@ -41,6 +41,7 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     part = RESULTS / f"partial-{suite.name}.json"
     whole = chosen == list(suite.names) and options.rounds >= suite.rounds and options.workers == suite.workers
+    whole = whole and not options.busy
     path: Path = options.out or part
     skipped = {name: reason for name in chosen if (reason := suite.scenario(name).skipped())}
     measured = [name for name in chosen if name not in skipped]
@@ -50,7 +51,7 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
         for index in range(options.rounds):
             for name in rotated(_due(suite, measured, index), index):
                 wait_until_quiet(suite.ports)
-                sample = run_once(suite.scenario(name), options.workers, index + 1)
+                sample = run_once(suite.scenario(name), options.workers, index + 1, idle=not options.busy)
                 report = replace(report, samples=(*report.samples, sample))
                 save(report, path)
                 print(_told(sample, options.rounds), file=sys.stderr, flush=True)
@@ -132,6 +133,11 @@ def _parser(suite: Suite) -> argparse.ArgumentParser:
         type=Path,
         help=f"results as JSON (default {RESULTS.relative_to(ROOT)}/{suite.name}.json; what is not the whole "
         f"comparison goes to partial-{suite.name}.json)",
+    )
+    parser.add_argument(
+        "--busy",
+        action="store_true",
+        help="beside other work: shows that every scenario runs, and is never the suite's result",
     )
     parser.add_argument("--only", nargs="+", choices=suite.names, metavar="SCENARIO", help=", ".join(suite.names))
     return parser

@@ -1,7 +1,7 @@
 """The tables of README.md, docs/performance.md and docs/reliability.md, made from the results: no number is typed.
 
 A page has `<!-- bench:NAME -->` and `<!-- /bench -->` where it wants a table: startup, work, scale,
-containers, restart, endurance, chaos, profile or goals, or promise for a sentence of restart's results.
+containers, restart, reload, endurance, chaos, profile or goals, or promise for a sentence of restart's results.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import profile, render
 from bench.enduring.table import endurance
+from bench.faults.kept import Shelf
 from bench.faults.table import chaos
 from bench.machine import ROOT
 from bench.restarts.promise import promise
@@ -30,12 +31,18 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "scale": render.scale,
     "containers": render.startup,
     "restart": render.restart,
+    "reload": render.reload,
     "endurance": endurance,
-    "chaos": chaos,
 }
+CHAOS = "chaos"
 GOALS, PROMISE = "goals", "promise"
 # They take hours on a machine of their own: their places are there before their results are.
-LATE = {"restart": "Not measured yet.", "endurance": "Not measured yet.", "chaos": "Not measured yet.", PROMISE: ""}
+LATE = {
+    "restart": "Not measured yet.",
+    "reload": "Not measured yet.",
+    "endurance": "Not measured yet.",
+    PROMISE: "",
+}
 PROFILE = "profile.json"
 
 
@@ -56,6 +63,7 @@ def tables(results: Path) -> dict[str, str]:
         made["profile"] = profile.table(json.loads((results / PROFILE).read_text()))
     if "restart" in reports:
         made[PROMISE] = promise(reports["restart"])
+    made[CHAOS] = chaos(Shelf(results / CHAOS))
     return LATE | made | ({GOALS: render.goals(list(reports.values()))} if reports else {})
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import select
 import socket
 import ssl
 import time
 import urllib.error
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import psutil
 
+from daybreak.accepting import stop_accepting
+
 # How long something that will come may take on a machine that is busy; what never comes costs a failing test this much.
 DEADLINE_S = 120.0
 NAP_S = 0.02
+# Above the system's own range and daybreak's; offsets still fit behind them.
+FIRST_PORT, OF_TESTS = 61_000, 4_000
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -49,21 +53,17 @@ async def eventually(condition: Callable[[], object]) -> None:
 @contextlib.asynccontextmanager
 async def serving(answer: Answer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """The port of a server of this loop on 127.0.0.1. When it ends, so do its connections, those included that come at
-    this moment: asyncio's own server would leave them behind."""
+    this moment."""
     answering: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-    over = False
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if over:
-            writer.transport.abort()
-        else:
-            answering[asyncio.ensure_future(_answered(answer, reader, writer))] = writer
+        answering[asyncio.ensure_future(_answered(answer, reader, writer))] = writer
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        over = True
+        await stop_accepting((server,))
         server.close()
         for task, writer in answering.items():
             task.cancel()
@@ -98,12 +98,31 @@ def has_gone(process: psutil.Process) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens, at any address; all different."""
-    with ExitStack() as held:
-        bound = [held.enter_context(socket.socket()) for _ in range(count)]
-        for place in bound:
-            place.bind(("0.0.0.0", 0))
-        return [int(place.getsockname()[1]) for place in bound]
+    """Ports on which nobody listens, at any address; all different, and others each time.
+
+    The system gives none of them to whoever asks for any port, as it would those that it has chosen itself, and
+    processes that test beside each other have ranges of their own: they are still free when they are listened on.
+    """
+    found: list[int] = []
+    for _ in range(OF_TESTS):
+        if len(found) == count:
+            return found
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            found.append(port)
+    raise AssertionError("no free ports")
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this process, again and again; where it begins differs from run to run."""
+    width = OF_TESTS // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = FIRST_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) * width
+    for step in itertools.count(os.getpid() * 40):
+        yield first + step % width
+
+
+_ports = _own_ports()
 
 
 def free_port() -> int:

@@ -17,6 +17,7 @@ ANSWERS = True
 
 LASTS_S = 2.0
 PARTS = 10
+FLOOD_EVERY_S = 0.05
 HEADERS = {"X-Version": VERSION}
 api = FastAPI()
 
@@ -53,6 +54,29 @@ class Loaded:
     @api.get("/stream")
     async def stream(self) -> Response:
         return StreamingResponse(_parts(), headers=HEADERS, media_type="text/plain")
+
+    @api.get("/flood")
+    async def flood(self, lines: int, seconds: float, size: int) -> Response:
+        """Print so many lines a second, each of that size."""
+        for _ in range(round(seconds / FLOOD_EVERY_S)):
+            for _ in range(round(lines * FLOOD_EVERY_S)):
+                print("x" * size)
+            await asyncio.sleep(FLOOD_EVERY_S)
+        return _answer()
+
+    @api.get("/line")
+    async def line(self, size: int) -> Response:
+        """Print one line of that size."""
+        print("x" * size, flush=True)
+        return _answer()
+
+    @api.get("/hog")
+    async def hog(self, megabytes: int, seconds: float) -> Response:
+        """Have that much memory for so long."""
+        held = bytearray(megabytes * 1024 * 1024)
+        held[::4096] = b"x" * len(held[::4096])
+        await asyncio.sleep(seconds)
+        return _answer()
 
     @api.websocket("/ws")
     async def talk(self, socket: WebSocket) -> None:

@@ -23,23 +23,27 @@ class Row:
 
     `shown_s`: when status first said something else than ready; None where it never did. `lies_count`: how often it
     said ready though a request made at that moment failed, or was not answered within SLOW_S; the last time after
-    `lied_s`. `lost`: acknowledged writes that were gone, by database; None where that cannot be known. `absent`: there
-    is no such process here. `healthy_s` None: it did not heal, and `unwell` says what was wrong then. `failures` are
-    the first ones.
+    `lied_s`; `untrue_count` are those of them at which one failed. `lost`: acknowledged writes that were gone, by
+    database; None where that cannot be known. `absent`: it cannot be brought about here, for that `reason`, or because
+    there is no such process. `exceeded`: bounds that were passed. `healthy_s` None: it did not heal, and
+    `unwell` says what was wrong then. `failures` are the first ones.
     """
 
     fault: str
     title: str
     absent: bool = False
+    reason: str = ""
     requests_count: int = 0
     failed_count: int = 0
     held_s: float | None = None
     shown_s: float | None = None
     healthy_s: float | None = None
     lies_count: int = 0
+    untrue_count: int = 0
     lied_s: float | None = None
     lost: dict[str, int | None] | None = None
     unwell: tuple[str, ...] = ()
+    exceeded: tuple[str, ...] = ()
     outcomes: dict[str, int] | None = None
     failures: tuple[dict[str, Any], ...] = ()
 
@@ -48,12 +52,13 @@ class Row:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Row:
-        return cls(**{**raw, "unwell": tuple(raw["unwell"]), "failures": tuple(raw["failures"])})
+        lists = {name: tuple(raw.get(name, ())) for name in ("unwell", "exceeded", "failures")}
+        return cls(**{**raw, **lists})
 
 
-def lies(report: Report, said: Sequence[Said]) -> list[Said]:
+def lies(report: Report, said: Sequence[Said], slow_s: float = SLOW_S) -> list[Said]:
     """The answers that called everything ready while a request that was made then was not served."""
-    unserved = [one.due_s for one in report.requests if one.outcome.failed or one.latency_s > SLOW_S]
+    unserved = [one.due_s for one in report.requests if one.outcome.failed or one.latency_s > slow_s]
     return [
         one for one in said if one.state == READY and any(abs(one.answered_s - due_s) <= NEAR_S for due_s in unserved)
     ]
@@ -64,9 +69,11 @@ def shown_s(said: Iterable[Said], began_s: float) -> float | None:
     return next((one.answered_s - began_s for one in said if one.asked_s >= began_s and one.state != READY), None)
 
 
-def last_bad_s(report: Report, said: Iterable[Said], writers_failed_s: Iterable[float], ended_s: float) -> float:
+def last_bad_s(
+    report: Report, said: Iterable[Said], writers_failed_s: Iterable[float], ended_s: float, late_s: float = LATE_S
+) -> float:
     """The last moment at which anything was not as before."""
-    late = (one.done_s for one in report.requests if one.outcome.failed or one.latency_s > LATE_S)
+    late = (one.done_s for one in report.requests if one.outcome.failed or one.latency_s > late_s)
     return max(ended_s, *late, *(one.answered_s for one in said if not one.whole), *writers_failed_s)
 
 

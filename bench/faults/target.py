@@ -11,6 +11,7 @@ from daybreak.backends.process import members, procfs
 from daybreak.errors import NotRunning
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.services.ray.warm import WARM
 
 # What stands in front of a process that was forked from the warm template has its whole command line.
 LAUNCHERS = ("/warm/stand.sh", "/warm/bin/python", "/warm/launcher.py")
@@ -77,8 +78,9 @@ class Target:
         """Every live process of the cluster but its keeper."""
         scan, forks = members.Scan(), members.forks(self.paths.forks)
         found: dict[int, Found] = {}
-        for file in self.paths.records.glob("*.json"):
-            raw = json.loads(file.read_text())
+        records = [json.loads(file.read_text()) for file in self.paths.records.glob("*.json")]
+        # Forks of the template are among its own, and what they start; whose they are is said by those that come later.
+        for raw in sorted(records, key=lambda raw: raw["service"] != WARM):
             own = [pid for pid, fork in forks.items() if fork.instance == raw["instance"]]
             stop = raw["stop"]
             working = (stop["working_name"], stop["working_folder"])

@@ -9,10 +9,9 @@ from random import Random
 import psycopg
 import redis
 
-from bench.faults.fault import Fault
+from bench.faults.blow import Blow, Struck
 from bench.faults.judge import LATE_S, Row, last_bad_s, lies, rounded, shown_s
 from bench.faults.target import Target
-from bench.faults.victims import Victim
 from bench.faults.watch import Watch
 from bench.faults.writers import Writer, writers
 from bench.openloop.process import OpenLoop
@@ -30,6 +29,21 @@ HEAL_S = 180.0
 LOOK_EVERY_S = 0.5
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long all has to be well; how late an answer to a request may be that is well; who has not answered for
+    `silent_s` does not go on."""
+
+    calm_s: float = CALM_S
+    late_s: float = LATE_S
+    silent_s: float = SILENT_S
+
+
+USUAL = Patience()
+# Everything waits for a processor.
+BUSY = Patience(late_s=10.0, silent_s=20.0)
+
+
 class NotCalm(Exception):
     """It was not well before anything happened."""
 
@@ -42,35 +56,36 @@ class Trial:
     load: OpenLoop
     watch: Watch
     writers: tuple[Writer, ...]
-    calm_s: float
+    patience: Patience
 
-    def until_calm(self, ended_s: float, deadline_s: float, victim: Victim | None = None) -> bool:
-        """Wait until nothing was wrong for `calm_s`, and there is such a victim again; False at the deadline."""
+    def until_calm(self, ended_s: float, deadline_s: float, blow: Blow | None = None) -> bool:
+        """Wait until nothing was wrong for a while, and what was struck is there again; False at the deadline."""
         while time.monotonic() < deadline_s:
             time.sleep(LOOK_EVERY_S)
             now_s = time.monotonic()
             bad_s = self.last_bad_s(self.load.report(), ended_s)
-            if now_s - bad_s >= self.calm_s and self._goes_on(now_s) and (not victim or self._returned(victim)):
+            if now_s - bad_s >= self.patience.calm_s and self._goes_on(now_s) and (not blow or self._is_past(blow)):
                 return True
         return False
 
     def last_bad_s(self, report: Report, ended_s: float) -> float:
         failed = (writer.failed_s for writer in self.writers)
-        return last_bad_s(report, list(self.watch.said), failed, ended_s)
+        return last_bad_s(report, list(self.watch.said), failed, ended_s, self.patience.late_s)
 
     def _goes_on(self, now_s: float) -> bool:
         """Does everything that is asked answer?"""
-        answered = self.load.report().where(lambda one: one.done_s > now_s - LATE_S - LOOK_EVERY_S).requests
+        late_s, silent_s = self.patience.late_s, self.patience.silent_s
+        answered = self.load.report().where(lambda one: one.done_s > now_s - late_s - LOOK_EVERY_S).requests
         said = self.watch.said[-1:]
         return (
             len(answered) > self.load.settings.rate * LOOK_EVERY_S
-            and all(now_s - one.answered_s < SILENT_S and one.whole for one in said)
-            and all(now_s - writer.acknowledged_s < SILENT_S for writer in self.writers)
+            and all(now_s - one.answered_s < silent_s and one.whole for one in said)
+            and all(now_s - writer.acknowledged_s < silent_s for writer in self.writers)
         )
 
-    def _returned(self, victim: Victim) -> bool:
+    def _is_past(self, blow: Blow) -> bool:
         try:
-            return bool(victim.find(self.target.look()))
+            return blow.is_past(self.target)
         except (DaybreakError, OSError, ValueError):
             return False
 
@@ -85,52 +100,53 @@ class Trial:
         return found
 
 
-def carry_out(fault: Fault, target: Target, chance: Random, rate: float, calm_s: float = CALM_S) -> Row:
-    """All must be well for `calm_s` before and after. Raises NotCalm, and LoopFailed where the load breaks."""
+def carry_out(blow: Blow, target: Target, chance: Random, rate: float, patience: Patience = USUAL) -> Row:
+    """All must be well for a while before and after. Raises NotCalm, and LoopFailed where the load breaks."""
     first = time.time_ns()  # numbers of writes that no earlier fault has used
     postgres, redis_ = writers(target, first)
     load = OpenLoop(Settings(target.host, target.port, rate, (SHORT,), TIMEOUT_S))
     with Watch(target) as watch, postgres, redis_, load:
-        trial = Trial(target, load, watch, (postgres, redis_), calm_s)
+        trial = Trial(target, load, watch, (postgres, redis_), patience)
         if not trial.until_calm(time.monotonic(), time.monotonic() + HEAL_S):
-            raise NotCalm(f"before {fault.name}: {watch.said[-1:]}\n{load.report()}")
-        look = target.look()
-        groups = fault.victim.find(look)
-        if not groups:
-            return Row(fault.name, fault.title, absent=True)
-        group = chance.choice(sorted(groups))
-        began_s, ended_s = fault.strike(group)
-        healed = trial.until_calm(ended_s, ended_s + HEAL_S, fault.victim if fault.victim.returns else None)
+            raise NotCalm(f"before {blow.name}: {watch.said[-1:]}\n{load.report()}")
+        if reason := blow.why_not(target):
+            return Row(blow.name, blow.title, absent=True, reason=reason)
+        if (strike := blow.aim(target, chance)) is None:
+            return Row(blow.name, blow.title, absent=True)
+        struck = strike()
+        healed = trial.until_calm(struck.ended_s, struck.ended_s + HEAL_S, blow)
         stopped_s = time.monotonic()
     lost = trial.lost()
-    report = load.report().since(began_s).due_until(stopped_s)
-    return _row(fault, trial, report, began_s, ended_s, lost, healed=healed)
+    report = load.report().since(struck.began_s).due_until(stopped_s)
+    return _row(blow, trial, report, struck, lost, healed=healed)
 
 
 def _row(
-    fault: Fault,
+    blow: Blow,
     trial: Trial,
     report: Report,
-    began_s: float,
-    ended_s: float,
+    struck: Struck,
     lost: dict[str, int | None],
     *,
     healed: bool,
 ) -> Row:
+    began_s, ended_s, exceeded = struck
     said = [one for one in trial.watch.said if one.answered_s >= began_s]
     lied = lies(report, said)
     return Row(
-        fault=fault.name,
-        title=fault.title,
+        fault=blow.name,
+        title=blow.title,
         requests_count=len(report.requests),
         failed_count=report.failed,
         held_s=rounded(report.slowest_s),
         shown_s=rounded(shown_s(said, began_s)),
         healthy_s=rounded(trial.last_bad_s(report, ended_s) - ended_s) if healed else None,
         lies_count=len(lied),
+        untrue_count=len(lies(report, said, float("inf"))),
         lied_s=rounded(lied[-1].answered_s - began_s) if lied else None,
         lost=lost,
         unwell=() if healed else said[-1].unwell,
+        exceeded=exceeded,
         outcomes={str(outcome): count for outcome, count in report.outcomes.items()},
         failures=tuple(failures(report, began_s)),
     )

@@ -15,12 +15,17 @@ BACKEND = re.compile(r"^postgres: \S+ \S+ (\[local\]|[\d.:a-f]+\(\d+\))")
 
 @dataclass(frozen=True)
 class Victim:
-    """`find` returns every group that it could be. `returns`: there is one again when all is well."""
+    """`find` returns every group that it could be. `returns`: there is one again when all is well. `door`: clients are
+    connected to it, and nobody can hide its end from them. `haproxy` is false where there is one only without Serve's
+    HAProxy, `driver` a program without which there is none."""
 
     name: str
     title: str
     find: Callable[[Look], list[Group]]
     returns: bool = True
+    door: bool = False
+    haproxy: bool = True
+    driver: str = ""
 
 
 def each(found: Iterable[Found]) -> list[Group]:
@@ -67,22 +72,32 @@ def _server(service: str) -> Callable[[Look], list[Group]]:
 
 
 AGENTS = ("ray::DashboardAgent", "dashboard/agent.py")
+# Idle workers belong to a driver, and end a second after their last work.
+DRIVER = """
+import time, ray
+
+ray.init(log_to_driver=False)
+task = ray.remote(num_cpus=0.1)(lambda: 0)
+while True:
+    ray.get(task.remote())
+    time.sleep(0.3)
+"""
 RUNTIME_AGENTS = ("ray::RuntimeEnvAgent", "runtime_env/agent/main.py")
 
 VICTIMS = (
     Victim("replica", "a replica", _replicas),
-    Victim("idle", "an idle worker process", lambda look: each(look.titled("ray::IDLE")), returns=False),
+    Victim("idle", "an idle worker process", lambda look: each(look.titled("ray::IDLE")), returns=False, driver=DRIVER),
     Victim("worker-raylet", "a worker node's raylet", lambda look: each(look.of("worker", "raylet"))),
     Victim("gcs", "the GCS", lambda look: each(look.of("head", "gcs_server"))),
     Victim("head-raylet", "the head's raylet", lambda look: each(look.of("head", "raylet"))),
     Victim("head", "the whole head", _whole_head),
     Victim("controller", "Serve's controller", lambda look: each(look.titled("ray::ServeController"))),
-    Victim("proxy", "Serve's proxy", lambda look: each(look.titled("ray::ProxyActor"))),
+    Victim("proxy", "Serve's proxy", lambda look: each(look.titled("ray::ProxyActor")), haproxy=False),
     Victim("manager", "the actor that manages Serve's HAProxy", lambda look: each(look.titled("ray::HAProxyManager"))),
     Victim(
         "haproxy", "Serve's HAProxy", lambda look: each([*look.of("head", "haproxy"), *look.of("worker", "haproxy")])
     ),
-    Victim("gateway", "the gateway", lambda look: each(look.of("gateway", "haproxy"))),
+    Victim("gateway", "the gateway", lambda look: each(look.of("gateway", "haproxy")), door=True),
     Victim("dashboard", "the dashboard", lambda look: each(look.titled("dashboard/dashboard.py"))),
     Victim("agent", "a worker node's dashboard agent", lambda look: each(look.titled(*AGENTS, service="worker"))),
     Victim(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from bench.commands import RunFailed
+from bench.faults.beside import Beside
 from bench.faults.target import Target
 from daybreak.errors import DaybreakError
 
@@ -37,27 +36,18 @@ class Said:
         return self.state in (READY, DEGRADED) and not self.unwell and not self.missing
 
 
-class Watch:
+class Watch(Beside):
     """Asks for as long as the `with` block lasts."""
 
     def __init__(self, target: Target) -> None:
         self.said: list[Said] = []
         self._target = target
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask_on, daemon=True)
+        super().__init__()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _ask_on(self) -> None:
-        while not self._over.is_set():
+    def go_on(self) -> None:
+        while not self.over.is_set():
             self.said.append(self._ask())
-            self._over.wait(EVERY_S)
+            self.over.wait(EVERY_S)
 
     def _ask(self) -> Said:
         asked_s = time.monotonic()

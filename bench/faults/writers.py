@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 import redis
 
+from bench.faults.beside import Beside
 from bench.faults.target import Target
 
 EVERY_S = 0.05
@@ -24,8 +23,10 @@ TABLE, KEYS = "acknowledged", "acknowledged"
 Open = Callable[[], tuple[Callable[[int], object], Callable[[], set[int]], Callable[[], None]]]
 
 
-class Writer:
+class Writer(Beside):
     """Writes for as long as the `with` block lasts. Numbers begin with `first`; what fails is tried no more."""
+
+    patience_s = ANSWER_S + CONNECT_S
 
     def __init__(self, name: str, open_: Open, first: int = 0) -> None:
         self.name = name
@@ -33,16 +34,7 @@ class Writer:
         self.acknowledged_s = self.failed_s = 0.0
         self._open = open_
         self._next = first
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write_on, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join(ANSWER_S + CONNECT_S)
+        super().__init__()
 
     def lost(self) -> int:
         """How many acknowledged numbers are not there. Raises OSError, or what the database's client raises."""
@@ -50,19 +42,19 @@ class Writer:
         with contextlib.closing(_Closes(close)):
             return len(self.acknowledged - read())
 
-    def _write_on(self) -> None:
-        while not self._over.is_set():
+    def go_on(self) -> None:
+        while not self.over.is_set():
             try:
                 write, _, close = self._open()
                 with contextlib.closing(_Closes(close)):
-                    while not self._over.wait(EVERY_S):
+                    while not self.over.wait(EVERY_S):
                         self._next += 1
                         write(self._next)
                         self.acknowledged.add(self._next)
                         self.acknowledged_s = time.monotonic()
             except (OSError, psycopg.Error, redis.RedisError):
                 self.failed_s = time.monotonic()
-                self._over.wait(AGAIN_S)
+                self.over.wait(AGAIN_S)
 
 
 class _Closes:

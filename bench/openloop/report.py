@@ -39,6 +39,10 @@ class Report:
         """What was under way then, or due later."""
         return self.where(lambda request: request.done_s >= moment_s)
 
+    def due_after(self, moment_s: float) -> Report:
+        """What was asked only then: nothing that was under way."""
+        return self.where(lambda request: request.due_s > moment_s)
+
     def due_until(self, moment_s: float) -> Report:
         return self.where(lambda request: request.due_s <= moment_s)
 

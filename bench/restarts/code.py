@@ -51,7 +51,7 @@ class Change(Enum):
         return NEW if self is Change.NEW else OLD
 
 
-def write(folder: Path, version: str, change: Change = Change.NONE) -> None:
+def write(folder: Path, version: str, change: Change = Change.NONE, start_timeout: str = START_TIMEOUT) -> None:
     """The application in that version, bad where the change is, and what each system is told of it."""
     text = app(
         version,
@@ -61,7 +61,7 @@ def write(folder: Path, version: str, change: Change = Change.NONE) -> None:
     )
     (folder / FILE.name).write_text(text)
     applications = [{"import": LOADED.serve_run}]
-    _dump(folder / "daybreak.yaml", {"serve": {"applications": applications, "start_timeout": START_TIMEOUT}})
+    _dump(folder / "daybreak.yaml", {"serve": {"applications": applications, "start_timeout": start_timeout}})
     deployed = {
         "name": "default",
         "route_prefix": "/",

@@ -13,7 +13,7 @@ from bench.measure import HOST, SERVE_PORT, all_nodes, route_answers
 from bench.openloop.process import LoopFailed, OpenLoop
 from bench.openloop.records import SHORT, Outcome, Settings
 from bench.openloop.report import Report
-from bench.restarts.code import LOADED, NEW, OLD, Change, write
+from bench.restarts.code import LOADED, NEW, OLD, START_TIMEOUT, Change, write
 from bench.restarts.events import Event, Words
 from bench.scenarios import DEADLINE_S, Measured
 from bench.systems import System
@@ -105,19 +105,26 @@ def values(before: Report, during: Report, began_s: float, returned_s: float, ch
     return {name: round(value, 3) for name, value in found.items() if value is not None}
 
 
-def prepare(system: System, commands: Commands, folder: Path, workers: int, preparation: Sequence[Words] = ()) -> float:
+def prepare(
+    system: System,
+    commands: Commands,
+    folder: Path,
+    workers: int,
+    preparation: Sequence[Words] = (),
+    start_timeout: str = START_TIMEOUT,
+) -> float:
     """The cluster as it is before the load: all nodes there, the application answers, everything has come to rest.
 
     Returns how many seconds the start took. `preparation` are commands that run when it has answered once, with the new
     code written.
     """
-    write(folder, OLD)
+    write(folder, OLD, start_timeout=start_timeout)
     began_s = time.monotonic()
     system.start(commands, workers, LOADED)
     took_s = round(time.monotonic() - began_s, 3)
     _until_up(commands, workers)
     if preparation:
-        write(folder, NEW)
+        write(folder, NEW, start_timeout=start_timeout)
         for words in preparation:
             commands.run(*words)
         _until_up(commands, workers)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         resume,
         rollback,
         scale,
+        start_service,
         status,
+        stop_service,
         up,
         versions,
     )
@@ -91,7 +93,9 @@ __all__ = [
     "resume",
     "rollback",
     "scale",
+    "start_service",
     "status",
+    "stop_service",
     "up",
     "versions",
 ]

@@ -19,7 +19,9 @@ ELSEWHERE = f"choose another state folder with {HOME}=/path"
 LONGEST_SOCKET_PATH = 107
 
 
-SECRETS = "secrets"
+SECRETS, HANDED = "secrets", "handed"
+# What the folders of secrets begin with, beside those of files of variables.
+OF_SECRETS = "secret-"
 
 
 def state_root() -> Path:
@@ -56,6 +58,11 @@ def _given(variable: str) -> Path | None:
     return Path(os.path.normpath(path))
 
 
+def runtime_of(root: Path) -> Path:
+    """The runtime folder of the cluster with that state folder."""
+    return runtime_root() / hashlib.sha256(str(root).encode()).hexdigest()[:8]
+
+
 def short(folder: str) -> str:
     """A folder as people write it: with ~ for their home."""
     home = os.path.expanduser("~")
@@ -84,6 +91,11 @@ class _Kept:
     def pause(self) -> Path:
         """There while requests wait because somebody has asked for it (JSON, 0600)."""
         return self.root / "pause.json"
+
+    @property
+    def alerts(self) -> Path:
+        """What is wrong and was told, and what is still to be told (JSON, 0600)."""
+        return self.root / "alerts.json"
 
     @property
     def owner(self) -> Path:
@@ -158,9 +170,19 @@ class _ShortLived:
         return self.runtime / "keeper.sock"
 
     @property
+    def breakpoints(self) -> Path:
+        """Where `dev` listens for programs that stop."""
+        return self.runtime / "dev.sock"
+
+    @property
     def environment(self) -> Path:
         """The environment of the command that last started the app tier (JSON, 0600); gone with the cluster's end."""
         return self.runtime / "environment.json"
+
+    @property
+    def handed(self) -> Path:
+        """What services are handed of the user's secrets and files of variables; gone with the cluster's end."""
+        return self.runtime / HANDED
 
     @property
     def warm(self) -> Path:
@@ -188,8 +210,7 @@ class ClusterPaths(_Kept, _Versions, _ShortLived):
     @classmethod
     def of(cls, name: str) -> ClusterPaths:
         root = state_root() / name
-        digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-        return cls(name=name, root=root, runtime=runtime_root() / digest)
+        return cls(name=name, root=root, runtime=runtime_of(root))
 
     def ensure(self) -> None:
         """Create the folders with mode 0700 and prove that they can be written to.

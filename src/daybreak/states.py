@@ -17,6 +17,7 @@ class ServiceState(StrEnum):
     STARTING = "starting"
     READY = "ready"
     COMPLETED = "completed"  # it has done its work
+    SCHEDULED = "scheduled"  # its time will come
     STOPPING = "stopping"
     FAILED = "failed"
     CRASHED = "crashed"
@@ -29,8 +30,10 @@ class ServiceState(StrEnum):
         return cls.UNKNOWN
 
 
-# A service that is as it should be: it runs and is ready, or it has done its work.
-FINE = frozenset([ServiceState.READY, ServiceState.COMPLETED])
+# Why a service is stopped that somebody has asked to be.
+BY_YOU = "by you"
+# A service that is as it should be: it runs and is ready, it has done its work, or has its time.
+FINE = frozenset([ServiceState.READY, ServiceState.COMPLETED, ServiceState.SCHEDULED])
 NOT_STARTED = frozenset([ServiceState.WAITING, ServiceState.PREPARING])
 ON_ITS_WAY = NOT_STARTED | {ServiceState.STARTING, ServiceState.STOPPING}
 BAD = frozenset([ServiceState.FAILED, ServiceState.CRASHED, ServiceState.BACKING_OFF, ServiceState.NOT_ENDED])
@@ -52,6 +55,12 @@ class Health(StrEnum):
 
 
 WELL = frozenset([Health.HEALTHY, Health.NOT_CHECKED])
+
+
+def worst(*told: tuple[Health, str]) -> tuple[Health, str]:
+    """Of several, each with its reason, the worst; of equally bad ones the first that has a reason."""
+    order = list(Health)
+    return min(told, key=lambda one: (order.index(one[0]), not one[1]))
 
 
 class ClusterState(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,6 +13,7 @@ from daybreak.show.page.listen import bind
 from daybreak.show.page.live import Hub
 from daybreak.show.page.server import Serving, serve
 from daybreak.show.page.source import Address
+from tests.helpers import free_port
 from tests.unit.show.page.fake import TOKEN, FakeSource
 
 T = TypeVar("T")
@@ -24,10 +24,7 @@ class World:
     """The keeper's part: an event loop in a thread, with a source and its page."""
 
     def __init__(self, folder: Path, *services: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.site = Address("127.0.0.1", port)
+        self.site = Address("127.0.0.1", free_port())
         self.url = self.site.url
         self._folder = folder
         self._services = services

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+import redis as redis_client
 
 from daybreak.docker.command import Client
 from daybreak.machine.engine import prefix_of
@@ -29,6 +31,7 @@ from tests.integration.starter import visit, visits
 
 IMAGE = tag("cluster")
 REQUIREMENTS = "psycopg[binary]\n"
+KEY = "swordfish of the file"
 NODES = ("head", "worker-1", "worker-2")
 PROMETHEUS = "prom/prometheus:v3.5.0"
 # A worker's own need is added to what it offers; see services/ray/containers.py.
@@ -58,16 +61,20 @@ backend: docker
 docker: {{image: "{image}"}}
 workers: {workers}
 serve: {{applications: [{{import: "app:main"}}], health: /health}}
-databases: {{postgres: }}
+databases: {{postgres: {{databases: [orders]}}, redis: }}
+secrets: {{key: {{file: key.txt}}}}
+head: {{secrets: [{{name: key, env: HEAD_KEY}}]}}
 services:
   web:
     command: [python, -m, http.server, "{web}", --bind, 0.0.0.0]
+    secrets: [key, {{name: key, env: WEB_KEY}}]
     ports: [{web}]
     check: {{tcp: {web}}}
   cache:
     image: redis:7
-    command: [redis-server, --port, "{cache}"]
+    command: [sh, -c, 'echo "a key of $${{#CACHE_KEY}}"; exec redis-server --port {cache}']
     volumes: ["cache:/data"]
+    secrets: [key, {{name: key, env: CACHE_KEY}}]
     memory: 256MiB
     ports: [{cache}]
     check: {{tcp: {cache}}}
@@ -81,6 +88,7 @@ def made(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "app.py").write_text(STARTER.read_text())
     (folder / "requirements.txt").write_text(REQUIREMENTS)
+    (folder / "key.txt").write_text(KEY)
     project = Project(folder, engine, IMAGE, ROOT / "constraints")
     project.build("--ray-version", "2.60.0")
     try:
@@ -96,8 +104,8 @@ def test_up_brings_everything_up(made: Docked) -> None:
     assert f"serve        {made.sandbox.url}" in done.stdout
     status = made.sandbox.status()
     assert (status["state"], status["backend"]) == ("ready", "docker")
-    assert list(made.sandbox.services()) == ["postgres", *GATEWAY, *NODES, "serve", "web", "cache"]
-    assert set(made.containers()) == {"postgres", *NODES, "cache"}
+    assert list(made.sandbox.services()) == ["postgres", "redis", *GATEWAY, *NODES, "serve", "web", "cache"]
+    assert set(made.containers()) == {"postgres", "redis", *NODES, "cache"}
     assert made.sandbox.get("/health")
     assert visit(made.sandbox) == 1
     for port in (9100, 9101):
@@ -109,6 +117,20 @@ def test_nothing_is_reachable_from_elsewhere(made: Docked) -> None:
     for service in made.containers():
         for ports in made.inspect(service)["NetworkSettings"]["Ports"].values():
             assert {port["HostIp"] for port in ports or ()} <= {"127.0.0.1"}
+
+
+def test_the_users_secrets_are_handed_to_who_lists_them(made: Docked) -> None:
+    cache = made.containers()["cache"]
+    log = made.sandbox.root / "logs" / "cache.log"
+    until(lambda: f"a key of {len(KEY)}\n" in log.read_text(), what="the variable in cache.log")
+    assert made.engine.ask("exec", cache, "cat", "/run/secrets/key") == KEY
+    code = "import os, sys; print(os.environ['HEAD_KEY'], open('/run/secrets/key').read(), sep='|')"
+    head = made.sandbox.run("run", "--", "python", "-c", code).stdout
+    assert head.strip() == f"{KEY}|{KEY}"
+    worker = made.engine.ask("exec", made.containers()["worker-1"], "sh", "-c", "ls /run/secrets || true")
+    assert "key" not in worker.split()
+    for service in made.containers():
+        assert KEY not in json.dumps(made.inspect(service))
 
 
 def test_secrets_are_in_no_listing(made: Docked) -> None:
@@ -166,6 +188,30 @@ def test_a_restart_under_load_keeps_the_database_and_its_rows(made: Docked) -> N
     assert not {after[name] for name in NODES} & {before[name] for name in NODES}
     # A request that was cut off may have been carried out.
     assert visits(made.sandbox) >= rows + written[0]
+
+
+def test_a_backup_brings_rows_and_keys_back(made: Docked) -> None:
+    rows = visits(made.sandbox)
+    address = (made.sandbox.root / "secrets/redis-url").read_text().strip()
+    with closing(redis_client.Redis.from_url(address)) as client:
+        client.set("kept", "yes")
+    made.sandbox.run("backup", "kept.zip")
+    visit(made.sandbox)
+    with closing(redis_client.Redis.from_url(address)) as client:
+        client.flushall()
+    made.sandbox.run("restore", "kept.zip", "--yes")
+    assert visits(made.sandbox) == rows
+    with closing(redis_client.Redis.from_url(address)) as client:
+        assert client.get("kept") == b"yes"
+    assert made.sandbox.status()["state"] == "ready"
+    (made.sandbox.folder / "kept.zip").unlink()
+
+
+def test_a_further_database_is_reached_from_inside_and_outside(made: Docked) -> None:
+    code = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL_ORDERS']).info.user)"
+    assert made.sandbox.run("run", "--", "python", "-c", code).stdout.strip() == "orders"
+    with closing(psycopg.connect((made.sandbox.root / "secrets/database-url.orders").read_text().strip())) as found:
+        assert found.info.dbname == "orders"
 
 
 def test_scale_changes_only_the_workers(made: Docked) -> None:
@@ -235,7 +281,7 @@ def test_a_killed_keeper_finds_its_containers_again(made: Docked) -> None:
     until(lambda: made.sandbox.status()["state"] == "ready", what="adopted")
     assert made.sandbox.status()["keeper_pid"] != keeper
     assert made.containers() == before
-    assert list(made.sandbox.services()) == ["postgres", *GATEWAY, *NODES, "serve", "web", "cache"]
+    assert list(made.sandbox.services()) == ["postgres", "redis", *GATEWAY, *NODES, "serve", "web", "cache"]
 
 
 def test_a_worker_that_runs_out_of_memory_is_told_so(made: Docked) -> None:
@@ -255,7 +301,7 @@ def test_down_leaves_nothing_but_the_volumes(made: Docked) -> None:
     rows = visits(made.sandbox)
     made.sandbox.run("down")
     assert made.containers() == {}
-    assert len(made.volumes()) == 2
+    assert len(made.volumes()) == 3
     until(lambda: made.networks() == [], what="the network has gone with the keeper")
     made.sandbox.run("up", "0")
     assert visits(made.sandbox) == rows

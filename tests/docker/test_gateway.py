@@ -1,13 +1,15 @@
-"""The gateway in front of containers that see the spec's folder: a pause, new code, workers that go, HTTPS. One
-cluster, tests in order."""
+"""The gateway in front of containers that see the spec's folder: a pause, new code, workers that go, a second app
+tier, HTTPS. One cluster, tests in order."""
 
 from __future__ import annotations
 
+import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -16,7 +18,7 @@ from tests.docker.clusters import Docked, docked
 from tests.docker.helpers import Project
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY
-from tests.load import LONG, SHORT, STREAM, app, steady_load
+from tests.load import LONG, SHORT, STREAM, OpenLoop, app, steady_load
 from tests.tls import certificate_in
 
 pytestmark = pytest.mark.skipif(not GATEWAY, reason="this machine has no HAProxy")
@@ -86,6 +88,42 @@ def test_workers_that_go_are_drained(made: Docked) -> None:
     assert "cut off" not in told
     assert load.report().failed == 0, str(load.report())
     assert set(made.containers()) == {"head", "worker-1"}
+
+
+def test_a_whole_app_tier_replaces_another_one_which_is_kept_and_serves_again(made: Docked) -> None:
+    image, gateway = made.inspect("head")["Config"]["Image"], made.sandbox.column("pid")["gateway"]
+    before, place = made.containers(), address_of_head(made)
+    made.sandbox.write(SPEC.format(image=image), app_py=code("3"))
+    with steady_load(made.sandbox.url, rate=30, kinds=(SHORT, LONG, STREAM), timeout_s=LASTS_S) as load:
+        until(partial(answered, load, "2"), what="the first answers")
+        assert "restart (replace)" in made.sandbox.run("restart", "--keep-old", "30m", "--require-lossless").stderr
+        until(partial(answered, load, "3"), what="the new code answers")
+        kept = json.loads(made.engine.ask("inspect", *before.values()))
+        assert [one["State"]["Status"] for one in kept] == ["paused"] * len(before)
+        assert "was kept, and answers after" in made.sandbox.run("rollback").stderr
+    assert load.report().failed == 0, str(load.report())
+    assert made.containers() == before
+    # And without a way back: nothing is left of the old one.
+    made.sandbox.write(SPEC.format(image=image), app_py=code("2"))
+    with steady_load(made.sandbox.url, rate=30, kinds=(SHORT, LONG, STREAM), timeout_s=LASTS_S) as load:
+        until(partial(answered, load), what="the first answers")
+        made.sandbox.run("restart", "--replace", "--require-lossless")
+    assert load.report().failed == 0, str(load.report())
+    after = made.containers()
+    assert set(after) == {"head", "worker-1"}
+    assert not set(after.values()) & set(before.values())
+    assert address_of_head(made) != place
+    assert made.sandbox.column("pid")["gateway"] == gateway
+
+
+def answered(load: OpenLoop, version: str = "") -> bool:
+    found = load.report().versions
+    return version in found if version else bool(found)
+
+
+def address_of_head(made: Docked) -> str:
+    (found,) = made.inspect("head")["NetworkSettings"]["Networks"].values()
+    return str(found["IPAddress"])
 
 
 def test_https_replaces_the_gateway_alone(made: Docked) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from daybreak.backends.process import members, procfs
-from daybreak.errors import DaybreakError
+from daybreak.errors import DaybreakError, NotRunning
 from daybreak.keeper import client
 from daybreak.machine.ports import is_free
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
@@ -70,6 +70,10 @@ main = App.bind()
 """
 
 
+# Those of the sandboxes that there are: nobody may listen there yet.
+_given: set[int] = set()
+
+
 def free_offset() -> int:
     """An offset with which all public ports are free. Processes that test beside each other look in ranges of their
     own, any other ones begin at different places."""
@@ -79,7 +83,7 @@ def free_offset() -> int:
     begin = os.getpid() * 20 % width
     for step in range(0, width, 10):
         offset = FIRST_OFFSET + number * width + (begin + step) % width
-        if all(is_free(port + offset) for port in PUBLIC_PORTS):
+        if offset not in _given and all(is_free(port + offset) for port in PUBLIC_PORTS):
             return offset
     raise AssertionError("no free ports")
 
@@ -221,17 +225,31 @@ class Sandbox:
     def evidence(self) -> str:
         return evidence.of_cluster(self.root, self.runtime)
 
+    def end(self) -> None:
+        """What `down` does, asked of the keeper itself where there is one: a command, and a keeper for nothing, cost as
+        much as many a test."""
+        paths, pid = self.paths, os.getpid()
+        if not self.inside:
+            with (
+                contextlib.suppress(NotRunning, client.KeeperGone),
+                client.request(paths, "down", start=False, volumes=False, pid=pid) as connection,
+            ):
+                connection.result()
+        if client.anything_recorded(paths):
+            self.run("down", "--name", self.name)
+
     def tear_down(self) -> None:
         """Stop everything, prove that nothing is left, delete the folders."""
         try:
             with evidence.kept(self.evidence):
-                if self.root.exists():
-                    self.run("down")
+                self.end()
                 assert self.processes() == []
         finally:
+            _given.discard(self.offset)
             evidence.unwatch(str(self.home))
             for process in self.processes():
-                os.kill(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             shutil.rmtree(self.home, ignore_errors=True)
             shutil.rmtree(self.runtime, ignore_errors=True)
 
@@ -245,6 +263,7 @@ def make_sandbox(folder: Path, name: str = "it") -> Sandbox:
         offset=free_offset(),
         name=name,
     )
+    _given.add(made.offset)
     evidence.watch(str(made.home), made.evidence)
     return made
 

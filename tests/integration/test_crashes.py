@@ -5,8 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
+import shutil
 import signal
+import socket
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,6 +20,7 @@ import pytest
 import redis
 
 from daybreak.backends.process import procfs
+from daybreak.keeper import client
 from daybreak.services.service import Service
 from tests.helpers import has_gone, until
 from tests.integration.conftest import Sandbox
@@ -301,9 +307,11 @@ services:
   looping: {command: [/bin/sh, -c, "echo looping; exit 3"]}
   single: {command: [/bin/sh, -c, "echo single >> single.txt; exit 1"], restart: never}
   migrate: {command: [/bin/sh, -c, "echo migrated >> migrated.txt"], restart: never}
+alerts: {command: [/bin/sh, -c, "tr -d '\\n' >> alerts.jsonl; echo >> alerts.jsonl"]}
 """
     cluster.write(SPEC + services)
     cluster.run("up")
+    assert "the command /bin/sh: arrived after " in cluster.run("alerts", "--test").stdout
     seen: dict[str, int] = {}
 
     def backs_off() -> bool:
@@ -317,6 +325,13 @@ services:
     assert rows["single"]["restarts"] == 0
     assert rows["migrate"]["state"] == "completed"
     cluster.run("wait", "migrate")
+
+    def told() -> list[tuple[str, str, str]]:
+        lines = (cluster.folder / "alerts.jsonl").read_text().splitlines()
+        return [(one["status"], one["what"], one["service"]) for one in map(json.loads, lines)]
+
+    loop = ("firing", "crash-loop", "looping")
+    until(lambda: loop in told(), what="somebody is told of it")
     until(lambda: cluster.status()["state"] == "degraded", what="the cluster counts as degraded")
     assert cluster.get("/health")
     assert only(before, cluster.column("instance")) == before
@@ -327,6 +342,8 @@ services:
     assert (cluster.folder / "single.txt").read_text() == "single\n"
     assert cluster.services()["migrate"]["state"] == "completed"
     assert (cluster.folder / "migrated.txt").read_text() == "migrated\n"
+    assert told().count(loop) == 1, "the new keeper tells nobody a second time"
+    assert "crash-loop" in cluster.run("alerts").stdout
     cluster.write(SPEC)
     cluster.run("up")
     assert cluster.column("instance") == before
@@ -345,9 +362,34 @@ def test_every_recovery_was_measured(cluster: Sandbox) -> None:
     assert len(recoveries(cluster)) == len(found) + 1
 
 
-def test_no_process_is_left_after_down(cluster: Sandbox) -> None:
-    cluster.run("down")
+def test_after_a_power_cut_what_a_unit_runs_brings_all_back_and_its_end_leaves_nothing(
+    cluster: Sandbox, tmp_path: Path
+) -> None:
+    count = visit(cluster)
+    unit = cluster.run("install", "--print").stdout
+    start = next(line for line in unit.splitlines() if line.startswith("ExecStart=")).partition("=")[2]
+    # Everything at once, which is the keeper first: it would begin to bring the rest back.
+    for pid in [int(cluster.status()["keeper_pid"]), *(process.pid for process in cluster.processes())]:
+        with contextlib.suppress(ProcessLookupError):  # some end with those that they belong to
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not cluster.processes(), what="all have gone")
+    shutil.rmtree(cluster.paths.runtime)  # what lies in /tmp does not outlive a boot
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, open(tmp_path / "log", "w") as log:
+        systemd.bind(f"\0{tmp_path}")
+        systemd.settimeout(RECOVERY_S)
+        environment = cluster.environment() | {"NOTIFY_SOCKET": f"@{tmp_path}"}
+        words = shlex.split(start)
+        with subprocess.Popen(words, cwd=cluster.folder, env=environment, stdout=log, stderr=log) as unit_main:
+            while b"READY=1" not in systemd.recv(4096):
+                assert unit_main.poll() is None, (tmp_path / "log").read_text()
+            assert visits(cluster) == rows_in_postgres(cluster) == count
+            keeper = kill_keeper(cluster)
+            until(lambda: client.answers(cluster.paths), what="another keeper, although nobody has typed a command")
+            assert cluster.status()["keeper_pid"] != keeper
+            unit_main.terminate()
+            assert unit_main.wait(RECOVERY_S) == 0, (tmp_path / "log").read_text()
     assert cluster.processes() == []
+    assert not client.answers(cluster.paths)
 
 
 @pytest.mark.one_ray

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import os
 import shutil
 import signal
@@ -24,12 +26,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from daybreak.machine import accounts
+from daybreak.machine.brought import find_scripts
 from daybreak.machine.databases import find_postgres, find_redis
 from daybreak.machine.ports import free_ports
 from daybreak.machine.secrets import ensure_secrets
-from daybreak.services.databases.connections import connection_files
-from daybreak.services.databases.containers import POSTGRES_READY
+from daybreak.services.databases.connections import connection_files, passwords_of
 from daybreak.services.databases.processes import postgres, redis
+from daybreak.services.databases.setup import setup_of
+from daybreak.services.databases.setup_live import READY
 from daybreak.services.service import CommandCheck, Service, StopPolicy
 from daybreak.services.site import PostgresServer, RayInstall, Site
 from daybreak.spec.model import Spec
@@ -181,6 +185,19 @@ def runner() -> Iterator[Runner]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Runner, Spec, Site]]:
+    """A server with settings of the user, for tests that leave it as it is but for what is in its database."""
+    made = new_runner()
+    try:
+        spec = made.spec(work_mem="17MB", jit=False, max_connections=33, application_name="it's \\ here")
+        site = made.site(found_postgres())
+        made.start_ready(postgres(spec, site))
+        yield made, spec, site
+    finally:
+        made.close()
+
+
 def found_postgres() -> PostgresServer:
     server = find_postgres()
     if server is None:
@@ -261,10 +278,8 @@ def test_postgres_keeps_its_rows_through_kill_and_stop(case: tuple[Runner, Postg
     assert not runner.processes()
 
 
-def test_a_wrong_password_is_refused_on_both_ways(runner: Runner) -> None:
-    spec, site = runner.spec(), runner.site(found_postgres())
-    service = postgres(spec, site)
-    runner.start_ready(service)
+def test_a_wrong_password_is_refused_on_both_ways(served: tuple[Runner, Spec, Site]) -> None:
+    _, _, site = served
     right = site.secrets["postgres"]
     for host in ("127.0.0.1", site.runtime):
         place = f"host={host} port={site.ports['postgres']} user=daybreak dbname=daybreak connect_timeout=5"
@@ -275,10 +290,8 @@ def test_a_wrong_password_is_refused_on_both_ways(runner: Runner) -> None:
     assert (Path(site.runtime) / f".s.PGSQL.{site.ports['postgres']}").stat().st_mode & 0o777 == 0o700
 
 
-def test_programs_own_their_database_and_are_no_superuser(runner: Runner) -> None:
-    spec, site = runner.spec(), runner.site(found_postgres())
-    service = postgres(spec, site)
-    runner.start_ready(service)
+def test_programs_own_their_database_and_are_no_superuser(served: tuple[Runner, Spec, Site]) -> None:
+    _, spec, site = served
     with psycopg.connect(url(spec, site), autocommit=True) as connection:
         assert facts(connection) == ("off", "daybreak")
         for forbidden in ("COPY (SELECT 1) TO PROGRAM 'id'", "SELECT pg_read_file('/etc/passwd')", "CREATE ROLE x"):
@@ -431,6 +444,27 @@ def test_data_of_a_superuser_is_handed_over_and_all_of_it_works(runner: Runner, 
     assert_handed_over(spec, site)
 
 
+def with_extension(spec: Spec) -> Spec:
+    raw = spec.model_dump(mode="json")
+    raw["databases"]["postgres"]["extensions"] = ["vector"]
+    return Spec.model_validate(raw)
+
+
+def set_up_as_in_a_container(spec: Spec, site: Site) -> list[int]:
+    """What the script of two checks returns."""
+    wanted = spec.databases.postgres
+    assert wanted
+    assert site.postgres
+    folder, port = f"{site.data}/postgres", str(site.ports["postgres"])
+    setup = setup_of(wanted)
+    for marker in Path(folder).glob("daybreak-setup-*"):
+        marker.unlink()
+    words = (site.secrets_folder, port, *setup.words, f"{folder}/{setup.marker(site)}", "127.0.0.1", "first")
+    env = {"PATH": f"{site.postgres.folder}:{os.environ['PATH']}", "PGHOST": site.runtime}
+    script = ["/bin/sh", "-ec", READY, "sh", *words]
+    return [subprocess.run(script, env=env, check=False, stdin=subprocess.DEVNULL).returncode for _ in range(2)]
+
+
 @pytest.mark.parametrize("data", ["new", "as-before"])
 def test_what_sets_a_container_up_does_the_same(runner: Runner, data: str) -> None:
     """With a server that lets everybody in at its socket, as the images do."""
@@ -442,15 +476,7 @@ def test_what_sets_a_container_up_does_the_same(runner: Runner, data: str) -> No
     hba = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
     files = tuple(replace(file, text=hba) if "hba" in file.path else file for file in service.files)
     runner.start_ready(replace(service, files=files))
-    assert site.postgres
-    words = ("daybreak", "vector", f"{site.secrets_folder}/postgres", "127.0.0.1", str(site.ports["postgres"]))
-    env = {"PATH": f"{site.postgres.folder}:{os.environ['PATH']}", "PGHOST": site.runtime}
-
-    def ready() -> int:
-        return subprocess.run(["/bin/sh", "-ec", POSTGRES_READY, "sh", *words], env=env, check=False).returncode
-
-    assert ready() == 1, "not before it was set up"
-    assert ready() == 0
+    assert set_up_as_in_a_container(with_extension(spec), site) == [1, 0], "not before it was set up"
     if data == "as-before":
         assert_handed_over(spec, site)
     with psycopg.connect(url(spec, site)) as connection:
@@ -458,6 +484,17 @@ def test_what_sets_a_container_up_does_the_same(runner: Runner, data: str) -> No
         assert connection.execute("SELECT '[1,2]'::public.vector::text").fetchone() == ("[1,2]",)
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(admin(site).replace(f"host={site.runtime}", "host=127.0.0.1")).close()
+
+
+def test_what_sets_a_container_up_makes_further_databases(runner: Runner) -> None:
+    server = found_postgres()
+    spec, site = with_further(runner, server)
+    service = postgres(runner.spec(), site)
+    hba = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    files = tuple(replace(file, text=hba) if "hba" in file.path else file for file in service.files)
+    runner.start_ready(replace(service, files=files))
+    assert set_up_as_in_a_container(spec, site) == [1, 0]
+    assert_apart(spec, site)
 
 
 def test_extensions_that_only_a_superuser_may_create(runner: Runner) -> None:
@@ -475,10 +512,92 @@ def test_extensions_that_only_a_superuser_may_create(runner: Runner) -> None:
     assert 'extension "no-such" is not available' in runner.log(service)
 
 
-def test_the_passfile_and_the_database_s_character_set(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec, site = runner.spec(), runner.site(found_postgres())
+FURTHER = {"name": "shop", "databases": {"postgres": {"databases": ["orders", "mail"]}, "redis": {}}}
+
+
+def with_further(runner: Runner, server: PostgresServer) -> tuple[Spec, Site]:
+    """Two databases more, with their passwords; one of which programs have made already."""
+    site = runner.site(server)
+    more = ensure_secrets(runner.folder / "secrets", ["postgres.orders", "postgres.mail"])
+    return Spec.model_validate(FURTHER), replace(site, secrets={**site.secrets, **more})
+
+
+def assert_apart(spec: Spec, site: Site) -> None:
+    """Each of the further databases belongs to its own role, who is nobody elsewhere."""
+    files = connection_files(spec, site)
+    for name in ("orders", "mail"):
+        with psycopg.connect(files[f"database-url.{name}"], autocommit=True) as connection:
+            assert facts(connection) == ("off", name)
+            connection.execute("CREATE TABLE public.own (n int)")
+            connection.execute("INSERT INTO public.own VALUES (1)")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CREATE DATABASE more")
+    for stranger in (url(spec, site).removesuffix("daybreak"), files["database-url.mail"].removesuffix("mail")):
+        with psycopg.connect(f"{stranger}orders") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM public.own")
+
+
+@pytest.mark.parametrize("release", ["found", "older"])
+def test_further_databases_each_have_a_role_of_their_own(runner: Runner, release: str) -> None:
+    server = found_postgres() if release == "found" else older(found_postgres())
+    plain = postgres(runner.spec(), runner.site(server))
+    process = runner.start_ready(plain)
+    assert runner.stop(process, plain.stop) == 0
+    spec, site = with_further(runner, server)
     service = postgres(spec, site)
-    runner.start_ready(service)
+    process = runner.start_ready(service)
+    assert_apart(spec, site)
+    assert runner.stop(process, service.stop) == 0
+    for name in ("postgres.orders", "postgres.mail"):
+        assert site.secrets[name] not in runner.log(service)
+        (runner.folder / "secrets" / name).unlink()
+    spec, site = with_further(runner, server)
+    runner.start_ready(postgres(spec, site))
+    with psycopg.connect(connection_files(spec, site)["database-url.orders"]) as connection:
+        assert connection.execute("SELECT n FROM own").fetchall() == [(1,)], "with its new password"
+
+
+def test_where_the_schema_public_is_the_superuser_s_it_is_handed_over(runner: Runner) -> None:
+    """As in a new database before PostgreSQL 15; there is none so old here, so a newer one is made to look like it."""
+    server = found_postgres()
+    spec, site = with_further(runner, server)
+    service = postgres(spec, site)
+    process = runner.start_ready(service)
+    for name in ("daybreak", "orders"):
+        with psycopg.connect(admin(site, name), autocommit=True) as connection:
+            connection.execute("ALTER SCHEMA public OWNER TO daybreak_admin")
+    assert runner.stop(process, service.stop) == 0
+    Path(service.prepare[0].creates).unlink()
+    argv = tuple(
+        word.replace("-ge 15 ]", "-ge 99 ]").replace("< 150000", "< 990000") for word in service.prepare[0].argv
+    )
+    assert argv != service.prepare[0].argv
+    runner.start_ready(replace(service, prepare=(replace(service.prepare[0], argv=argv),)))
+    owner = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'public'"
+    for name, role in (("daybreak", "daybreak"), ("orders", "orders"), ("postgres", "pg_database_owner")):
+        with psycopg.connect(admin(site, name)) as connection:
+            assert connection.execute(owner).fetchone() == (role,), name
+
+
+def test_a_further_database_that_is_somebody_else_s_is_told(runner: Runner) -> None:
+    server = found_postgres()
+    plain = postgres(runner.spec(), runner.site(server))
+    process = runner.start_ready(plain)
+    with psycopg.connect(url(runner.spec(), runner.site(server)), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE orders")
+    assert runner.stop(process, plain.stop) == 0
+    spec, site = with_further(runner, server)
+    service = postgres(spec, site)
+    assert runner.prepare(service).wait(DEADLINE_S) == 1
+    assert 'database "orders" already exists' in runner.log(service)
+    assert "ALTER DATABASE orders OWNER TO orders" in runner.log(service)
+    assert site.secrets["postgres.orders"] not in runner.log(service)
+
+
+def test_the_passfile_and_the_database_s_character_set(
+    served: tuple[Runner, Spec, Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, spec, site = served
     passfile = runner.folder / "pgpass"
     passfile.write_text(connection_files(spec, site)["pgpass"])
     passfile.chmod(0o600)
@@ -490,11 +609,8 @@ def test_the_passfile_and_the_database_s_character_set(runner: Runner, monkeypat
         assert connection.execute("SELECT lower('ÄÖ')").fetchone() == ("äö",)
 
 
-def test_settings_of_the_user_are_in_force(runner: Runner) -> None:
-    spec = runner.spec(work_mem="17MB", jit=False, max_connections=33, application_name="it's \\ here")
-    site = runner.site(found_postgres())
-    service = postgres(spec, site)
-    runner.start_ready(service)
+def test_settings_of_the_user_are_in_force(served: tuple[Runner, Spec, Site]) -> None:
+    _, spec, site = served
     with psycopg.connect(url(spec, site)) as connection:
         for name, value in (("work_mem", "17MB"), ("jit", "off"), ("max_connections", "33"), ("timezone", "UTC")):
             assert connection.execute(f"SHOW {name}").fetchone() == (value,)
@@ -541,19 +657,22 @@ def test_a_busy_orphan_of_a_killed_server_does_not_stop_the_next(runner: Runner)
     assert "ending processes of a server that was killed" in runner.log(service)
 
 
-@pytest.mark.parametrize("content", ["stranger", "empty", "gone"])
-def test_a_lock_file_of_nobody_does_not_stop_the_server(runner: Runner, content: str) -> None:
+def test_a_lock_file_of_nobody_does_not_stop_the_server(runner: Runner) -> None:
     spec, site = runner.spec(), runner.site(found_postgres())
     service = postgres(spec, site)
     process = runner.start_ready(service)
-    lock = Path(site.data) / "postgres/postmaster.pid"
-    text = lock.read_text()
-    runner.stop(process, service.stop)
-    # After a boot the number may belong to any program; an empty file is what a full disk leaves.
-    lock.write_text(
-        {"stranger": text.replace(str(process.pid), str(os.getpid()), 1), "empty": "", "gone": text}[content]
-    )
-    runner.start_ready(service)
+    (socket,) = Path(site.runtime).glob(".s.PGSQL.*.lock")
+    for lock, content in itertools.product(
+        (Path(site.data) / "postgres/postmaster.pid", socket), ("stranger", "empty", "gone")
+    ):
+        text = lock.read_text()
+        runner.stop(process, service.stop)
+        # After a boot the number may belong to any program; an empty file is what a full disk leaves, or a kill between
+        # its making and its writing.
+        lock.write_text(
+            {"stranger": text.replace(str(process.pid), str(os.getpid()), 1), "empty": "", "gone": text}[content]
+        )
+        process = runner.start_ready(service)
 
 
 def test_a_second_server_on_the_same_data_is_refused_and_harms_nothing(runner: Runner) -> None:
@@ -576,7 +695,7 @@ def test_another_database_and_another_password_are_set_up_in_the_same_data(runne
     (runner.folder / "secrets/postgres").unlink()
     changed, site = runner.spec("other"), runner.site(found_postgres())
     second = postgres(changed, site)
-    assert second.fingerprint() != first.fingerprint()
+    assert second.prepare[0].creates != first.prepare[0].creates
     runner.start_ready(second)
     write_row(url(changed, site), 2)
     assert rows(url(changed, site)) == [2]
@@ -632,3 +751,95 @@ def pings(path: str) -> bool:
             return False
         client.sendall(b"PING\r\n")
         return client.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+
+
+# --- own users, several databases, scripts ----------------------------------------------------------------------------
+
+OWN = {
+    "user": "shop",
+    "database": "store",
+    "databases": {"orders": {"user": "clerk", "extensions": ["vector"]}},
+    "roles": {"report": {"member_of": ["pg_read_all_data"]}},
+}
+
+
+def own(runner: Runner, server: PostgresServer, **written: object) -> tuple[Spec, Site]:
+    """The databases of `OWN`, with their passwords and scripts."""
+    spec = Spec.model_validate({"name": "shop", "databases": {"postgres": OWN | written, "redis": {}}})
+    site = runner.site(server)
+    names = passwords_of(spec, containers=False)
+    secrets = {**site.secrets, **ensure_secrets(runner.folder / "secrets", [*names, "ray-token"])}
+    return spec, replace(site, secrets=secrets, scripts=find_scripts(spec, runner.folder))
+
+
+def settle(service: Service) -> None:
+    assert service.settle
+    done = subprocess.run(service.settle.argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+
+
+def as_role(spec: Spec, site: Site, role: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    wanted = spec.databases.postgres
+    assert wanted
+    password = site.secrets[setup_of(wanted).roles[role]]
+    place = f"host=127.0.0.1 port={site.ports['postgres']} dbname={database} user={role}"
+    return psycopg.connect(place, password=password, autocommit=True)
+
+
+def test_scripts_run_once_and_what_they_make_is_the_application_s(runner: Runner) -> None:
+    folder = runner.folder / "init"
+    folder.mkdir()
+    (folder / "1.sql").write_text("CREATE TABLE item (n int);\nINSERT INTO item VALUES (1);\n")
+    (folder / "2.sql.gz").write_bytes(gzip.compress(b"INSERT INTO item VALUES (2);\n"))
+    (folder / "3.sh").write_text('psql -d postgres -c "CREATE DATABASE extra"\npsql -c "GRANT ALL ON item TO report"\n')
+    broken = folder / "9.sql"
+    broken.write_text("SELECT 1;\nSELECT nonsense;\n")
+    spec, site = own(runner, found_postgres(), init="init", settings={"max_connections": 33})
+    assert runner.prepare(postgres(spec, site)).wait(DEADLINE_S) == 1
+    last = runner.log(postgres(spec, site)).splitlines()[-1]
+    assert last.startswith(f"the init script {broken} could not run to its end (exit code 3): psql:{broken}:2: ERROR:")
+    assert not (runner.folder / "data/postgres").exists(), "the data does not count as made"
+    broken.unlink()
+    spec, site = own(runner, found_postgres(), init="init", settings={"max_connections": 33})
+    service = postgres(spec, site)
+    process = runner.start_ready(service)
+    assert [path.name for path in Path(site.data).iterdir()] == ["postgres"]
+    with as_role(spec, site, "shop", "store") as connection:
+        assert connection.execute("SELECT n FROM item ORDER BY n").fetchall() == [(1,), (2,)]
+        connection.execute("ALTER TABLE item ADD more int")
+        assert facts(connection) == ("off", "shop")
+    with as_role(spec, site, "shop", "extra") as connection:
+        assert facts(connection) == ("off", "shop")
+    assert runner.stop(process, service.stop) == 0
+    (folder / "1.sql").write_text("SELECT nonsense;\n")
+    runner.start_ready(service)
+    assert runner.log(service).count("init: ") == 3 + 4, "the data is there, so nothing runs again"
+
+
+@pytest.mark.parametrize("release", ["found", "older"])
+def test_what_changes_in_the_spec_changes_in_the_server_that_runs(runner: Runner, release: str) -> None:
+    server = found_postgres() if release == "found" else older(found_postgres())
+    spec, site = own(runner, server)
+    runner.start_ready(postgres(spec, site))
+    with as_role(spec, site, "shop", "store") as connection:
+        connection.execute("CREATE TABLE item (n int)")
+    (runner.folder / "secrets/postgres").write_text("it's \\ another\n")
+    changed = OWN["databases"] | {"ledger": {}}  # type: ignore[operator]
+    spec, site = own(runner, server, user="boss", databases=changed, extensions=["vector"])
+    settle(postgres(spec, site))
+    settle(postgres(spec, site))
+    with as_role(spec, site, "boss", "store") as connection:
+        connection.execute("INSERT INTO item VALUES (1)")
+        connection.execute("ALTER TABLE item ADD more int")
+        assert connection.execute("SELECT '[1]'::vector::text, current_user").fetchone() == ("[1]", "boss")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE ROLE more")
+    with as_role(spec, site, "ledger", "ledger") as connection:
+        assert facts(connection) == ("off", "ledger")
+    with as_role(spec, site, "report", "store") as connection:
+        assert connection.execute("SELECT n FROM item").fetchall() == [(1,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM item")
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(f"host=127.0.0.1 port={site.ports['postgres']} dbname=store user=boss password=x").close()
+    assert site.secrets["postgres"] not in runner.log(postgres(spec, site))

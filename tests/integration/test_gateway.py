@@ -76,7 +76,7 @@ def test_a_restart_that_replaces_ray_loses_no_request(shared: Sandbox) -> None:
     assert shared.column("instance")["gateway"] == before["gateway"]
 
 
-def test_connections_that_last_are_cut_off_when_the_drain_is_over_and_made_anew(shared: Sandbox) -> None:
+def test_connections_that_last_are_closed_in_order_and_made_anew(shared: Sandbox) -> None:
     with steady_load(shared.url, rate=40, kinds=(SHORT, WEBSOCKET), timeout_s=LASTS_S) as load:
         until(lambda: load.report().of(WEBSOCKET).outcomes[Outcome.OK], what="the first messages")
         shared.run("restart", "--in-place")
@@ -86,6 +86,8 @@ def test_connections_that_last_are_cut_off_when_the_drain_is_over_and_made_anew(
             what="messages after the restart",
         )
     assert load.report().of(SHORT).failed == 0, load.report()
+    # Who answers them has told them to come again.
+    assert not load.report().of(WEBSOCKET).outcomes[Outcome.CUT], load.report()
 
 
 def test_requests_wait_while_a_head_that_was_killed_is_brought_back(shared: Sandbox) -> None:

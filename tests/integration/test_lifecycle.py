@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
+import redis as redis_client
 
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox
@@ -62,6 +65,7 @@ def test_the_environment_reaches_ray_and_the_databases(shared: Sandbox) -> None:
     assert token not in printed
     script = "import ray; ray.init(log_to_driver=False); print('sum', ray.get(ray.remote(lambda: 40 + 2).remote()))"
     assert "sum 42" in shared.run("run", "--", "python", "-c", script).stdout
+    assert " CPU" in shared.run("run", "ray", "status").stdout  # Ray's own monitor does not run
     shell = f"{printed}\npython3 -c \"import os; print(os.environ['DATABASE_URL'])\""
     found = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
     assert found.stdout.startswith("postgresql://daybreak:")
@@ -109,6 +113,33 @@ def test_a_job_is_submitted_through_run(shared: Sandbox) -> None:
     assert "job 42" in done.stdout
 
 
+JOB = """
+import os, sys, time
+import ray
+
+ray.init(log_to_driver=False)
+print("job", ray.get(ray.remote(lambda: 6 * 7).remote()), os.environ["SHARD"], open("beside.txt").read(), flush=True)
+print(os.environ["DATABASE_URL"])
+while "wait" in sys.argv:
+    time.sleep(0.1)
+sys.exit(7)
+"""
+
+
+def test_a_job_is_submitted_followed_and_stopped(shared: Sandbox) -> None:
+    (shared.folder / "job.py").write_text(JOB)
+    (shared.folder / "beside.txt").write_text("sent along")
+    done = shared.run("job", "submit", "-e", "SHARD=3", "--", "python", "job.py", code=7)
+    assert "job 42 3 sent along" in done.stdout
+    assert "postgresql://daybreak:********@" in done.stdout
+    shared.run("job", "submit", "-e", "SHARD=4", "--id", "long", "--no-wait", "--", "python", "job.py", "wait")
+    until(lambda: "job 42 4" in shared.run("job", "logs", "long").stdout, what="the job's first line")
+    os.kill(shared.status()["keeper_pid"], signal.SIGKILL)
+    assert json.loads(shared.run("job", "status", "long", "--json").stdout)["state"] == "running"
+    assert "job long: stopped" in shared.run("job", "stop", "long").stderr
+    assert [job["exit_code"] for job in json.loads(shared.run("job", "list", "--json").stdout)][-2:] == [7, None]
+
+
 def test_logs_show_services_and_rays_own_files(shared: Sandbox) -> None:
     assert "daybreak: starting head" in shared.run("logs", "head").stdout
     everything = shared.run("logs", "--all", "--since", "1h").stdout
@@ -131,6 +162,24 @@ def test_every_run_was_measured(shared: Sandbox) -> None:
     assert json.dumps(history).count('"ok"') >= 4
     assert '"recovery"' not in json.dumps(history)  # nobody has done anything to the cluster
     assert "@ is when a service could start" in shared.run("perf", "stats").stdout
+
+
+def test_a_backup_brings_rows_and_keys_back(shared: Sandbox) -> None:
+    rows = visits(shared)
+    client = redis_client.Redis.from_url((shared.root / "secrets/redis-url").read_text().strip())
+    client.set("kept", "yes")
+    assert shared.run("backup", "kept.zip").stdout.strip() == str(shared.folder / "kept.zip")
+    visit(shared)
+    client.flushall()
+    assert "--yes" in shared.run("restore", "kept.zip", code=2).stderr
+    assert visits(shared) == rows + 1
+    said = shared.run("restore", "kept.zip", "--yes").stderr
+    assert "database daybreak: replaced" in said
+    assert visits(shared) == rows
+    assert client.get("kept") == b"yes"
+    client.close()
+    assert shared.status()["state"] == "ready"
+    assert json.loads(shared.run("plan", "--json").stdout)["stop"] == []
 
 
 def test_down_leaves_no_process_and_data_survives(shared: Sandbox) -> None:

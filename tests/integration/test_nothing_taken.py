@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.one_ray]
 
 ECHO = '{command: [sh, -c, "echo key=$MY_KEY; exec sleep 1000"]}'
 SPEC = f"workers: {{count: 0}}\ndatabases: {{redis: {{}}}}\nservices:\n  web: {ECHO}\n"
-REJECTED = SPEC + '  bad: {command: [sh, -c, "exit 3"], check: {tcp: 1}}\nhead: {cpus: 2}\n'
+# It fails when the head has been replaced.
+REJECTED = SPEC + '  bad: {command: [sh, -c, "exit 3"], check: {tcp: 1}, needs: [head]}\nhead: {cpus: 3}\n'
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_a_restart_that_was_cut_off_and_a_start_that_fails_leave_the_rest(cluste
     os.kill(cluster.status()["keeper_pid"], signal.SIGKILL)
     restarting.communicate(timeout=120)
     head = next(iter((cluster.root / "services").glob("head.*.json"))).name
-    cluster.write(REJECTED.replace("head: {cpus: 2}\n", ""))
+    cluster.write(REJECTED.replace("head: {cpus: 3}\n", ""))
     cluster.run("up", code=1)
     assert cluster.services()["redis"]["pid"] == redis
     assert next(iter((cluster.root / "services").glob("head.*.json"))).name == head

@@ -16,7 +16,7 @@ from daybreak.backends.process import members
 from daybreak.errors import KeeperError, SpecError
 from tests.integration.conftest import APP, GATEWAY, free_offset
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.one_ray]
 
 NAME = "api-test"
 
@@ -52,39 +52,23 @@ def instances(cluster: daybreak.Cluster) -> dict[str, str]:
 
 
 def test_a_cluster_for_the_length_of_a_with_block(folder: Path) -> None:
+    """It ends as well where the block ends with an error."""
     offset = free_offset()
-    with daybreak.cluster(workers=1, app="app:main", folder=folder, name=NAME, port_offset=offset) as cluster:
+    with (
+        pytest.raises(LookupError, match="the user's own"),
+        daybreak.cluster(workers=1, app="app:main", folder=folder, name=NAME, port_offset=offset) as cluster,
+    ):
         assert isinstance(cluster, daybreak.Cluster)
         assert (cluster.name, cluster.state, cluster.workers) == (NAME, "ready", 1)
         assert cluster.urls["serve"] == f"http://127.0.0.1:{8000 + offset}"
         assert get(cluster.urls["serve"] + "/health") == {"ok": True}
         assert cluster.env()["RAY_ADDRESS"].endswith(f":{6380 + offset}")
         assert instances(daybreak.status(NAME)) == instances(cluster)
+        raise LookupError("the user's own")
     assert daybreak.status(NAME).state == "stopped"
     assert members.Scan().marked(str(folder)) == {}
 
 
-@pytest.mark.one_ray
-def test_the_block_ends_the_cluster_after_an_error_too_but_not_one_that_ran_before(folder: Path) -> None:
-    spec = daybreak.load(folder=folder, name=NAME, workers=0, port_offset=free_offset())
-    offset = spec.spec.ports.offset
-
-    def block() -> None:
-        with daybreak.cluster(workers=0, folder=folder, name=NAME, port_offset=offset):
-            raise LookupError("the user's own")
-
-    with pytest.raises(LookupError):
-        block()
-    assert daybreak.status(NAME).state == "stopped"
-    before = daybreak.up(spec)
-    with pytest.raises(LookupError):
-        block()
-    after = daybreak.status(NAME)
-    assert (after.state, instances(after)) == ("ready", instances(before))
-    daybreak.down(NAME)
-
-
-@pytest.mark.one_ray
 def test_another_folder_does_not_get_the_cluster(folder: Path, tmp_path: Path) -> None:
     assert folder != tmp_path
     for app in (None, "app:main"):
@@ -93,15 +77,23 @@ def test_another_folder_does_not_get_the_cluster(folder: Path, tmp_path: Path) -
             daybreak.up(spec)
 
 
-@pytest.mark.one_ray
-def test_up_scale_restart_down(folder: Path) -> None:
-    spec = daybreak.load(folder=folder, name=NAME, app="app:main", workers=0, port_offset=free_offset())
+def test_up_a_block_scale_restart_down(folder: Path) -> None:
+    offset = free_offset()
+    spec = daybreak.load(folder=folder, name=NAME, app="app:main", workers=0, port_offset=offset)
     assert isinstance(spec, daybreak.LoadedSpec)
     messages: list[Mapping[str, object]] = []
     first = daybreak.up(spec, on_message=messages.append)
     assert (first.state, first.workers, list(instances(first))) == ("ready", 0, ["warm", *GATEWAY, "head", "serve"])
     assert any("event" in message for message in messages)
     assert instances(daybreak.up(spec)) == instances(first)
+    # A block leaves what ran before as it was.
+    with (
+        pytest.raises(LookupError, match="the user's own"),
+        daybreak.cluster(workers=0, app="app:main", folder=folder, name=NAME, port_offset=offset) as again,
+    ):
+        assert instances(again) == instances(first)
+        raise LookupError("the user's own")
+    assert (daybreak.status(NAME).state, instances(daybreak.status(NAME))) == ("ready", instances(first))
 
     scaled = daybreak.scale(1, name=NAME)
     assert (scaled.workers, list(instances(scaled))) == (1, ["warm", *GATEWAY, "head", "worker-1", "serve"])
@@ -121,7 +113,6 @@ def test_up_scale_restart_down(folder: Path) -> None:
     assert daybreak.down(NAME) == {} or daybreak.status(NAME).state == "stopped"
 
 
-@pytest.mark.one_ray
 def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "daybreak.yaml").write_text("workers: {count: many}\nservce: {}\nports: {serve: 99999}\n")
     with pytest.raises(SpecError) as caught:
@@ -135,7 +126,6 @@ def test_what_is_wrong_is_an_error_of_daybreaks_own(folder: Path, tmp_path: Path
     assert daybreak.down("nobody") == {}
 
 
-@pytest.mark.one_ray
 def test_a_failed_start_raises_and_leaves_nothing(folder: Path, state: Path) -> None:
     spec = daybreak.load(folder=folder, name=NAME, app="app:nothing", workers=0, port_offset=free_offset())
     with pytest.raises(daybreak.DaybreakError, match="nothing") as caught:

@@ -23,6 +23,7 @@ pytestmark = [
 
 APP = """
 import asyncio
+import os
 
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
@@ -38,6 +39,10 @@ class App:
     @api.get("/")
     async def root(self):
         return {"version": VERSION}
+
+    @api.get("/priority")
+    async def priority(self):
+        return [os.getpriority(os.PRIO_PROCESS, 0), os.environ.get("RAY_worker_niceness")]
 
     @api.get("/slow")
     async def slow(self):
@@ -165,10 +170,12 @@ def test_the_way_is_shown_before(cluster: Sandbox) -> None:
 
 def test_new_code_answers_and_no_request_is_lost(cluster: Sandbox) -> None:
     before, beside = nodes(cluster), cluster.column("instance")["beside"]
+    priority = cluster.get("/priority")
     write_app(cluster, 2)
     with Load(cluster.url) as load:
         done = cluster.run("restart")
         assert versions(cluster) == {2}
+    assert cluster.get("/priority") == priority, "lowered sooner, not further"
     assert set(load.answers) == {"/", *ENDS, "/chat"}, load.answers
     assert "redeploy: only the applications" in done.stderr
     assert nodes(cluster) == before

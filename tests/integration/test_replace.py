@@ -4,6 +4,7 @@ back to the one of before."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from bench.restarts.code import app as loaded
 from daybreak.backends.process.procfs import Process, processes
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox, make_sandbox
-from tests.load import LONG, SHORT, STREAM, steady_load
+from tests.load import LONG, SHORT, STREAM, WEBSOCKET, Outcome, steady_load
 
 pytestmark = [pytest.mark.ray, pytest.mark.skipif(not GATEWAY, reason="without a gateway nobody leads requests over")]
 
@@ -23,6 +24,7 @@ SPEC = """
 head: {cpus: 2}
 workers: {count: 1}
 prometheus: false
+gateway: {rehearse: true}
 serve: {applications: [{import: "app:main"}]}
 services:
   beside: {command: [sleep, "100000"], needs: [serve]}
@@ -48,11 +50,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def test_a_new_generation_takes_over_without_losing_a_request(cluster: Sandbox) -> None:
     before = cluster.column("pid")
     cluster.write(SPEC, app_py=app("2"))
-    with steady_load(cluster.url, rate=30, kinds=(SHORT, LONG, STREAM)) as load:
+    with steady_load(cluster.url, rate=30, kinds=(SHORT, LONG, STREAM, WEBSOCKET)) as load:
         told = cluster.run("restart", "--replace", "--require-lossless").stderr
-        until(lambda: "2" in load.report().versions, what="the new code answers")
+        until(lambda: "2" in load.report().of(SHORT).versions, what="the new code answers")
+        until(lambda: "2" in load.report().of(WEBSOCKET).versions, what="WebSockets are made anew")
     report = load.report()
     assert not report.failed, report
+    # Chats never end by themselves: who answers them has told them to come again.
+    assert not report.of(WEBSOCKET).outcomes[Outcome.CUT], report
     assert "replace: the app tier starts anew beside the one that serves" in told
     after = cluster.column("pid")
     for name in ("gateway", "warm"):
@@ -72,6 +77,11 @@ def test_code_that_fails_never_gets_a_request(cluster: Sandbox) -> None:
         cluster.write(SPEC, app_py=app("3", answers=False))
         refused = cluster.run("restart", "--replace", code=1)
         assert "answers GET / with 500" in refused.stderr
+        assert "the version before still serves" in refused.stderr
+        # At the application's route, where it is asked first, there is nothing: that is no failure.
+        cluster.write(SPEC, app_py=loaded("3", answers=False))
+        refused = cluster.run("restart", "--rehearse", code=1)
+        assert re.search(r"rehearsed requests otherwise: .*GET /short\S*: status 500 instead of 200", refused.stderr)
         assert "the version before still serves" in refused.stderr
     report = load.report()
     assert not report.failed, report
@@ -113,10 +123,10 @@ def test_what_is_kept_serves_again_without_losing_a_request_and_ends_in_time(clu
         assert cluster.status()["kept"]["version"] == cluster.status()["version"]["number"] - 1
         told = cluster.run("rollback").stderr
         returned_s = time.monotonic()
-        until(lambda: load.report().since(returned_s).requests, what="requests go on")
+        until(lambda: load.report().due_after(returned_s).versions, what="what was asked since is answered")
     report = load.report()
     assert not report.failed, report
-    assert report.where(lambda request: request.due_s > returned_s).versions == {"4"}
+    assert report.due_after(returned_s).versions == {"4"}
     assert "was kept, and answers after" in told
     after = cluster.column("pid")
     assert all(after[name] == before[name] for name in ("head", "worker-1", "gateway", "warm"))
@@ -140,13 +150,15 @@ def test_a_canary_that_answers_with_errors_goes_back_by_itself(cluster: Sandbox)
         until(lambda: load.report().since(back_s).requests, what="requests go on")
     assert "requests to the new version failed or were answered with an error, 0 of" in told
     assert "the version before still serves" in told
-    assert not load.report().since(back_s).failed
+    # What the new code has failed the old one has answered.
+    assert not load.report().failed
     assert set(load.report().versions) == {"6"}
     cluster.write(SPEC, app_py=app("8"))
     with steady_load(cluster.url, rate=40, kinds=(SHORT, LONG)) as load:
-        cluster.run("restart", "--canary", "10%:1s,50%:1s", "--require-lossless")
+        told = cluster.run("restart", "--rehearse", "--canary", "10%:1s,50%:1s", "--require-lossless").stderr
         until(lambda: "8" in load.report().versions, what="the new code answers")
     assert not load.report().failed, load.report()
+    assert int(re.findall(r", rehearsed (\d+)$", told, re.MULTILINE)[0]) > 0
 
 
 def processes_of(cluster: Sandbox, nodes: tuple[str, ...]) -> Callable[[], list[Process]]:

@@ -166,6 +166,8 @@ def temporary_folders(sandbox: Sandbox) -> set[Path]:
     return {folder for folder in found if folder.name.startswith("pymp-")}
 
 
+# Before Ray's dashboard had processes for its modules nothing made one.
+@pytest.mark.one_ray
 def test_down_leaves_no_temporary_folder_behind(shared: Sandbox) -> None:
     # Told by their sockets: other clusters on this machine come and go meanwhile.
     begun = temporary_folders(shared)

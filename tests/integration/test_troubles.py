@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.backends.process import members, procfs
+from tests import evidence
 from tests.helpers import until
 from tests.integration.conftest import APP, Sandbox, make_sandbox
 
@@ -285,6 +286,7 @@ def test_two_clusters_run_side_by_side_and_the_end_of_one_leaves_the_other(sandb
     folder = tmp_path / "other"
     folder.mkdir()
     other = make_sandbox(folder, "other")
+    evidence.unwatch(str(other.home))
     other.home.rmdir()
     other.home = sandbox.home
     try:

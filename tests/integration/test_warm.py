@@ -31,6 +31,10 @@ serve:
   applications: [{import: "app:main"}]
   health: /health
 """
+WARM = "warm: {modules: [threaded, colorsys]}\n"
+SPEC += WARM
+# What cannot be forked any more once it has been imported.
+THREADED = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
 # Neither Ray nor the template imports this one.
 LEARNING_APP = APP.replace(
     'return {"pid"',
@@ -86,14 +90,21 @@ def read_when_imported():
 print(ray.get(look.remote()))
 print(ray.get(read_when_imported.remote()))
 """
+# Between two requests: more would keep a processor busy that the rest needs.
+PACE_S = 0.02
 AGENTS_MAY_WAIT = tuple(map(int, version("ray").split(".")[:2])) >= (2, 60)
 
 
 @pytest.fixture(scope="module")
 def warm(shared: Sandbox) -> Sandbox:
-    """A cluster with one worker."""
-    shared.write(SPEC, app_py=LEARNING_APP)
+    """A cluster with one worker, whose template was there before."""
+    shared.write(SPEC, app_py=LEARNING_APP, threaded_py=THREADED)
+    shared.run("prewarm")
+    shared.run("prewarm")
+    instance = shared.column("instance")
+    assert list(instance) == ["warm"]
     shared.run("up")
+    assert shared.column("instance")["warm"] == instance["warm"]
     return shared
 
 
@@ -128,12 +139,12 @@ def notes(sandbox: Sandbox) -> list[str]:
 
 @contextmanager
 def asking(sandbox: Sandbox) -> Iterator[list[str]]:
-    """Meanwhile requests are sent one after another; what went wrong is in the list."""
+    """Meanwhile requests are sent, the next a moment after each answer; what went wrong is in the list."""
     wrong: list[str] = []
     done = threading.Event()
 
     def ask() -> None:
-        while not done.is_set():
+        while not done.wait(PACE_S):
             try:
                 sandbox.get("/health")
             except (OSError, urllib.error.URLError) as error:
@@ -164,9 +175,25 @@ def test_every_python_process_of_ray_is_a_fork(warm: Sandbox) -> None:
     assert len(os.listdir(f"/proc/{template_pid(warm)}/task")) == 1
 
 
-def test_it_learns_what_the_application_imports(warm: Sandbox) -> None:
+def test_prewarm_has_started_the_template_alone_and_up_was_a_warm_start(warm: Sandbox) -> None:
+    """What the fixture has asserted; the history tells it, too."""
+    runs = json.loads(warm.run("perf", "history", "--json").stdout)["runs"]
+    (startup,) = [run for run in runs if run["kind"] == "startup"]
+    assert startup["warm"] is True
+
+
+def test_a_module_that_starts_threads_is_left_out(warm: Sandbox) -> None:
+    assert len(os.listdir(f"/proc/{template_pid(warm)}/task")) == 1
+    assert "threaded is left out from now on: it starts threads" in warm.run("logs", "warm").stdout
+
+
+def test_a_restart_keeps_the_template_which_learns_what_the_application_imports(warm: Sandbox) -> None:
+    before = warm.column("instance")
     warm.get("/")
-    warm.run("restart")  # after every run it looks at what was imported
+    warm.run("restart", "--in-place")  # after every run it looks at what was imported
+    after = warm.column("instance")
+    assert after["warm"] == before["warm"]
+    assert after["head"] != before["head"]
     learned = warm.root / "warm" / "learned.json"
     until(lambda: "wave" in json.loads(learned.read_text())["modules"], what="the module is learned")
     assert not {"app", "ray"} & set(json.loads(learned.read_text())["modules"])
@@ -210,44 +237,30 @@ def test_agents_for_runtime_environments_start_when_one_is_asked_for(warm: Sandb
         assert agents() >= 1
 
 
-def test_a_restart_keeps_the_template(warm: Sandbox) -> None:
-    before = warm.column("instance")
-    warm.run("restart", "--in-place")
-    after = warm.column("instance")
-    assert after["warm"] == before["warm"]
-    assert after["head"] != before["head"]
-
-
-def test_no_request_fails_when_the_template_is_killed(warm: Sandbox) -> None:
-    before = warm.column("instance")
+def test_no_request_fails_and_scaling_goes_on_when_the_template_is_killed(warm: Sandbox) -> None:
+    before, old = warm.column("instance"), template_pid(warm)
     with asking(warm) as wrong:
-        old = kill_template(warm)
+        scaling = warm.popen("scale", "3")
+        until(lambda: "worker-2" in warm.services(), what="the new workers are wanted")
+        kill_template(warm)
+        out, err = scaling.communicate(timeout=120)
         until_another_template(warm, old)
+    assert scaling.returncode == 0, out + err
     assert wrong == []
     after = warm.column("instance")
-    assert {name: after[name] for name in after if name != "warm"} == {
+    assert {name: after[name] for name in before if name != "warm"} == {
         name: before[name] for name in before if name != "warm"
     }
-    # Those that were forked from the killed one still end with everything else.
-    warm.run("restart", "--in-place")
+    assert {"worker-2", "worker-3"} <= set(after)
     assert warm.status()["state"] == "ready"
-
-
-def test_scaling_survives_a_killed_template(warm: Sandbox) -> None:
-    scaling = warm.popen("scale", "3")
-    until(lambda: "worker-2" in warm.services(), what="the new workers are wanted")
-    kill_template(warm)
-    out, err = scaling.communicate(timeout=120)
-    assert scaling.returncode == 0, out + err
-    assert {"worker-2", "worker-3"} <= set(warm.services())
     assert warm.get("/health") == {"ok": True}
-    warm.run("scale", "1")
 
 
 def test_a_start_survives_a_killed_template(warm: Sandbox) -> None:
+    # Those that were forked from the one that was killed end with everything else.
     warm.run("down")
     assert warm.processes() == []
-    starting = warm.popen("up")
+    starting = warm.popen("up", "1")
     until(lambda: "serve" in warm.services() and warm.services()["head"]["pid"], what="the head is starting")
     kill_template(warm)
     out, err = starting.communicate(timeout=180)
@@ -256,36 +269,8 @@ def test_a_start_survives_a_killed_template(warm: Sandbox) -> None:
     until(lambda: warm.services()["warm"]["state"] == "ready", what="the template is back")
 
 
-@pytest.mark.one_ray
-def test_prewarm_starts_the_template_alone(sandbox: Sandbox) -> None:
-    sandbox.write(SPEC, app_py=APP)
-    sandbox.run("prewarm")
-    assert list(sandbox.services()) == ["warm"]
-    instance = sandbox.column("instance")["warm"]
-    sandbox.run("prewarm")
-    sandbox.run("up")
-    assert sandbox.column("instance")["warm"] == instance
-    run = json.loads(sandbox.run("perf", "history", "--json").stdout)["runs"][0]
-    assert run["kind"] == "startup"
-    assert run["warm"] is True
-    sandbox.run("down")
-    assert sandbox.processes() == []
-
-
-@pytest.mark.one_ray
-def test_a_module_that_starts_threads_is_left_out(sandbox: Sandbox) -> None:
-    sandbox.write(SPEC + "warm: {modules: [threaded, colorsys]}\n", app_py=APP)
-    text = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
-    (sandbox.folder / "threaded.py").write_text(text)
-    sandbox.run("prewarm")
-    pid = template_pid(sandbox)
-    assert len(os.listdir(f"/proc/{pid}/task")) == 1
-    assert "threaded is left out from now on: it starts threads" in sandbox.run("logs", "warm").stdout
-    sandbox.run("down")
-
-
 def test_it_can_be_switched_off(sandbox: Sandbox) -> None:
-    sandbox.write(SPEC + "warm: false\n", app_py=APP)
+    sandbox.write(SPEC.replace(WARM, "warm: false\ndashboard: false\n"), app_py=APP)
     sandbox.run("up")
     assert "warm" not in sandbox.services()
     assert sandbox.forks() == {}

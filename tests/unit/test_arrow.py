@@ -11,8 +11,10 @@ from tests.unit.sources import FILES, ROOT, nodes
 
 # Folders that only hold rooms.
 SHELVES = {"extras", "programs", "show"}
+# Of the interpreter that runs the application, where the user has asked for it.
+DEBUGGER = ("debugpy", "pydevd")
 # What every room may import; a room may always use itself, and modules of the shelf that it stands on.
-BASICS = {"errors", "files", "hosts", "names", "naps", "paths", "redact", "states", ""}
+BASICS = {"accepting", "errors", "files", "hosts", "names", "naps", "paths", "redact", "states", ""}
 ALLOWED: dict[str, set[str]] = {
     "spec": set(),
     "services": {"spec", "programs.warm"},
@@ -25,9 +27,14 @@ ALLOWED: dict[str, set[str]] = {
     "show.logs": set(),
     "show.page": {"timeline", "show.logs"},
     "show.plots": {"timeline", "extras.sweep"},
+    "extras.init_from": {"spec"},
+    "extras.dev": {"spec"},
     "extras.doctor": {"spec", "services", "backends", "machine", "health", "timeline", "show", "show.logs", "docker"},
     "extras.export": {"spec", "services", "docker"},
+    "extras.jobs": {"extras.dev"},
+    "extras.pytest": {"api", "extras.dev", "spec", "machine", "show.logs"},
     "extras.sweep": {"health"},
+    "extras.backup": {"services", "docker", "machine"},
     "testing": set(),
 }
 # Only these join rooms; but what decides the order of a run looks at nothing else.
@@ -97,7 +104,7 @@ def test_programs_import_their_neighbours_the_standard_library_and_ray_alone() -
     found: dict[str, list[tuple[str, ...]]] = {}
     for path in (each for each in FILES if ROOT / "programs" in each.parents):
         neighbours = {each.stem for each in path.parent.iterdir()}
-        known = neighbours | set(sys.stdlib_module_names) | {"ray"}
+        known = neighbours | set(sys.stdlib_module_names) | {"ray", "grpc", *DEBUGGER}  # grpcio comes with Serve
         strange = [
             parts for parts in _imported(path) if parts[:2] != ("daybreak", "programs") and parts[0] not in known
         ]

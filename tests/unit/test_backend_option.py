@@ -8,7 +8,8 @@ import pytest
 
 from daybreak import api
 from daybreak.errors import SpecError
-from daybreak.keeper.wanted import Stored, WantedState
+from daybreak.keeper.stored import Stored
+from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.spec.model import Spec
 

@@ -112,7 +112,7 @@ def test_workers_have_longer_names_than_the_head() -> None:
     site = replace(SITE, ports=PORTS, runtime="/" + "r" * (fits_the_head - 1))
     head(spec, site)
     with pytest.raises(PreflightError, match="nothing was changed"):
-        worker(spec, site, 12)
+        worker(spec, site, "worker-12")
 
 
 def test_older_rays_are_told_their_sockets_names() -> None:

@@ -16,7 +16,9 @@ from daybreak.timeline.receipt import Receipt
 from daybreak.timeline.status import PageStatus, Snapshot
 
 if TYPE_CHECKING:
+    from daybreak.api.reading import ReadSpec
     from daybreak.spec import LoadedSpec
+    from daybreak.spec.groups import Counts
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Cluster:
     @classmethod
     def from_snapshot(cls, raw: Mapping[str, Any]) -> Cluster:
         return cls(raw["name"], ClusterState(raw["state"]), raw["workers"], raw["urls"], tuple(raw["services"]), raw)
+
+    @property
+    def counts(self) -> Counts:
+        """How many workers are wanted: by group where there are several."""
+        groups: Mapping[str, int] = self.raw.get("groups") or {}
+        return groups if len(groups) > 1 else self.workers
 
     @property
     def snapshot(self) -> Snapshot:
@@ -134,12 +142,16 @@ def page(name: str | None = None, *, login: bool = False) -> dict[str, Any]:
 
 
 def plan(
-    spec: LoadedSpec | None = None, *, workers: int | None = None, restart: bool = False, take_over: bool = False
+    spec: LoadedSpec | ReadSpec | None = None,
+    *,
+    workers: Counts | None = None,
+    restart: bool = False,
+    take_over: bool = False,
 ) -> dict[str, Any]:
     """What `up` (or `restart`) would do, and why: lists `stop`, `start` and `keep`, and `notes` on what Serve is told
     otherwise than the user has it. Changes nothing."""
     spec = spec or load()
-    paths = ClusterPaths.of(spec.spec.name)
+    paths = ClusterPaths.of(spec.name)
     with client.request(
         paths, "plan", **payload(spec, take_over), **shell(), workers=workers, restart=restart, keep_workers=restart
     ) as connection:

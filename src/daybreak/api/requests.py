@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daybreak.errors import Interrupted
+from daybreak.errors import Interrupted, SpecError
 from daybreak.keeper import client, owner
 from daybreak.keeper.error_json import error_from_json
 from daybreak.paths import ClusterPaths
 
 if TYPE_CHECKING:
+    from daybreak.api.reading import ReadSpec
     from daybreak.spec import LoadedSpec
 
 OnMessage = Callable[[dict[str, Any]], None]
@@ -22,13 +23,11 @@ REPEATED = frozenset({"down", "prewarm", "pause", "resume"})
 MOST_KEEPERS = 4
 
 
-def payload(spec: LoadedSpec, take_over: bool) -> dict[str, Any]:
-    return {
-        "take_over": take_over,
-        "spec": spec.spec.model_dump(mode="json", by_alias=True),
-        "base": str(spec.base),
-        "source": str(spec.source) if spec.source else None,
-    }
+def payload(spec: LoadedSpec | ReadSpec, take_over: bool) -> dict[str, Any]:
+    """Raises SpecError where something of what services are to be handed is not there."""
+    if spec.missing:
+        raise SpecError(spec.missing)
+    return {"take_over": take_over, **spec.to_json()}
 
 
 def here(name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from daybreak.names import ONLY
 from daybreak.services.service import Service, StopPolicy, Tier
 from daybreak.services.slots import Slot
 
@@ -32,6 +33,7 @@ class Handle:
     by its labels alone, and has 0, 0 and an empty text there. In another `namespace` of pids the pid means nothing.
     `bound` maps the services whose fate it shares to the instance it was started with.
     `started_wall` is seconds since 1970, for display. A `one_shot`, and what `may_end`, completes with a good end.
+    `group` is that of a worker node.
     """
 
     service: str
@@ -51,6 +53,7 @@ class Handle:
     state: State = State.RUNNING
     namespace: str = ""
     slot: Slot = Slot.A
+    group: str = ""
 
     @classmethod
     def started(
@@ -77,8 +80,14 @@ class Handle:
             one_shot=service.one_shot,
             may_end=service.may_end,
             slot=service.slot,
+            group=service.group,
             **process,
         )
+
+    @property
+    def is_worker(self) -> bool:
+        """A worker node; one that an older daybreak has started says so by its name."""
+        return bool(self.group) or (self.tier == Tier.APP and self.service.startswith(f"{ONLY}-"))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -87,7 +96,7 @@ class Handle:
     def from_json(cls, raw: Mapping[str, Any]) -> Handle:
         values = dict(raw)
         stop = dict(values.pop("stop"))
-        stop["afterwards"] = tuple(stop["afterwards"])
+        stop["afterwards"], stop["deletes"] = tuple(stop["afterwards"]), tuple(stop.get("deletes", ()))
         values["vital"] = tuple(values["vital"])
         values["state"] = State(values["state"])
         values["slot"] = Slot(values.get("slot", Slot.A))
@@ -100,6 +109,11 @@ class Handle:
     def ended(self, *, clean: bool) -> Handle:
         """The same instance after its main process has ended by itself."""
         return self.in_state(State.COMPLETED if clean and (self.one_shot or self.may_end) else State.BROKEN)
+
+    @property
+    def running_pid(self) -> int | None:
+        """None where the process has ended, or nobody can tell."""
+        return self.pid if self.state is State.RUNNING else None
 
     @property
     def done(self) -> bool:

@@ -47,7 +47,7 @@ class FakeBackend:
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         script = self.script(service.name)
-        self.log.append(f"start {service.name}")
+        self.log.append(f"start {service.name}" + (" as it was" if service.comes_back else ""))
         if script.refuses:
             raise ServiceDied(f"{service.name} could not be started", service=service.name)
         loop = asyncio.get_running_loop()

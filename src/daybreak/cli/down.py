@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -17,10 +18,11 @@ from daybreak.show.text import seconds
 
 @click.command()
 @click.option("--volumes", is_flag=True, help="Also delete the databases' data, after asking.")
+@options.no_hooks
 @options.yes
 @options.name
 @options.as_json
-def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:
+def down(name: str | None, volumes: bool, no_hooks: bool, yes: bool, as_json: bool) -> None:
     """Stop everything. Data, logs and measurements stay unless --volumes is given.
 
     \b
@@ -33,12 +35,14 @@ def down(name: str | None, volumes: bool, yes: bool, as_json: bool) -> None:
         for line in about_to_delete(ClusterPaths.of(wanted)):
             print(line, file=sys.stderr)
         confirm(f"Delete all database data of cluster {wanted}?", yes=yes)
-    done, took_s = timed(lambda on_message: api.down(wanted, volumes=volumes, on_message=on_message), as_json=as_json)
+    stop = partial(api.down, wanted, volumes=volumes, hooks=not no_hooks)
+    done, took_s = timed(lambda on_message: stop(on_message=on_message), as_json=as_json)
     if as_json:
         print_json(done)
         return
     deleted = f"; deleted the data of {', '.join(done['deleted'])}" if done.get("deleted") else ""
-    print(f"{wanted} is down after {seconds(took_s)}{deleted}", file=sys.stderr)
+    how = f"is down after {seconds(took_s)}" if done else "was down already"
+    print(f"{wanted} {how}{deleted}", file=sys.stderr)
     if not done:
         from daybreak.cli.common.elsewhere import tell_others
 

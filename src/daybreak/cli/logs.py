@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import click
 
 from daybreak import api
 from daybreak.cli.common import complete, options
-from daybreak.cli.common.log_printer import Show, printer
+from daybreak.cli.common.log_printer import printer
+from daybreak.cli.common.written import written
 from daybreak.errors import UsageError
 from daybreak.names import WORKERS
 from daybreak.paths import ClusterPaths
@@ -21,14 +22,11 @@ from daybreak.show.logs.follow import Follower
 from daybreak.show.logs.history import LOOK_BACK_BYTES, History
 from daybreak.show.logs.merged import merged
 from daybreak.show.logs.selection import Once, Parting, Selection, misleads
-from daybreak.show.logs.sources import Sources
+from daybreak.show.logs.sources import Sources, is_worker
 from daybreak.show.logs.stamps import level_named, parse_moment
 from daybreak.spec import parse_seconds
 
 DEFAULT_LINES = 200
-FOLLOW_NAP_S = 0.1
-# Looking for new files takes longer than looking at the known ones.
-FIND_INTERVAL_S = 0.5
 
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 
@@ -90,7 +88,7 @@ def _show(
 
     for entry in filter(is_news, merged(histories, selection.lines, once)):
         show(entry)
-    if not found and not follow:
+    if not found and not follow and not sources.known():
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
         from daybreak.cli.common.elsewhere import tell_others
 
@@ -101,7 +99,11 @@ def _show(
         for source, history in zip(found, histories, strict=True):
             follower.add(source, time.time(), history.end)
         forever = Selection(level=selection.level, pattern=selection.pattern)
-        _follow(follower, sources, lambda entry: forever.takes(entry) and once.is_new(entry) and is_news(entry), show)
+        for entries in written(follower, sources):
+            for entry in entries:
+                if forever.takes(entry) and once.is_new(entry) and is_news(entry):
+                    show(entry)
+            sys.stdout.flush()
 
 
 def _was_asked_to_stop(paths: ClusterPaths, service: str, at: float) -> bool:
@@ -143,13 +145,25 @@ def _moment(text: str | None) -> float | None:
 
 def _check(paths: ClusterPaths, services: Iterable[str], known: list[str]) -> None:
     """Unknown names are an error."""
-    workers = any(service.startswith("worker-") for service in known)
+    workers = any(is_worker(paths, service) for service in known)
     unknown = [service for service in services if service not in known and not (service == WORKERS and workers)]
+    silent = _silent(paths, unknown)
+    for service in silent:
+        print(f"{service} has not written anything yet", file=sys.stderr)
+    unknown = [service for service in unknown if service not in silent]
     if unknown:
         raise UsageError(
             f"no log of {', '.join(unknown)} in cluster {paths.name}",
             hint=f"there are logs of: {', '.join(known) or 'nothing yet'}",
         )
+
+
+def _silent(paths: ClusterPaths, unknown: list[str]) -> list[str]:
+    """Those that the cluster has, though they have not run yet, such as what is scheduled for the night."""
+    if not unknown:
+        return []
+    there = {row.name for row in api.status(paths.name).snapshot.services}
+    return [service for service in unknown if service in there]
 
 
 def _tell_limits(histories: list[History]) -> None:
@@ -159,19 +173,3 @@ def _tell_limits(histories: list[History]) -> None:
         size = LOOK_BACK_BYTES // 1024**2
         files = "one file" if cut == 1 else f"{cut} files"
         print(f"note: of {files} only the last {size} MiB were searched; --since goes back further", file=sys.stderr)
-
-
-def _follow(follower: Follower, sources: Sources, takes: Callable[[Entry], bool], show: Show) -> None:
-    """Until Ctrl-C: what is written, and what new files hold."""
-    looked = time.monotonic()
-    while True:
-        now = time.time()
-        if time.monotonic() - looked >= FIND_INTERVAL_S:
-            for source in sources.find():
-                follower.add(source, now)
-            looked = time.monotonic()
-        for entry in follower.poll(now):
-            if takes(entry):
-                show(entry)
-        sys.stdout.flush()
-        time.sleep(FOLLOW_NAP_S)

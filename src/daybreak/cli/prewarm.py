@@ -9,6 +9,7 @@ import click
 from daybreak import api
 from daybreak.cli.common import interrupt, options
 from daybreak.cli.common.change import timed
+from daybreak.cli.common.given_spec import load
 from daybreak.cli.common.output import print_json
 from daybreak.show.text import seconds
 
@@ -19,7 +20,12 @@ from daybreak.show.text import seconds
 @options.as_json
 @options.verbose
 def prewarm(
-    app: str | None, name: str | None, file: str | None, port_offset: int | None, take_over: bool, as_json: bool
+    app: str | None,
+    name: str | None,
+    file: options.Words,
+    port_offset: int | None,
+    take_over: bool,
+    as_json: bool,
 ) -> None:
     """Do now what a later `up` would have to do first.
 
@@ -31,7 +37,7 @@ def prewarm(
       daybreak prewarm && daybreak up
     """
     with interrupt.nothing_started():
-        spec = api.load(file, name=name, app=app, port_offset=port_offset)
+        spec = load(file, name=name, app=app, port_offset=port_offset)
     if spec.spec.in_containers:
         from daybreak.cli.image.build import build_if_missing
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daybreak import api
 from daybreak.cli.common import complete, interrupt, options
 from daybreak.cli.common.change import follow
-from daybreak.cli.common.given_spec import given_or_stored
+from daybreak.cli.common.given_spec import read_or_stored
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.names import GATEWAY
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec.find import cluster_here
 
 if TYPE_CHECKING:
     from daybreak.spec import LoadedSpec
 
 
 @click.command()
-@click.argument("service", required=False, shell_complete=complete.restartable)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=complete.restartable)
 @click.option("--app", metavar="NAME", shell_complete=complete.application, help="Deploy that application anew alone.")
 @click.option("--redeploy", is_flag=True, help="Replace the applications and your services alone, new ones first.")
 @click.option("--replace", is_flag=True, help="Start a new app tier beside the old one, which ends when that serves.")
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     metavar="STEPS",
     help="Let a part of the requests go over first, such as 10%,50%, and compare. Means --replace.",
 )
+@click.option("--rehearse", is_flag=True, help="Ask old and new the last requests first, and compare. Means --replace.")
 @click.option(
     "--require-lossless", is_flag=True, help="Exit with 1 where a request was lost meanwhile; the restart stays done."
 )
@@ -44,22 +45,25 @@ if TYPE_CHECKING:
 @options.file
 @options.port_offset
 @options.keep
+@options.no_hooks
 @options.take_over
 @options.as_json
 @options.verbose
 def restart(
-    service: str | None,
+    services: tuple[str, ...],
     app: str | None,
     redeploy: bool,
     replace: bool,
     in_place: bool,
     keep_old: str | None,
     canary: str | None,
+    rehearse: bool,
     require_lossless: bool,
     name: str | None,
-    file: str | None,
+    file: options.Words,
     port_offset: int | None,
     keep: bool,
+    no_hooks: bool,
     take_over: bool,
     as_json: bool,
 ) -> None:
@@ -67,26 +71,24 @@ def restart(
 
     Where Ray, its nodes and their environment stay the same the applications are redeployed: new replicas answer before
     the old ones end. Else a new app tier starts beside the old one, which ends when that serves, where two fit; or the
-    tier stops and starts again, in place: `daybreak plan --restart` tells. SERVICE or --app NAME starts that one anew.
+    tier stops and starts again, in place: `daybreak plan --restart` tells. SERVICE... or --app NAME starts those anew.
 
     \b
     Examples:
       daybreak restart                     after a change of the application's code
-      daybreak restart --replace           with new Ray processes, beside the old ones
-      daybreak restart --keep-old 5m       with a way back within a moment: `daybreak rollback`
-      daybreak restart --canary 10%,50%:1m back by itself where a part of the requests fares worse
-      daybreak restart --require-lossless  in a script that must notice where a request was lost
-      daybreak restart worker-2            that node alone; --app shop: that application
+      daybreak restart --keep-old 5m       with a way back within a moment; --canary 10%: some of the requests first
+      daybreak restart worker-2 api        those alone; --app shop: that application
     """
-    beside = keep_old or canary
-    if service or app:
-        _alone(redeploy, replace, in_place, beside, require_lossless, file, port_offset, take_over, service and app)
-        follow(_restart_one(service, app, name, keep), as_json=as_json)
+    beside: dict[str, Any] = {"keep_old": keep_old, "canary": canary, "rehearse": rehearse}
+    if services or app:
+        others = (*beside.values(), require_lossless, file, port_offset, take_over, no_hooks, services and app)
+        _alone(redeploy, replace, in_place, *others)
+        follow(_restart_one(services, app, name, keep), as_json=as_json)
         return
-    way = _way(redeploy=redeploy, replace=bool(replace or beside), in_place=in_place)
+    way = _way(redeploy=redeploy, replace=replace or _any(beside.values()), in_place=in_place)
     spec = _wanted(name, file, port_offset, take_over, require_lossless)
-    begin = partial(api.restart, spec, name=name, keep=keep, take_over=take_over, way=way, keep_old=keep_old)
-    _judge(follow(lambda told: begin(canary=canary, on_message=told), as_json=as_json), require_lossless)
+    begin = partial(api.restart, spec, name=name, keep=keep, take_over=take_over, way=way, hooks=not no_hooks, **beside)
+    _judge(follow(lambda told: begin(on_message=told), as_json=as_json), require_lossless)
 
 
 def _way(**asked: bool) -> str | None:
@@ -98,30 +100,35 @@ def _way(**asked: bool) -> str | None:
 
 
 def _restart_one(
-    service: str | None, app: str | None, name: str | None, keep: bool
+    services: tuple[str, ...], app: str | None, name: str | None, keep: bool
 ) -> Callable[[api.OnMessage], api.Cluster]:
-    """What restarts a service, or an application."""
+    """What restarts services, or an application."""
     if app is not None:
         return lambda told: api.restart_application(app, name=name, keep=keep, on_message=told)
-    return lambda told: api.restart_service(service or "", name=name, keep=keep, on_message=told)
+    return lambda told: api.restart_service(services, name=name, keep=keep, on_message=told)
 
 
 def _wanted(
-    name: str | None, file: str | None, port_offset: int | None, take_over: bool, require_lossless: bool
-) -> LoadedSpec | None:
+    name: str | None, file: options.Words, port_offset: int | None, take_over: bool, require_lossless: bool
+) -> LoadedSpec | api.ReadSpec | None:
     """The spec that counts, None for the stored one. Raises UsageError where it could not be told whether a request was
     lost, and that is asked for."""
     with interrupt.nothing_started():
         spec = _spec(name, file, port_offset, take_over)
         if require_lossless:
-            _require_somebody_who_counts(spec.spec.name if spec else api.resolve_name(name))
+            _require_somebody_who_counts(spec.name if spec else api.resolve_name(name))
     return spec
 
 
 def _alone(*others: object) -> None:
     """Raise UsageError where something is asked for beside the one that is meant and counts for all of them."""
-    if any(one not in (None, False) for one in others):
+    if _any(others):
         raise click.UsageError("with SERVICE, or --app, there are only --name, --keep, --json and --verbose")
+
+
+def _any(asked: Iterable[object]) -> bool:
+    """Is anything asked for? An empty text is, too."""
+    return any(one not in (None, False, ()) for one in asked)
 
 
 def _require_somebody_who_counts(name: str) -> None:
@@ -149,12 +156,14 @@ def _judge(cluster: api.Cluster, lossless: bool) -> None:
         )
 
 
-def _spec(name: str | None, file: str | None, port_offset: int | None, take_over: bool) -> LoadedSpec | None:
+def _spec(
+    name: str | None, file: options.Words, port_offset: int | None, take_over: bool
+) -> LoadedSpec | api.ReadSpec | None:
     """The spec file is read again where there is one. Another folder's cluster, named with -n, is restarted as it is
     wanted there, whatever spec is here. Raises NotRunning where there is nothing to restart."""
     if file is None:
         folder = Path.cwd()
-        api.require_something(name or cluster_name(folder, find_spec(folder)))
+        api.require_something(name or cluster_here(folder))
     if name is not None and file is None and not take_over and api.belongs_elsewhere(name, Path.cwd()):
         return None if port_offset is None else api.load(name=name, port_offset=port_offset, as_stored=True)
-    return given_or_stored(None, None, name, file, port_offset)
+    return read_or_stored(None, None, name, file, port_offset)

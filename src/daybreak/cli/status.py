@@ -15,11 +15,13 @@ from daybreak.cli.common.output import print_json
 from daybreak.cli.versions import words
 from daybreak.keeper import client
 from daybreak.paths import ClusterPaths
+from daybreak.show.alerts import firing_lines, trouble_lines
+from daybreak.show.hosts import host_lines
 from daybreak.show.kept import kept_line
 from daybreak.show.pause import pause_line
-from daybreak.show.text import ago, harmless, plural
+from daybreak.show.text import ago, harmless, in_two_columns, plural
 from daybreak.show.traffic import traffic_lines
-from daybreak.states import ClusterState, PageState, ServiceState
+from daybreak.states import BY_YOU, ClusterState, PageState, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot
 
 # More deployments than this do not fit on a screen beside the services.
@@ -65,16 +67,19 @@ def table(snapshot: Snapshot, now: float) -> list[str]:
     lines += ["  ".join([*map(str.ljust, row[:7], widths), row[7]]).rstrip() for row in rows]
     for row in snapshot.services:
         lines += [f"  {row.name} | {text}" for text in row.tail]
+    lines += host_lines(snapshot.hosts)
     lines += _applications(snapshot.serving)
     lines += traffic_lines(snapshot.traffic)
     lines += [f"{'version':<12} {words(snapshot.version)}"] if snapshot.version else []
     lines += [f"{'kept':<12} {kept_line(snapshot.kept)}: `daybreak rollback` returns to it"] if snapshot.kept else []
-    lines += [f"{service:<12} {url}" for service, url in snapshot.urls.items()]
+    lines += in_two_columns(snapshot.urls)
     if snapshot.pause:
         lines.append(f"{'paused':<12} {pause_line(snapshot.pause, now)}")
     if snapshot.page.state is PageState.FAILED:
         lines.append(f"{'page':<12} not served: {snapshot.page.reason}")
     lines += [f"{service:<12} {why}" for service, why in snapshot.absent.items()]
+    lines += [f"{'alert':<12} {line}" for line in firing_lines(snapshot.alerts, now)]
+    lines += [f"{'alerts':<12} {line}" for line in trouble_lines(snapshot.alerts)]
     lines += [f"{'note':<12} {text}" for text in snapshot.notes]
     return [harmless(line) for line in lines]
 
@@ -82,6 +87,8 @@ def table(snapshot: Snapshot, now: float) -> list[str]:
 def _row(row: ServiceStatus, now: float) -> tuple[str, ...]:
     up_s = now - row.started if row.started and row.state is ServiceState.READY else None
     pid = str(row.pid or "-")
+    if row.state is ServiceState.STOPPED and row.reason == BY_YOU:
+        return (row.name, row.tier, f"{row.state} ({BY_YOU})", "-", pid, "-", str(row.restarts), "")
     return (row.name, row.tier, row.state, row.health or "-", pid, _age(up_s), str(row.restarts), row.reason)
 
 

@@ -10,14 +10,13 @@ import click
 
 from daybreak import api
 from daybreak.cli.common import complete, options
-from daybreak.cli.common.output import styled
+from daybreak.cli.common.moving_line import MovingLine
 from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDied, UsageError
 from daybreak.keeper import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
-from daybreak.show.text import harmless
 from daybreak.spec import parse_seconds
-from daybreak.states import FINE, ClusterState, Health, ServiceState
+from daybreak.states import BY_YOU, FINE, ClusterState, Health, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot
 
 LONGEST_NAP_S = 0.5
@@ -55,7 +54,7 @@ def wait(name: str | None, target: str, timeout: str, stopped: bool) -> None:
     stopped = stopped or target == STOPPED
     judge = _judge("all" if target == STOPPED else target, stopped)
     began = time.monotonic()
-    with _Line() as line:
+    with MovingLine() as line:
         reason = _until(paths, judge, began + timeout_s, line)
     after_s = time.monotonic() - began
     what = f"{target} of {paths.name}" if target not in ("all", STOPPED) else paths.name
@@ -71,9 +70,9 @@ def _judge(target: str, stopped: bool) -> Judge:
     def rows_of(snapshot: Snapshot) -> Sequence[ServiceStatus]:
         rows = snapshot.services
         if target == "all":
-            return rows
+            return [row for row in rows if row.reason != BY_YOU]
         if target == "workers":
-            return [row for row in rows if row.name.startswith("worker-")]
+            return [row for row in rows if row.group]
         # Where no application is configured, Ray itself being healthy is what `serve` can mean.
         wanted = "head" if target == "serve" and not any(row.name == "serve" for row in rows) else target
         return [row for row in rows if row.name == wanted]
@@ -109,7 +108,7 @@ def _why(row: ServiceStatus) -> str:
     return f"{row.name} is {row.state} {row.reason}".strip()
 
 
-def _until(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> str | None:
+def _until(paths: ClusterPaths, judge: Judge, deadline: float, line: MovingLine) -> str | None:
     """None when the judge is satisfied, else the last reason when the deadline has passed."""
     reason: str | None = "the cluster is not running"
     for _ in naps(deadline, longest_s=LONGEST_NAP_S):
@@ -123,11 +122,11 @@ def _until(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> s
             )  # no keeper: nothing runs, or it will be started soon
             if reason is None and not client.anything_recorded(paths):
                 return None
-        line.show(reason or "")
+        line.show(f"waiting: {reason}")
     return reason
 
 
-def _watch(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> str | None:
+def _watch(paths: ClusterPaths, judge: Judge, deadline: float, line: MovingLine) -> str | None:
     """Follow a keeper's events; every one is a moment to look again."""
     start = client.anything_recorded(paths)
     with client.request(paths, "watch", start=start) as connection:
@@ -139,7 +138,7 @@ def _watch(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> s
                 reason = judge(Snapshot.from_json(told) if told else _snapshot(paths))
                 if reason is None:
                     return None
-                line.show(reason)
+                line.show(f"waiting: {reason}")
         except TimeoutError:
             pass
         return reason
@@ -148,26 +147,3 @@ def _watch(paths: ClusterPaths, judge: Judge, deadline: float, line: _Line) -> s
 def _snapshot(paths: ClusterPaths) -> Snapshot:
     with client.request(paths, "status", start=False) as asking:
         return Snapshot.from_json(asking.result())
-
-
-class _Line:
-    """One line on a terminal that is redrawn with the latest reason; silent elsewhere."""
-
-    FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-    def __init__(self) -> None:
-        self._live = styled()
-        self._frame = 0
-
-    def __enter__(self) -> _Line:
-        return self
-
-    def __exit__(self, *rest: object) -> None:
-        if self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-    def show(self, reason: str) -> None:
-        if self._live:
-            self._frame += 1
-            mark = self.FRAMES[self._frame % len(self.FRAMES)]
-            print(f"\r\033[K{mark} waiting: {harmless(reason)[:120]}", end="", file=sys.stderr, flush=True)

@@ -85,6 +85,11 @@ class Containers(_Part):
         self._api.kill(container, signal)
 
     @_asks
+    def pause(self, container: str) -> None:
+        """Freeze all of its processes. Status 409 where they are, or where it does not run."""
+        self._api.pause(container)
+
+    @_asks
     def unpause(self, container: str) -> None:
         self._api.unpause(container)
 

@@ -25,6 +25,14 @@ def package_missing() -> EngineError:
     return EngineError("Docker's Python package is not installed", hint="pip install 'daybreak[docker]'", missing=True)
 
 
+def command_missing() -> EngineError:
+    return EngineError(
+        "there is no `docker` command, by which programs are run in containers",
+        hint="install it (docker-ce-cli, or docker-cli in Debian)",
+        missing=True,
+    )
+
+
 def not_permitted() -> EngineError:
     return EngineError(
         "this account may not use Docker: permission to its socket was denied",

@@ -55,6 +55,8 @@ async def _dispatch(check: Check, service: Service, backend: Backend, instance: 
         case CommandCheck():
             result = await backend.run(service, check.argv, timeout_s=timeout_s)
             last = result.output.splitlines()[-1:] or [f"exit code {result.code}"]
+            if result.code == check.never:
+                return Failed(last[0])
             return Ready() if result.code == 0 else NotYet(last[0])
         case RedisCheck():
             return await _redis(check)

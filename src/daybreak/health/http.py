@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,16 +23,23 @@ BLOCK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """Status code, and the text of the body or of its beginning."""
+    """Status code, the text of the body or of its beginning, and of how many bytes that is."""
 
     status: int
     text: str
+    content_type: str = field(default="", compare=False)
+    size: int = field(default=0, compare=False)
 
 
 async def get(
-    url: str, *, token: str | None = None, most_bytes: int = MOST_BYTES, any_certificate: bool = False
+    url: str,
+    *,
+    token: str | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+    most_bytes: int = MOST_BYTES,
+    any_certificate: bool = False,
 ) -> Answer:
-    """Fetch a URL, at most `most_bytes` of its body.
+    """Fetch a URL, at most `most_bytes` of its body. `headers` are sent in the place of those that have their names.
 
     Raises ValueError for what is no URL, OSError where no complete answer comes; the caller sets the deadline.
     """
@@ -42,7 +50,8 @@ async def get(
     port = parts.port or (443 if secure else 80)
     if not parts.hostname:
         raise ValueError(f"{url} names no host")
-    request = _request(parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), token)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = _request(parts.netloc, target, token, headers)
     connection = h11.Connection(h11.CLIENT)
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_tls(any_certificate) if secure else None)
     try:
@@ -56,11 +65,13 @@ async def get(
         await close(writer)
 
 
-def _request(host: str, target: str, token: str | None) -> h11.Request:
+def _request(host: str, target: str, token: str | None, given: Sequence[tuple[str, str]]) -> h11.Request:
     import h11
 
     # Ray 2.20 fails on a request that does not say what it comes from.
-    headers = [("Host", host), ("User-Agent", "daybreak"), ("Connection", "close")]
+    own = [("Host", host), ("User-Agent", "daybreak"), ("Connection", "close")]
+    names = {name.lower() for name, _ in given}
+    headers = [*((name, value) for name, value in own if name.lower() not in names), *given]
     if token:
         headers.append(("Authorization", f"Bearer {token}"))
     try:
@@ -72,7 +83,7 @@ def _request(host: str, target: str, token: str | None) -> h11.Request:
 async def _answer(connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int) -> Answer:
     import h11
 
-    status, body = 0, bytearray()
+    status, kind, body = 0, b"", bytearray()
     while len(body) < most_bytes:
         event = connection.next_event()
         if event is h11.NEED_DATA:
@@ -82,11 +93,13 @@ async def _answer(connection: h11.Connection, reader: asyncio.StreamReader, most
             connection.receive_data(block)
         elif isinstance(event, h11.Response):
             status = event.status_code
+            kind = dict(event.headers).get(b"content-type", b"")
         elif isinstance(event, h11.Data):
             body += event.data
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             break
-    return Answer(status, body[:most_bytes].decode(errors="replace"))
+    content = body[:most_bytes]
+    return Answer(status, content.decode(errors="replace"), kind.decode("latin-1"), len(content))
 
 
 def _tls(any_certificate: bool) -> ssl.SSLContext:

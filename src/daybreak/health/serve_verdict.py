@@ -24,12 +24,6 @@ WRONG = ("UNHEALTHY", "DEPLOY_FAILED")
 Key = tuple[str, str]
 
 
-def worst(*told: tuple[Health, str]) -> tuple[Health, str]:
-    """Of several, each with its reason, the worst; of equally bad ones the first that has a reason."""
-    order = list(Health)
-    return min(told, key=lambda one: (order.index(one[0]), not one[1]))
-
-
 @dataclass(frozen=True)
 class Verdict:
     """A word, and in one line why; the reason is empty where all is well."""

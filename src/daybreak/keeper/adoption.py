@@ -9,7 +9,9 @@ from daybreak.backends.base import Backend, Handle, State
 from daybreak.errors import DaybreakError, EngineError
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
-from daybreak.services.service import Restart
+from daybreak.keeper.hooks import HookRunner
+from daybreak.keeper.schedules.runs import ScheduledRuns
+from daybreak.services.service import Restart, Run
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -23,11 +25,13 @@ class Adoption:
     record: Recorder
     tell_error: Callable[[str], None]
     trouble: str
+    schedules: ScheduledRuns
+    hooks: HookRunner
 
     async def adopt(self) -> str | None:
         """Follow what runs. Returns a service that died meanwhile, where it is to be brought back."""
         try:
-            handles = await self.backend.observe()
+            handles = await self.hooks.end_left(await self.backend.observe())
         except EngineError as error:
             # Whoever asks for something is told the same.
             self.tell_error(f"nothing is looked after: {error.message}")
@@ -47,9 +51,11 @@ class Adoption:
         handles = self.followers.here(handles)
         # Where nothing runs although it should, it has ended while nobody watched.
         self._follow(handles, target)
+        await self.schedules.adopt(handles)
         supervisor = self.followers.supervisor
         running = {handle.service for handle in handles if handle.state is not State.BROKEN}
-        missing = {service.name for service in target.cluster.services} - running - supervisor.given_up
+        steady = {service.name for service in target.cluster.services if service.run is Run.STEADY}
+        missing = steady - running - supervisor.given_up - supervisor.stopped
         self.followers.page.open_soon()
         return min(missing) if missing and target.state.settled else None
 

@@ -12,14 +12,14 @@ from typing import Any
 from daybreak.backends.base import Backend
 from daybreak.health.applications import STOPPING, Deployment, Serving
 from daybreak.health.checks import attempt
-from daybreak.health.serve_verdict import History, Verdict, judge, worst
+from daybreak.health.serve_verdict import History, Verdict, judge
 from daybreak.health.verdict import Ready, Short
 from daybreak.keeper.background import Background
 from daybreak.keeper.serve_status import NO_CONTROLLER, TIMEOUT_S, ServeStatus
 from daybreak.names import HEAD, SERVE
 from daybreak.services.build import Cluster
 from daybreak.services.ray.serve import application_names, door
-from daybreak.states import Health, ServiceState
+from daybreak.states import Health, ServiceState, worst
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 

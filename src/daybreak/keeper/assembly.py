@@ -7,6 +7,7 @@ from typing import Any
 
 from daybreak.errors import DaybreakError
 from daybreak.keeper.adoption import Adoption
+from daybreak.keeper.alerting.alerting import Alerting
 from daybreak.keeper.applications import Applications
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.background import Background
@@ -16,27 +17,37 @@ from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.pause import PauseBook
 from daybreak.keeper.gateway.steering import Steering
 from daybreak.keeper.gateway.traffic import Traffic
-from daybreak.keeper.keeping import Keeping
+from daybreak.keeper.generations.kept import Keeping
+from daybreak.keeper.generations.replacing import Replacing
+from daybreak.keeper.generations.returning import Returning
+from daybreak.keeper.hooks import HookRunner
+from daybreak.keeper.hosts.carrying import Carrying
+from daybreak.keeper.hosts.hosting import Hosting
 from daybreak.keeper.measured_runs import MeasuredRuns
+from daybreak.keeper.operations.alerts import TellAlerts
 from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
 from daybreak.keeper.operations.env import Env
 from daybreak.keeper.operations.finish import Finish
+from daybreak.keeper.operations.hosts import Invite, Leave, RemoveHost, StopHere
 from daybreak.keeper.operations.look import Page, Status, Watch
+from daybreak.keeper.operations.named import Verb
 from daybreak.keeper.operations.pause import PauseRequests, Resume
 from daybreak.keeper.operations.plan import ShowPlan
 from daybreak.keeper.operations.prewarm import Prewarm
-from daybreak.keeper.operations.restart_service import RestartService
+from daybreak.keeper.operations.read import ReadSpec
+from daybreak.keeper.operations.services import ChangeServices
 from daybreak.keeper.operations.traffic import FollowTraffic
 from daybreak.keeper.operations.versions import ListVersions
 from daybreak.keeper.page import KeeperPage
 from daybreak.keeper.prepare import Preparation
 from daybreak.keeper.recovery import Recovery
-from daybreak.keeper.replacing import Replacing
 from daybreak.keeper.request import Request
-from daybreak.keeper.returning import Returning
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs import Runs
+from daybreak.keeper.schedules.book import SCHEDULES, ScheduleBook
+from daybreak.keeper.schedules.runs import ScheduledRuns
+from daybreak.keeper.schedules.schedules import Schedules
 from daybreak.keeper.snapshot import Snapshots
 from daybreak.keeper.subscribers import Subscribers
 from daybreak.keeper.supervise import Supervisor
@@ -76,8 +87,12 @@ class Assembly:
         self.runs = Runs(paths.timeline, self._tell_error)
         desired = Desired(paths, state, self.backends, self._tell_error, build)
         self.followers = self._followers(desired, recover, restart)
+        self.runs_at_times = self._runs_at_times()
+        self.schedules = Schedules(self.runs_at_times, self.followers, self.runner, self.background)
         listeners += self._listeners()
-        self._snapshots = Snapshots(paths, self.backends, self.followers, self.runner)
+        self.hosting = Hosting(paths, self.followers, self.runner, self.background, self.record)
+        self.carrying = Carrying(paths, self.followers, self.background, lambda: self.operations)
+        self._snapshots = self._made_snapshots()
         self.measured = MeasuredRuns(
             paths,
             self.backends,
@@ -90,17 +105,18 @@ class Assembly:
         )
         self.keeping = Keeping(self.backends, self.followers, self.runner, self.background, self.record, paths.forks)
         self.recovery = Recovery(self.backends, self.followers, self.runner, self.measured, self.record)
-        self.adoption = Adoption(self.backends, self.followers, self.record, self._tell_error, trouble)
+        self.hooks = HookRunner(paths, self.backends)
+        self.adoption = self._adoption(trouble)
         self.operations = self._operations()
 
     def _followers(self, desired: Desired, recover: Recover, restart: Callable[[], bool]) -> Followers:
-        traffic = Traffic(self.background)
+        traffic, board = Traffic(self.background), Board()
         supervisor = Supervisor(
             self.backends, self.record, self.background, recover, self._remember, forks=self._paths.forks
         )
         return Followers(
             desired=desired,
-            board=Board(),
+            board=board,
             supervisor=supervisor,
             page=KeeperPage(self._paths, self._snapshot, restart, self.background, traffic),
             applications=Applications(self.record, self.background, self.backends),
@@ -108,7 +124,22 @@ class Assembly:
             gateway=Steering(self.background, PauseBook(self._paths.pause)),
             traffic=traffic,
             draining=Draining(self.backends, supervisor.forget),
+            alerting=Alerting(self._paths, desired, board, self.runner, self.record, self.background),
         )
+
+    def _adoption(self, trouble: str) -> Adoption:
+        late = (self._tell_error, trouble, self.runs_at_times, self.hooks)
+        return Adoption(self.backends, self.followers, self.record, *late)
+
+    def _made_snapshots(self) -> Snapshots:
+        beside = (self.runs_at_times, self.hosting.company, self.carrying.link)
+        return Snapshots(self._paths, self.backends, self.followers, self.runner, *beside)
+
+    def _runs_at_times(self) -> ScheduledRuns:
+        book = ScheduleBook.load(self._paths.root / SCHEDULES)
+        made = ScheduledRuns(book, self.backends, self.followers, self.record, self.background)
+        self.followers.alerting.failed_runs = made.failed
+        return made
 
     def _listeners(self) -> list[Listener]:
         """Everybody who hears of every event, in this order."""
@@ -120,7 +151,9 @@ class Assembly:
             followers.applications.follow,
             followers.template.follow,
             followers.gateway.follow,
+            followers.alerting.follow,
             followers.supervisor.follow,
+            self.schedules.follow,
             self.subscribers.follow,
         ]
 
@@ -131,24 +164,44 @@ class Assembly:
         preparation = Preparation(paths, backends, followers, Ways(followers, self.runs, paths), versions)
         replacing = Replacing(backends, followers, measured, recovery, keeping)
         returning = Returning(backends, followers, versions, replacing)
-        apply = Apply(backends, followers, runner, preparation, measured, recovery, versions, replacing, returning)
-        down = Down(paths, backends, followers, runner, measured, self.record, self.subscribers, keeping)
+        late = (versions, replacing, returning, self.hooks, self.hosting.company)
+        apply = Apply(backends, followers, runner, preparation, measured, recovery, *late)
+        down = Down(paths, backends, followers, runner, measured, self.record, self.subscribers, keeping, self.hooks)
+
+        def single(verb: Verb) -> ChangeServices:
+            return ChangeServices(
+                verb, backends, followers, runner, preparation, measured, recovery, keeping, self.schedules
+            )
+
         return {
             "apply": apply,
             "rollback": apply,
             "versions": ListVersions(versions),
-            "down": down,
             "finish": Finish(backends, followers, runner, measured, apply, down, self.record),
             "prewarm": Prewarm(backends, followers, runner, preparation, measured),
-            "replace": RestartService(backends, followers, runner, preparation, measured, recovery, keeping),
+            "replace": single(Verb.RESTART),
+            "stop": single(Verb.STOP),
+            "start": single(Verb.START),
             "plan": ShowPlan(backends, preparation),
+            "read": ReadSpec(),
             "status": Status(self._snapshots.now),
             "watch": Watch(self._snapshots.now, self.subscribers),
             "env": Env(paths.name, followers.desired),
             "page": Page(followers.page),
+            "alerts": TellAlerts(paths.name, followers),
             "traffic": FollowTraffic(followers, runner, self.subscribers),
+            **self._of_hosts(down),
             "pause": PauseRequests(paths.name, followers, self.record, self._snapshots.now),
             "resume": Resume(paths.name, followers, self.record, self._snapshots.now),
+        }
+
+    def _of_hosts(self, down: Down) -> Mapping[str, Work]:
+        return {
+            "down": StopHere(down, self.carrying.link),
+            "stop_nodes": down,
+            "invite": Invite(self.hosting),
+            "remove_host": RemoveHost(self.hosting.company),
+            "leave": Leave(self.carrying, down),
         }
 
     def _remember(self) -> None:

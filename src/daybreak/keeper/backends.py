@@ -7,11 +7,12 @@ the head's container. So there are two backends behind one, and each service goe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from daybreak.backends.base import Backend, CommandResult, Exit, Freezes, Handle, Stopped
 from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import KeeperError
-from daybreak.keeper.containers import Containers
+from daybreak.keeper.docker_reconnecting import Containers
 from daybreak.keeper.engine import Engine
 from daybreak.keeper.images import Note
 from daybreak.keeper.wanted import WantedState
@@ -30,8 +31,8 @@ class Backends:
         self._paths = paths
         self.engine = Engine(paths)
         self._processes = ProcessBackend(paths)
-        self.freezer: Freezes = self._processes.freezer
         self._containers = Containers(paths)
+        self.freezer: Freezes = _Freezer(self._processes.freezer, self._containers)
         # Without a stored state the marker tells what an earlier keeper has left.
         self.kind: str = wanted.spec.backend if wanted else DOCKER if paths.containers.exists() else PROCESS
 
@@ -108,3 +109,27 @@ class Backends:
 
     def _of(self, instance: str) -> Backend:
         return self._containers if instance in self._containers else self._processes
+
+
+@dataclass(frozen=True)
+class _Freezer:
+    """What stands in for programs of a container is stopped before that, and goes on after it."""
+
+    processes: Freezes
+    containers: Containers
+
+    async def freeze(self, handles: Sequence[Handle]) -> None:
+        inside, outside = self._parted(handles)
+        await self.processes.freeze(outside)
+        if inside:
+            await self.containers.freeze(inside)
+
+    async def thaw(self, handles: Sequence[Handle]) -> None:
+        inside, outside = self._parted(handles)
+        if inside:
+            await self.containers.thaw(inside)
+        await self.processes.thaw(outside)
+
+    def _parted(self, handles: Sequence[Handle]) -> tuple[list[Handle], list[Handle]]:
+        inside = [handle for handle in handles if handle.instance in self.containers]
+        return inside, [handle for handle in handles if handle not in inside]

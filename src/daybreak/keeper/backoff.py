@@ -46,7 +46,8 @@ class Restarts:
         if service in self._waiting:
             return
         now_s = asyncio.get_running_loop().time()
-        steady = now_s - self._started_s.get(service, now_s) > STEADY_S
+        # Taken out: what does not even start has not run for long, whatever ran before it.
+        steady = now_s - self._started_s.pop(service, now_s) > STEADY_S
         count = 0 if steady else self._counts.get(service, 0)
         self._counts[service] = count + 1
         delay_s = BACKOFF_S[min(count, len(BACKOFF_S) - 1)]

@@ -19,7 +19,6 @@ from daybreak.spec.model import Spec
 
 # Beside the deployment's status file: what its replicas ask for.
 ASKS_FILE = "serve-asks.json"
-WORKER = "worker-"
 
 
 def room_for_objects(steps: Plan, observed: Sequence[Handle], spec: Spec) -> list[str]:
@@ -40,9 +39,9 @@ def room_for_objects(steps: Plan, observed: Sequence[Handle], spec: Spec) -> lis
 
 def room_for_replicas(steps: Plan, spec: Spec, runtime: Path) -> list[str]:
     """What to tell where nodes are taken away from applications that stay: they ask for more than will be left."""
-    ending = [step.handle.service for step in steps.stop]
-    stay = spec.serve.wanted and SERVE not in ending and not spec.in_containers
-    if not stay or not any(name.startswith(WORKER) for name in ending):
+    ending = [step.handle for step in steps.stop]
+    stay = spec.serve.wanted and SERVE not in (handle.service for handle in ending) and not spec.in_containers
+    if not stay or not any(handle.is_worker for handle in ending):
         return []
     try:
         short = shortage(json.loads((runtime / ASKS_FILE).read_text()), offers(spec))

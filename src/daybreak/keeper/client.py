@@ -42,6 +42,14 @@ class KeeperGone(KeeperError):
     """The keeper was killed, or has ended, while it was working."""
 
 
+def unanswered(within_s: float) -> KeeperError:
+    """It lives, and said nothing for so long."""
+    return KeeperError(
+        f"the keeper has not answered for {within_s:g} s",
+        hint="it may be stopped or overloaded: see its state with `ps`; killing it leaves your services alone",
+    )
+
+
 class Connection:
     """One request to a keeper."""
 
@@ -62,10 +70,7 @@ class Connection:
             self._socket.sendall(self._request)
             return bool(self._lines.readline())
         except TimeoutError:
-            raise KeeperError(
-                f"the keeper has not answered for {within_s:g} s",
-                hint="it may be stopped or overloaded: see its state with `ps`; killing it leaves your services alone",
-            ) from None
+            raise unanswered(within_s) from None
         except ConnectionError:
             return False
         finally:
@@ -106,9 +111,13 @@ class Connection:
             )
 
     def _received(self) -> Iterator[str]:
-        """The lines as they come; a keeper that was killed ends them."""
+        """The lines as they come; a keeper that was killed ends them.
+
+        Who stops in the midst, as Ctrl-C does, reads on later: `yield from` would close the file together with this.
+        """
         with contextlib.suppress(ConnectionError):
-            yield from self._lines
+            while line := self._lines.readline():
+                yield line
 
     def result(self) -> Any:
         """Skip to the result; raises the error that the keeper answered with."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from daybreak.accepting import stop_accepting
 from daybreak.errors import DaybreakError
 from daybreak.keeper.error_json import error_to_json
 from daybreak.redact import Redaction
@@ -124,6 +125,7 @@ class ControlServer:
     async def close(self) -> None:
         self._path.unlink(missing_ok=True)
         if self._server:
+            await stop_accepting((self._server,))
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -46,11 +46,12 @@ class Keeper:
             self._server,
             self.parts.runner,
             self.parts.followers.supervisor,
-            lambda: self._finishing is not None and not self._finishing.done(),
+            self._busy,
         )
         self._finishing: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self.parts.followers.alerting.telling.on_quiet = self._look_soon
 
     async def serve(self) -> None:
         """Adopt what runs, then answer until nothing is left to look after."""
@@ -61,10 +62,15 @@ class Keeper:
         housekeeping = Housekeeping(self._paths, parts.followers.page, parts.followers.template, parts.runner)
         parts.background.every(INTERVAL_S, "housekeeping", housekeeping.once)
         parts.background.every(LOOK_S, "looking after the socket", self._server.look)
+        parts.followers.alerting.begin()
+        parts.schedules.begin()
+        parts.hosting.begin()
+        parts.carrying.link.begin()
         interval_s = ENGINE_INTERVAL_S if parts.backends.kind == DOCKER else COMPARE_INTERVAL_S
         parts.background.every(interval_s, "comparing what is wanted with what runs", self.comparison().once)
         self._look_soon()
         await self.idle_exit.done.wait()
+        await parts.hosting.close()
         self.close()
         # First, and without waiting for anything before it: who asks from now on asks the next keeper.
         await self._server.close()
@@ -128,6 +134,11 @@ class Keeper:
         if self._ending is None or self._ending.done():
             name = "ending what is left of another generation"
             self._ending = self.parts.background.keep(name, self.parts.recovery.of_leftovers)
+
+    def _busy(self) -> bool:
+        """Is there something to do that nobody waits for?"""
+        finishing = self._finishing is not None and not self._finishing.done()
+        return finishing or self.parts.followers.alerting.telling.busy or self.parts.carrying.link.busy
 
     def close(self) -> None:
         """Do nothing of its own accord any more."""

@@ -22,7 +22,7 @@ from daybreak.names import HEAD
 from daybreak.programs.node.drain import NOT_MOVED_CODE
 from daybreak.run.plan import Plan
 from daybreak.services.build import Cluster
-from daybreak.services.container_site import WORKER, program, site_inside
+from daybreak.services.container_site import program, site_inside
 from daybreak.services.ray import warm
 from daybreak.services.ray.addresses import address, node_address, node_names
 
@@ -53,6 +53,12 @@ class Draining:
         self._cluster: Cluster | None = None
         # Where each worker's raylet listens: one that is wanted no more was wanted before.
         self._places: dict[str, str] = {}
+        # The instances that Ray was told of.
+        self._told: set[str] = set()
+
+    def ends(self, instance: str) -> bool:
+        """Does this one end by itself, sooner or later? It still runs where the run that drained it was interrupted."""
+        return instance in self._told
 
     def want(self, cluster: Cluster) -> None:
         """From now on it is this cluster's."""
@@ -65,15 +71,25 @@ class Draining:
     async def before(self, steps: Plan, tell: Tell, *, recovers: bool = False) -> None:
         """A run begins: empty the workers that it takes away or replaces. What cannot be drained is told, and stopped
         all the same; there is a deadline on everything. What is replaced since it `recovers` would not be emptied."""
-        cluster = self._cluster
         names = [name for name in _leaving(steps) if not (recovers and steps.starts(name))]
         leaving = {self._places[name]: name for name in names if name in self._places}
+        told = {step.handle.instance for step in steps.stop if step.handle.service in names}
+        await self._leave(leaving, tell, lambda: self._told.update(told))
+
+    async def elsewhere(self, leaving: Mapping[str, str], tell: Tell) -> None:
+        """Empty workers of another machine: what they are called here, by the places of their raylets."""
+        await self._leave(leaving, tell, lambda: None)
+
+    async def _leave(self, leaving: Mapping[str, str], tell: Tell, begun: Callable[[], None]) -> None:
+        """Empty what has replicas, and say that it has `begun`."""
+        cluster = self._cluster
         if cluster is None or not leaving or not cluster.spec.serve.wanted or not cluster.spec.dashboard:
             return
         try:
             known, told = await _nodes(cluster, leaving), await _ask(ServeStatus(cluster))
             # A node that the dashboard does not know yet may be given a replica of another one.
             if len(known) < len(leaving) or any(_on(told, known)):
+                begun()
                 await self._empty(cluster, leaving, tell)
         except NotDrained as error:
             for name in leaving.values():
@@ -176,11 +192,11 @@ async def _until(
 
 
 def _leaving(steps: Plan) -> list[str]:
-    """The workers that end while the head stays: without it nothing would be answered elsewhere."""
-    if not any(handle.service == HEAD for handle in steps.keep):
-        return []
-    going = (step.handle for step in steps.stop)
-    return sorted(one.service for one in going if one.service.startswith(WORKER) and one.state is not State.BROKEN)
+    """The workers that end while their head stays: without it nothing would be answered elsewhere. That of another
+    generation, which may stay, is not theirs."""
+    staying = {handle.slot for handle in steps.keep if handle.service == HEAD}
+    going = (step.handle for step in steps.stop if step.handle.slot in staying)
+    return sorted(one.service for one in going if one.is_worker and one.state is not State.BROKEN)
 
 
 def _on(told: Serving, nodes: Mapping[str, str]) -> Iterator[tuple[Deployment, Replica]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daybreak.keeper.images import Note, have_all, have_needed
+from daybreak.machine.reservations import Reservations
 from daybreak.machine.survey import survey
 from daybreak.paths import ClusterPaths
 from daybreak.services.site import Site
@@ -28,6 +29,7 @@ class Engine:
         self._paths = paths
         self._client: EngineClient | None = None
         self._connecting = threading.Lock()
+        self._reserved = Reservations(paths.root)
 
     async def have_needed(self, spec: Spec, note: Note) -> None:
         """Pull the images that the cluster cannot start without. Raises PreflightError for one that cannot be had."""
@@ -42,9 +44,19 @@ class Engine:
     ) -> Site:
         """What this machine, and the engine where it is used, offer to a cluster; `only_look` keeps nothing. Blocks."""
         client = self._connect() if spec.in_containers else None
-        return survey(spec, base, self._paths, client, slot=slot, only_look=only_look, version=version)
+        return survey(
+            spec,
+            base,
+            self._paths,
+            client,
+            slot=slot,
+            only_look=only_look,
+            version=version,
+            reserved=self._reserved,
+        )
 
     def close(self) -> None:
+        self._reserved.close()
         if self._client is not None:
             self._client.close()
 

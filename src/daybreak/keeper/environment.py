@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
+from daybreak.extras.boot.notify import OWN
 from daybreak.files import read_book, write_private
 from daybreak.programs.warm.variables import still_fits
 
@@ -22,17 +23,27 @@ MFLAGS OLDPWD PWD SHLVL STY TERM TERM_PROGRAM TERM_PROGRAM_VERSION
 TERM_SESSION_ID TMUX TMUX_PANE VTE_VERSION WINDOW WINDOWID XDG_SESSION_ID
 """.split()  # noqa: SIM905
 )
-PREFIXES_OF_A_TERMINAL = ("SSH_", "KONSOLE_", "ITERM_", "KITTY_", "WEZTERM_")
+# The same of a unit of systemd.
+OF_A_UNIT = frozenset(OWN)
+# pytest's name the test that runs just now.
+PREFIXES_OF_A_TERMINAL = ("SSH_", "KONSOLE_", "ITERM_", "KITTY_", "WEZTERM_", "PYTEST_")
 
 
 def is_of_a_terminal(name: str) -> bool:
-    return name in OF_A_TERMINAL or name.startswith(PREFIXES_OF_A_TERMINAL)
+    return name in OF_A_TERMINAL or name in OF_A_UNIT or name.startswith(PREFIXES_OF_A_TERMINAL)
 
 
 def renewed(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """What is given, with the terminal's own names as they were before."""
     theirs = {name: value for name, value in given.items() if not is_of_a_terminal(name)}
     return theirs | {name: value for name, value in before.items() if is_of_a_terminal(name)}
+
+
+def without(environment: Mapping[str, str], names: Container[str]) -> Mapping[str, str]:
+    """The same where it has none of the names."""
+    if not any(name in names for name in environment):
+        return environment
+    return {name: value for name, value in environment.items() if name not in names}
 
 
 def differing(before: Mapping[str, str], given: Mapping[str, str]) -> list[str]:

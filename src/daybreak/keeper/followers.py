@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from daybreak.backends.base import Handle, in_slot
+from daybreak.keeper.alerting.alerting import Alerting
 from daybreak.keeper.applications import Applications
 from daybreak.keeper.desired import Desired, Target
 from daybreak.keeper.draining import Draining
@@ -16,7 +17,7 @@ from daybreak.keeper.page import KeeperPage
 from daybreak.keeper.supervise import Supervisor
 from daybreak.keeper.template_control import TemplateControl
 from daybreak.services.build import Cluster
-from daybreak.services.service import Service, Tier
+from daybreak.services.service import Run, Service, Tier
 from daybreak.states import FINE, ServiceState
 from daybreak.timeline.board import Board
 
@@ -34,6 +35,7 @@ class Followers:
     gateway: Steering
     traffic: Traffic
     draining: Draining
+    alerting: Alerting
 
     def take_over(self, target: Target) -> None:
         """A command wants this from now on: nothing is given up any more."""
@@ -42,6 +44,7 @@ class Followers:
         self.want(target.cluster)
 
     def want(self, cluster: Cluster) -> None:
+        self.leave_stopped()
         self.board.want(cluster.services)
         self.page.want(cluster)
         self.applications.want(cluster)
@@ -49,6 +52,13 @@ class Followers:
         self.gateway.want(cluster)
         self.traffic.want(cluster)
         self.draining.want(cluster)
+        self.alerting.want(cluster)
+
+    def leave_stopped(self) -> None:
+        """What the user has stopped is brought back by nobody else."""
+        self.supervisor.stopped = frozenset(self.desired.state.stopped if self.desired.state else ())
+        for service in self.supervisor.stopped:
+            self.supervisor.forget(service)
 
     def here(self, handles: Sequence[Handle]) -> list[Handle]:
         """Those of the generation that is wanted, and of what belongs to none."""
@@ -73,11 +83,19 @@ class Followers:
     def unproven(self, services: Sequence[Service]) -> tuple[frozenset[str], frozenset[str]]:
         """The services that may be running but were never seen ready, and those of them to be done again instead.
 
-        How a one-shot of an earlier keeper ended cannot be known.
+        How a one-shot of an earlier keeper, or what runs once, ended cannot be known. A worker that was drained and not
+        stopped is done again as well: it is about to end.
         """
         unready = {name for name, row in self.board.rows.items() if row.state not in FINE}
-        again = {service.name for service in services if service.one_shot and service.name in unready}
-        return frozenset(unready - again), frozenset(again)
+        ends = [service for service in services if service.one_shot or service.run is Run.ONCE]
+        again = {service.name for service in ends if service.name in unready}
+        again |= {service.name for service in services if self._ends(service.name)}
+        timed = {service.name for service in services if service.run is Run.TIMED}
+        return frozenset(unready - again - timed), frozenset(again)
+
+    def _ends(self, name: str) -> bool:
+        row = self.board.rows.get(name)
+        return bool(row and row.instance and self.draining.ends(row.instance))
 
     def give_up(self, services: AbstractSet[str]) -> None:
         """These stay as they are until the next command."""
@@ -99,5 +117,6 @@ class Followers:
         self.page.end()
         self.traffic.end()
         self.gateway.end()
+        self.alerting.end()
         self.desired.end()
         self.board.clear()

@@ -20,7 +20,7 @@ IDLE_EXIT_S = 1.0
 @dataclass
 class IdleExit:
     """Looks whenever something has ended; `done` is set when it is time. `unfinished` tells whether something is to be
-    done that a killed keeper has begun."""
+    done that a killed keeper has begun, or an alert is on its way."""
 
     paths: ClusterPaths
     backend: Backend

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from daybreak.backends.base import Handle, State
 from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper.request import Request
 from daybreak.keeper.wanted import WantedState
+from daybreak.services.handed import Handed
+from daybreak.services.ray.cpus import is_alone, sharing
 from daybreak.services.service import Tier
 from daybreak.services.slots import Slot
+from daybreak.spec.groups import Counts, kept_counts, with_counts
 from daybreak.spec.model import Spec
 from daybreak.timeline.event import RunKind
 
@@ -49,29 +52,54 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
             request.source,
             generation=before.generation if before else 0,
             backend=before.backend if before else None,
+            profiles=tuple(request.profiles or ()),
+            handed=before.handed if before else Handed(),
             slot=before.slot if before else Slot.A,
+            alone=before.alone if before else False,
+            sharing=before.sharing if before else 0,
             version=before.version if before else None,
+            stopped=_stopped(request, before),
         )
     else:
         assert before is not None
         # What a restart starts anew is started as the source is now; else an edit replaces no head.
         affinity = None if request.restart else before.affinity
-        state = before.with_changes(base=request.base or before.base, affinity=affinity)
-    workers = request.workers
-    if workers is None and request.keep_workers and before:
-        workers = before.workers
+        stopped = _stopped(request, before)
+        state = before.with_changes(base=request.base or before.base, affinity=affinity, stopped=stopped)
+    workers, spec = _counted(request, before, state.spec)
     backend = request.backend or state.backend
     if request.left is not None:
         state = state.with_changes(version=request.version, rolled_back=request.left)
-    spec = _with_options(state.spec, workers, backend)
+    spec = spec if backend is None else spec.model_copy(update={"backend": backend})
     settled = {"settled": False, "under_way": None, "given_up": (), "kept": None}
     return state.with_changes(spec=spec, workers=workers, backend=backend, **settled)
 
 
-def _with_options(spec: Spec, workers: int | None, backend: str | None) -> Spec:
-    if workers is not None:
-        spec = spec.model_copy(update={"workers": spec.workers.model_copy(update={"count": workers})})
-    return spec if backend is None else spec.model_copy(update={"backend": backend})
+def _counted(request: Request, before: WantedState | None, spec: Spec) -> tuple[Counts | None, Spec]:
+    """The counts that were given beside the spec, and the spec with them. Where nothing else is asked for than other
+    counts, those of the groups that are not named stay as they are.
+
+    Raises UsageError where they cannot be meant.
+    """
+    given = before.workers if before else None
+    if request.workers is None:
+        if given is None or not request.keep_workers:
+            return None, spec
+        return given, spec.model_copy(update={"workers": kept_counts(spec.workers, given)})
+    try:
+        changed = with_counts(spec.workers, request.workers)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    counts: Counts = request.workers
+    if request.spec is None and isinstance(given, Mapping) and isinstance(counts, Mapping):
+        counts = {**given, **counts}
+    return counts, spec.model_copy(update={"workers": changed})
+
+
+def _stopped(request: Request, before: WantedState | None) -> tuple[str, ...]:
+    """What the user has stopped stays so until `up`, or until it is named. A plan is that of what it looks at."""
+    is_up = request.op in ("apply", "plan") and not (request.restart or request.only_running or request.changed_only)
+    return () if before is None or is_up else before.stopped
 
 
 def intent(request: Request, state: WantedState, observed: Sequence[Handle]) -> Intent:
@@ -82,10 +110,17 @@ def intent(request: Request, state: WantedState, observed: Sequence[Handle]) -> 
     kind = RunKind.RESTART if request.restart else RunKind.CHANGE if runs else RunKind.STARTUP
     renews = request.restart or not runs
     # Where the stored state was lost, what it had started is not: the newest is told by its generation.
+    # A worker more, or less, changes nothing for the nodes that run.
+    alone, among = (state.alone, state.sharing) if runs else (is_alone(state.spec), 0)
     known = max([state.generation, *(handle.generation for handle in observed)])
     return Intent(
         # People know the ports of the first slot: a start begins there.
-        state.with_changes(generation=known + int(renews), slot=state.slot if runs else Slot.A),
+        state.with_changes(
+            generation=known + int(renews),
+            slot=state.slot if runs else Slot.A,
+            alone=alone,
+            sharing=among or sharing(state.spec),
+        ),
         kind,
         renews,
     )

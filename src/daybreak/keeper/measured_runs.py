@@ -12,7 +12,7 @@ from daybreak.backends.base import Backend, Handle
 from daybreak.errors import DaybreakError, Interrupted
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.traffic import Window
-from daybreak.keeper.generations import Replacement
+from daybreak.keeper.generations.handover import Replacement
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.runs import Runs
@@ -77,7 +77,7 @@ class MeasuredRuns:
             duration_s = record.elapsed_s()
             message = error.message if isinstance(error, DaybreakError) else None
             outcome = _outcome(error)
-            receipt = await uninterrupted(self._receipt(window, steps, error)) if window else None
+            receipt = await uninterrupted(self._receipt(window, steps, error, replacement)) if window else None
             counted = {"receipt": receipt.to_json()} if receipt else {}
             record.emit(Kind.RUN_ENDED, None, outcome=str(outcome), error=message, duration_s=duration_s, **counted)
             self.runs.end(run, outcome, duration_s, message, receipt)
@@ -135,10 +135,13 @@ class MeasuredRuns:
             return error
         return None
 
-    async def _receipt(self, window: Window, steps: Plan, error: BaseException | None) -> Receipt:
+    async def _receipt(
+        self, window: Window, steps: Plan, error: BaseException | None, replacement: Replacement | None
+    ) -> Receipt:
         """What was counted until now. What has failed lets nobody go."""
         counted = await window.end(0 if error else await self.followers.gateway.let_go())
-        return replace(counted, complete=any(handle.service == GATEWAY for handle in steps.keep))
+        complete = any(handle.service == GATEWAY for handle in steps.keep)
+        return replace(counted, complete=complete, rehearsed=replacement.rehearsed if replacement else None)
 
     async def _look(self) -> Sequence[Handle]:
         """Watch what is there now."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daybreak.errors import UsageError
 from daybreak.files import write_private
-from daybreak.keeper.wanted import Stored
+from daybreak.keeper.stored import Stored
 from daybreak.paths import ClusterPaths
 
 STAT_TIMEOUT_S = 5.0

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from daybreak.errors import PreflightError
 from daybreak.machine.holders import Holder
+from daybreak.machine.hosts import require_address, require_head, require_private
 from daybreak.machine.listeners import is_held_by
 from daybreak.machine.ports import holder_of
 from daybreak.run.plan import Plan
 from daybreak.services.service import PortClaim, Service
+from daybreak.spec.model import Spec
 
 
 def preflight(
@@ -42,6 +44,14 @@ def preflight(
                 found.append((claim, holder))
     if found:
         raise PreflightError([_words(claim, holder) for claim, holder in found], hint=_hint(found))
+
+
+def require_hosts(spec: Spec, base: Path) -> None:
+    """Raise PreflightError where nodes would not find the other machines of the cluster, or those would not find
+    them."""
+    require_address(spec)
+    require_private(spec, base)
+    require_head(spec)
 
 
 def _words(claim: PortClaim, holder: Holder) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from daybreak.backends.base import Handle
 from daybreak.errors import PreflightError, UsageError
-from daybreak.keeper import owner
+from daybreak.keeper import database_notes, owner
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.capacity import room_for_objects, room_for_replicas
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.intent import Intent, intent, wanted_by
-from daybreak.keeper.preflight import preflight
+from daybreak.keeper.preflight import preflight, require_hosts
 from daybreak.keeper.request import Request
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.wanted import WantedState
@@ -24,10 +24,13 @@ from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.paths import ClusterPaths
 from daybreak.run.canary import Step
 from daybreak.run.change import Change
+from daybreak.run.changed_keys import changed_keys
+from daybreak.run.considered import considered
 from daybreak.run.plan import Plan
 from daybreak.run.way import Choice, Way
 from daybreak.services.build import Cluster
-from daybreak.services.ray import holes
+from daybreak.services.ray import cpus, gpus, holes
+from daybreak.services.ray.addresses import node_names
 from daybreak.services.ray.serve import application_names, folder, notes
 from daybreak.spec.model import Spec
 from daybreak.timeline.event import RunKind
@@ -37,7 +40,8 @@ from daybreak.timeline.event import RunKind
 class Prepared:
     """A change that can be carried out. `before` is what was wanted until now, None where nothing was; `choice` is the
     way of a restart; `anew`: it deploys applications again of which nothing differs. `keep_s` is how long the
-    generation before is kept, 0 where it ends; `canary` in which steps requests go over."""
+    generation before is kept, 0 where it ends; `canary` in which steps requests go over; `rehearse`: the last requests
+    are asked of both before."""
 
     kind: RunKind
     target: Target
@@ -49,6 +53,7 @@ class Prepared:
     anew: bool = False
     keep_s: float = 0.0
     canary: Sequence[Step] = ()
+    rehearse: bool = False
 
     @property
     def tries_itself(self) -> bool:
@@ -99,6 +104,7 @@ class Preparation:
         """`settle` chooses the backend of the spec. With `only_look` nothing at all is kept."""
         request = await self.versions.meant(request, only_look=only_look)
         state = self.wanted(request)
+        self._require_kept_requests(request, state.spec)
         await settle(state.spec)
         observed = self.followers.but_kept(await self.backends.observe())
         route = await self._route(request, state, self.followers.here(observed), only_look)
@@ -106,13 +112,14 @@ class Preparation:
             # What is left in the other slot is cleared away first.
             observed = self.followers.here(observed)
         target, choice = route.target, route.choice
-        services = services_of(choice, target.cluster, anew=route.anew)
+        services = considered(services_of(choice, target.cluster, anew=route.anew), observed, target.state.stopped)
         before = await self.followers.desired.way_back()
         unproven, again = self.followers.unproven(services)
+        keys = changed_keys(before.cluster.spec if before else None, target.cluster.spec, services)
         keep_s = _keeps(request, choice, before, target.cluster.spec)
         change = Change(
             services,
-            replace(goal_of(choice, target.cluster, again, restart=route.restart), keeps=bool(keep_s)),
+            replace(goal_of(choice, target.cluster, again, restart=route.restart), keeps=bool(keep_s), changed=keys),
             keep_on_failure=request.keep,
             generation=target.state.generation,
             unproven=unproven,
@@ -120,14 +127,28 @@ class Preparation:
             way=choice.way if choice else None,
         )
         steps = change.plan(observed)
-        return Prepared(
-            route.meant.kind, target, before, change, steps, observed, choice, route.anew, keep_s, request.canary
+        made = Prepared(route.meant.kind, target, before, change, steps, observed, choice, route.anew, keep_s)
+        return replace(made, canary=request.canary, rehearse=request.rehearse)
+
+    def _require_kept_requests(self, request: Request, spec: Spec) -> None:
+        """Raise UsageError where a rehearsal is asked for and the gateway keeps no requests."""
+        runs = self.followers.desired.state
+        if not request.rehearse or (spec.gateway.rehearse.enabled and runs and runs.spec.gateway.rehearse.enabled):
+            return
+        if spec.gateway.rehearse.enabled:
+            raise UsageError(
+                "cannot rehearse, nothing was changed: the gateway that runs keeps no requests",
+                hint="`daybreak up` first: it starts one that does",
+            )
+        raise UsageError(
+            "cannot rehearse, nothing was changed: the spec has no requests kept",
+            hint="write `gateway: {rehearse: true}`, run `daybreak up`, and let people ask for something",
         )
 
     async def _route(self, request: Request, state: WantedState, observed: Sequence[Handle], only_look: bool) -> _Route:
         """How it is reached: a restart goes one of its ways, and so does a change that leaves applications as they are
         whose code has changed."""
-        meant = intent(request, state, observed)
+        meant, target = intent(request, state, observed), None
         because = "" if request.left is None else f"back to version {request.version}"
         if not request.restart:
             target = await self._target(request, meant, only_look)
@@ -136,21 +157,25 @@ class Preparation:
                 return _Route(meant, target, await self.ways.of_change(target, observed), anew=bool(because))
             request = replace(request, restart=True)
             meant = intent(request, state, observed)
-        target = await self._target(request, meant, only_look)
+        target = await self._target(request, meant, only_look, like=target)
         choice = await self.ways.choose(request.way, target, observed, because, keep=request.keep)
-        choice = replace(choice, only=_known_application(request.application, target.cluster))
+        only = _known_application(request.application, target.cluster)
+        choice = replace(choice, only=only, changed_only=request.changed_only)
         if choice.way is Way.REPLACE:
             meant = meant.elsewhere()
             target = await self._target(request, meant, only_look)
         if choice.way is Way.REDEPLOY:
             # The nodes keep their generation and their environment.
             meant = meant.in_this_generation()
-            target = await self._target(request, meant, only_look)
+            target = await self._target(request, meant, only_look, like=target)
         return _Route(meant, target, choice, anew=True, restart=True)
 
-    async def _target(self, request: Request, meant: Intent, only_look: bool) -> Target:
+    async def _target(self, request: Request, meant: Intent, only_look: bool, like: Target | None = None) -> Target:
         given = request.environment if meant.renews else None
-        return await self.followers.desired.target(meant.state, given, only_look=only_look)
+        # A version's environment is no command's: it has no secrets.
+        asked = None if request.left is not None else request.environment
+        target = self.followers.desired.target
+        return await target(meant.state, given, only_look=only_look, asked=asked, strict=True, like=like)
 
     async def _changed_code(self, request: Request, state: WantedState) -> str:
         """Another number of workers is no word about the applications."""
@@ -168,11 +193,18 @@ class Preparation:
         self._require_code_of_version(prepared)
         kept = before.state.kept if before else None
         await asyncio.to_thread(preflight, steps, self.paths.root, claims, had, kept.ports if kept else ())
+        if any(step.service.name in node_names(cluster.spec) for step in steps.start):
+            await asyncio.to_thread(require_hosts, cluster.spec, Path(cluster.site.base))
         told = room_for_objects(steps, prepared.observed, cluster.spec)
         told += room_for_replicas(steps, cluster.spec, Path(folder(cluster.site)))
-        told += _of_version(prepared.target.state)
+        told += _of_version(prepared.target.state) + _of_stopped(prepared.target)
+        stored = self.followers.desired.state
+        told += database_notes.notes(cluster, stored, before, steps, tuple(prepared.observed))
         told += [cluster.site.tls_note] if cluster.site.tls_note else []
-        told += holes.warnings(cluster.site) if steps.starts(HEAD) else []
+        if steps.starts(HEAD) and not cluster.spec.in_containers:
+            told += cpus.notes(prepared.target.state.spec, cluster.site.cpus)
+        told += gpus.notes(cluster.spec, cluster.site) if steps.starts(HEAD) else []
+        told += (holes.warnings if steps.starts(HEAD) else holes.without_token)(cluster.site)
         return told + (list(notes(cluster.spec, cluster.site)) if steps.starts(SERVE) else [])
 
     def _require_code_of_version(self, prepared: Prepared) -> None:
@@ -212,6 +244,13 @@ def _of_version(state: WantedState) -> list[str]:
     if state.rolled_back is None or state.version is None:
         return []
     return [f"version {state.version} is deployed, not what the folder has: `daybreak restart` deploys that"]
+
+
+def _of_stopped(target: Target) -> list[str]:
+    names = [one.name for one in target.cluster.services if one.name in target.state.stopped]
+    if not names:
+        return []
+    return [f"{', '.join(names)}: stopped by you, and left so; `daybreak start {' '.join(names)}` starts it again"]
 
 
 def _require_gateway_for_tls(cluster: Cluster) -> None:

@@ -7,15 +7,16 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from daybreak.backends.base import Backend, State
-from daybreak.errors import DaybreakError, Interrupted, StepFailed, WaitError
+from daybreak.errors import DaybreakError, Interrupted, PreflightError, StepFailed, WaitError
 from daybreak.health.checks import attempt
 from daybreak.health.verdict import Ready
+from daybreak.keeper.coming_back import ComingBack
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.generations import end_left, left
+from daybreak.keeper.generations.handover import end_left, left
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.still_running import still_running
@@ -23,12 +24,14 @@ from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.keeper.ways import goal_of, services_of
 from daybreak.names import HEAD, SERVE
 from daybreak.run.change import Change
+from daybreak.run.coming_back import outliving
+from daybreak.run.considered import considered
 from daybreak.run.plan import Goal
 from daybreak.run.room import ONE
 from daybreak.run.uninterrupted import uninterrupted
 from daybreak.run.way import Choice, Way
 from daybreak.services.build import Cluster
-from daybreak.services.service import Service
+from daybreak.services.service import Run, Service
 from daybreak.states import FINE
 from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
@@ -50,6 +53,7 @@ class Recovery:
     runner: Runner
     measured: MeasuredRuns
     record: Recorder
+    coming_back: ComingBack = field(default_factory=ComingBack)
     _told_left: frozenset[str] = frozenset()
 
     async def of_crash(self, service: str, replace: bool) -> None:
@@ -85,32 +89,49 @@ class Recovery:
         with contextlib.suppress(Interrupted):
             await operation.answer()
 
-    async def _recover(self, operation: Operation, service: str, replace: bool) -> None:
+    async def _recover(self, operation: Operation, service: str, anew: bool) -> None:
         now = self.followers.desired.before()
         if now is None:
             return
         supervisor = self.followers.supervisor
         services = [s for s in now.cluster.services if s.name not in supervisor.given_up]
         unproven, again = self.followers.unproven(services)
-        goal = Goal(replace_services=again | ({service} if replace else set()))
+        back = frozenset[str]() if anew and service == HEAD else self.coming_back.may()
+        goal = Goal(replace_services=again | ({service} if anew else set()), comes_back=back, steps_stay=True)
+        observed = self.followers.but_kept(await self.backend.observe())
+        services = considered(services, self.followers.here(observed), now.state.stopped, recovers=True)
         change = Change(services, goal, keep_on_failure=True, generation=now.state.generation, unproven=unproven)
-        steps = change.plan(self.followers.but_kept(await self.backend.observe()))
+        steps = change.plan(observed)
         if change.nothing_to_do(steps):
             return  # another recovery, or a command, was quicker
+        change = replace(change, unproven=unproven | outliving(services, steps.coming_back))
+        comes_back = bool(steps.coming_back)
         try:
             await self.measured.carry_out(operation, RunKind.RECOVERY, steps, change, now.cluster)
         except DaybreakError as error:
             log.warning("recovery of %s failed: %s", service, error.message)
+            # Where nothing was begun, that says nothing about what would have come back.
+            comes_back = comes_back and not isinstance(error, PreflightError)
             if operation.cancelled:
                 raise
-            observed = self.followers.here(await self.backend.observe())
-            running = {handle.service for handle in observed if handle.state is not State.BROKEN}
-            missing = [s.name for s in services if s.name not in running]
-            # What has failed by itself comes first: its back-off counts, not that of what only hung on it.
-            failures = error.failures if isinstance(error, StepFailed) else ()
-            failed = [failure.service for failure in failures if isinstance(failure, WaitError)]
-            first = next((name for name in (*failed, service) if name in missing), None)
-            supervisor.retry(first or (missing[0] if missing else service))
+            if comes_back:
+                # What it knows is of no use, or the others do not find it again: everything that hangs on it goes.
+                supervisor.replace(HEAD)
+            else:
+                await self._try_again(service, services, error)
+        finally:
+            if comes_back:
+                self.coming_back.tried()
+
+    async def _try_again(self, service: str, services: Sequence[Service], error: DaybreakError) -> None:
+        """What has failed by itself comes first: its back-off counts, not that of what only hung on it."""
+        observed = self.followers.here(await self.backend.observe())
+        running = {handle.service for handle in observed if handle.state is not State.BROKEN}
+        missing = [s.name for s in services if s.name not in running]
+        failures = error.failures if isinstance(error, StepFailed) else ()
+        failed = [failure.service for failure in failures if isinstance(failure, WaitError)]
+        first = next((name for name in (*failed, service) if name in missing), None)
+        self.followers.supervisor.retry(first or (missing[0] if missing else service))
 
     async def go_back(
         self,
@@ -206,7 +227,8 @@ class Recovery:
         if words:
             _add(error, words)
         there = {handle.service for handle in observed if handle.state is not State.BROKEN}
-        self.followers.give_up({service.name for service in wanted} - there)
+        steady = {service.name for service in wanted if service.run is Run.STEADY}
+        self.followers.give_up(steady - there - self.followers.supervisor.stopped)
         self.followers.desired.change(settled=True)
 
     def _bring_back_later(self, wanted: Sequence[Service], error: DaybreakError) -> None:
@@ -231,12 +253,14 @@ class Recovery:
         gently = cluster.site.ray.surges and {HEAD, SERVE} <= there
         choice = Choice(Way.REDEPLOY, surge=ONE) if gently else None
         known = services_of(choice, cluster, anew=bool(redo))
+        stopped = self.followers.supervisor.stopped
+        known = considered(known, self.followers.here(observed), stopped, recovers=True)
         services = [service for service in known if service.name not in hopeless - there]
         unproven, again = self.followers.unproven(services)
         state = self.followers.desired.state
         change = Change(
             services,
-            goal_of(choice, cluster, again | redo, restart=False),
+            replace(goal_of(choice, cluster, again | redo, restart=False), steps_stay=True),
             keep_on_failure=True,
             generation=state.generation if state else 1,
             unproven=unproven,

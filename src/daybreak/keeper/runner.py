@@ -25,7 +25,7 @@ class Operation:
         self.name = name
         self.client = client or Nobody()
         self.kind: RunKind | None = None
-        self.began_wall = time.time()
+        self.began_s = time.monotonic()
         self.cancelled = False
         self.pid = pid
         self._by = ""
@@ -99,7 +99,7 @@ class Runner:
     async def turn(self, operation: Operation) -> AsyncIterator[None]:
         """Wait until no other operation is carried out; the client is told whom it waits for."""
         if self.current:
-            since_s = time.time() - self.current.began_wall
+            since_s = time.monotonic() - self.current.began_s
             operation.note(f"waiting for another {self.current.told}, running for {since_s:.0f} s")
         self._waiting.append(operation)
         try:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from daybreak import __version__
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.hosts.company import Company
+from daybreak.keeper.hosts.link import Link
 from daybreak.keeper.runner import Runner
+from daybreak.keeper.schedules.runs import ScheduledRuns
 from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
-from daybreak.services.ray import haproxy
-from daybreak.states import FINE, WELL, ClusterState, PageState, ServiceState
+from daybreak.services.ray import haproxy, holes
+from daybreak.spec.groups import by_group
+from daybreak.states import BY_YOU, FINE, WELL, ClusterState, PageState, ServiceState
 from daybreak.timeline.event import RunKind
 from daybreak.timeline.status import KeptStatus, PauseStatus, ServiceStatus, Snapshot, VersionStatus
 
@@ -34,12 +38,16 @@ class Snapshots:
     backends: HasKind
     followers: Followers
     runner: Runner
+    schedules: ScheduledRuns
+    company: Company
+    link: Link
 
     def now(self) -> Snapshot:
         """The status."""
         desired = self.followers.desired
         cluster = desired.cluster
-        rows = tuple(self.followers.board.rows.values())
+        known = self.schedules.rows(self.followers.board.rows.values())
+        rows = with_stopped(known, desired.state.stopped if desired.state else ())
         page = self.followers.page.state()
         gateway = self.followers.gateway
         pause = gateway.pauses.now if gateway.there else None
@@ -53,6 +61,7 @@ class Snapshots:
             daybreak=__version__,
             generation=desired.state.generation if desired.state else 0,
             workers=cluster.spec.workers.count if cluster else 0,
+            groups={name: group.count for name, group in by_group(cluster.spec.workers).items()} if cluster else {},
             ray=cluster.site.ray.version if cluster else None,
             backend=self.backends.kind,
             root=str(self.paths.root),
@@ -63,10 +72,12 @@ class Snapshots:
             page=page,
             pause=PauseStatus(pause.since, pause.page is not None) if pause else None,
             absent=dict(cluster.site.absent) if cluster else {},
-            notes=_notes(cluster) if cluster else (),
+            notes=(*filter(None, [self.link.note()]), *(_notes(cluster) if cluster else ())),
             services=rows,
             serving=self.followers.applications.to_json(),
             traffic=self.followers.traffic.to_json(),
+            alerts=self.followers.alerting.to_json(),
+            hosts=tuple(self.company.rows()),
         )
 
 
@@ -84,7 +95,16 @@ def kept_status(state: WantedState | None) -> KeptStatus | None:
 
 def _notes(cluster: Cluster) -> tuple[str, ...]:
     site = cluster.site
-    return (*haproxy.notes(cluster.spec, site), *([site.tls_note] if site.tls_note else []))
+    tls = [site.tls_note] if site.tls_note else []
+    return (*holes.without_token(site), *haproxy.notes(cluster.spec, site), *tls)
+
+
+def with_stopped(rows: Iterable[ServiceStatus], stopped: Collection[str]) -> tuple[ServiceStatus, ...]:
+    """The rows, which say of what the user has stopped that it is."""
+    return tuple(
+        replace(row, reason=BY_YOU) if row.name in stopped and row.state is ServiceState.STOPPED else row
+        for row in rows
+    )
 
 
 def state_of(rows: Sequence[ServiceStatus], run: RunKind | None) -> ClusterState:
@@ -96,5 +116,5 @@ def state_of(rows: Sequence[ServiceStatus], run: RunKind | None) -> ClusterState
         row.state is ServiceState.STOPPED or (row.state is ServiceState.FAILED and not row.instance) for row in rows
     ):
         return ClusterState.STOPPED
-    fine = all(row.state in FINE and row.health in WELL for row in rows)
+    fine = all((row.state in FINE and row.health in WELL) or row.reason == BY_YOU for row in rows)
     return ClusterState.READY if fine else ClusterState.DEGRADED

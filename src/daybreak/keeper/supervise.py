@@ -17,7 +17,7 @@ from daybreak.keeper.backoff import Restarts
 from daybreak.keeper.health_watch import until_unhealthy
 from daybreak.keeper.leftover_processes import LeftoverProcesses
 from daybreak.keeper.watch_tasks import WatchTasks
-from daybreak.services.service import Restart, Service
+from daybreak.services.service import Restart, Run, Service
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -48,6 +48,8 @@ class Supervisor:
         self._remains = LeftoverProcesses(backend, record)
         self._restarts = Restarts(record, background, recover)
         self.given_up: set[str] = set()
+        # The user has stopped these: they are not brought back either.
+        self.stopped: frozenset[str] = frozenset()
 
     @property
     def busy(self) -> AbstractSet[str]:
@@ -56,7 +58,8 @@ class Supervisor:
 
     def sync(self, services: Sequence[Service], handles: Sequence[Handle]) -> None:
         """Watch exactly these handles, but what is given up."""
-        by_name = {service.name: service for service in services if service.name not in self.given_up}
+        left = self.given_up | self.stopped | {one.name for one in services if one.run is Run.TIMED}
+        by_name = {service.name: service for service in services if service.name not in left}
         current = {handle.instance: handle for handle in handles if handle.service in by_name}
         self._watches.keep_only(current)
         for instance, handle in current.items():
@@ -69,7 +72,7 @@ class Supervisor:
         there = [handle for handle in handles if handle.state is not State.BROKEN]
         running = {handle.service for handle in there}
         for service in services:
-            if service.name not in running | self.given_up | self.busy:
+            if service.run is Run.STEADY and service.name not in running | self.given_up | self.stopped | self.busy:
                 self._restarts.schedule(service.name, replace=False)
         self.sync(services, [handle for handle in there if handle.service not in self.busy])
 
@@ -101,7 +104,7 @@ class Supervisor:
 
     def retry(self, service: str) -> None:
         """A recovery of this service failed: try again after the next back-off."""
-        if service not in self.given_up:
+        if service not in self.given_up | self.stopped:
             self._restarts.schedule(service, replace=False)
 
     def replace(self, service: str) -> None:

@@ -33,6 +33,8 @@ DASHBOARD = (HEAD, "dashboard")
 # From here on the first response is a matter of one process after another: a processor is free for the dashboard.
 FREE_FROM = Stage.STARTING
 MOST_TOLD = 5
+# The way of a restart (`run/way.py`) in which what answers has its processors beside what starts.
+REDEPLOY = "redeploy"
 log = logging.getLogger(__name__)
 
 
@@ -44,11 +46,14 @@ class TemplateControl:
         self._record = record
         self._background = background
         self._busy = False
+        # Do workers that start now begin with a low priority?
+        self._low = False
         self._cluster: Cluster | None = None
         # The service of the first response, where it has to be waited for.
         self._first: str | None = None
-        # With containers each of these nodes has a template of its own, which begins with holding back what can wait.
-        self.nodes: tuple[str, ...] = ()
+        # With containers each of these nodes has a template of its own, in this folder, which begins with holding back
+        # what can wait.
+        self.nodes: dict[str, Path] = {}
         # What was last ordered in a run: a node that starts later is told, too.
         self._freed: dict[str, Any] | None = None
 
@@ -61,7 +66,14 @@ class TemplateControl:
         """From now on the template is this cluster's."""
         self._cluster = cluster
         self._first = SERVE if waits_for_serve(cluster.spec, cluster.site) else None
-        self.nodes = tuple(node_names(cluster.spec)) if cluster.site.engine else ()
+        names = node_names(cluster.spec) if cluster.site.engine else ()
+        self.nodes = {name: self._paths.ray_temp(f"{name}{cluster.site.slot.suffix}") / "warm" for name in names}
+
+    def beside(self, cluster: Cluster) -> TemplateControl:
+        """The same for a generation that starts beside the one that serves, as long as this one is that one's."""
+        made = TemplateControl(self._paths, self._record, self._background)
+        made.want(cluster)
+        return made
 
     def follow(self, event: Event) -> None:
         """React to a run: while the service of the first response starts, what can wait waits. Where there is a
@@ -70,6 +82,10 @@ class TemplateControl:
             return
         first, dashboard = self._first, self._cluster.spec.dashboard
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
+        if event.kind is Kind.RUN_BEGAN:
+            # Said in every run: a keeper that was killed in the midst of one leaves the template as it was.
+            self._low = event.data.get("way") == REDEPLOY
+            self._later(partial(self._order, "low", on=self._low))
         if event.kind is Kind.PLANNED:
             # Nothing has to wait where the applications are there already.
             self._freed = None if first in event.data["start"] else {}
@@ -93,7 +109,7 @@ class TemplateControl:
 
     async def _free_late(self, node: str) -> None:
         """What was ordered before the node's template listened is ordered again when it does."""
-        folder = self._paths.ray_temp(node) / "warm"
+        folder = self.nodes[node]
         if await tell(folder, "state", wait=True) is not None and self._freed is not None:
             await tell(folder, "release", **self._freed)
 
@@ -104,6 +120,9 @@ class TemplateControl:
         await self._order("hold", wait=True, seconds=HOLD_S)
 
     async def _after_run(self) -> None:
+        if self._low:
+            self._low = False
+            await self._order("low", on=False)
         await self._order("release")
         await self.tell_fallbacks()
         await asyncio.sleep(LEARN_AFTER_S)
@@ -147,7 +166,7 @@ class TemplateControl:
 
     def _folders(self) -> list[Path]:
         """The folder of every template that there may be."""
-        return [self._paths.ray_temp(node) / "warm" for node in self.nodes] or [self._paths.warm]
+        return list(self.nodes.values()) or [self._paths.warm]
 
     async def _order(self, order: str, *, wait: bool = False, **details: Any) -> list[dict[str, Any]]:
         """Tell every template to do something; returns the states of those that answer."""

@@ -18,7 +18,9 @@ from daybreak.keeper.wanted import Errand, UnderWay
 from daybreak.keeper.ways import services_of
 from daybreak.names import HEAD, SERVE
 from daybreak.run.change import Change
-from daybreak.run.plan import Goal, Plan, newest_of_each
+from daybreak.run.considered import considered
+from daybreak.run.current import newest_of_each
+from daybreak.run.plan import Goal, Plan
 from daybreak.run.room import ONE
 from daybreak.run.way import Choice, Way
 from daybreak.services.service import Tier
@@ -57,14 +59,14 @@ async def unfinished(followers: Followers, under_way: UnderWay, observed: Sequen
     assert desired.state
     target = await desired.target(desired.state)
     choice = _way(under_way, observed)
-    services = services_of(choice, target.cluster, anew=under_way.anew)
+    services = considered(services_of(choice, target.cluster, anew=under_way.anew), observed, desired.state.stopped)
     unproven, again = followers.unproven(services)
     current, _ = newest_of_each(observed)
     left = {name for name, handle in current.items() if handle.instance in under_way.replaces}
     before = await desired.way_back()
     change = Change(
         services,
-        Goal(replace_services=again | left, serving=SERVE if choice else ""),
+        Goal(replace_services=again | left, serving=SERVE if choice else "", steps_stay=True),
         keep_on_failure=under_way.keep,
         generation=desired.state.generation,
         unproven=unproven,

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybreak.files import read_book, write_private
+from daybreak.services.handed import Handed
 from daybreak.services.slots import Slot
 
 if TYPE_CHECKING:
+    from daybreak.spec.groups import Counts
     from daybreak.spec.model import Spec
 
 
@@ -61,15 +63,19 @@ class WantedState:
     """The spec, the folder that relative paths count from, and the generation of the app tier.
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
-    command. `workers` is the count given on the command line, None where the spec's counts, and `backend` what was last
-    given there. `given_up` names services that ended and are not to be restarted until the next command. `affinity` is
-    what the applications' source said when it was last looked at, since Serve's proxy was chosen by it; None before.
-    `slot` is where the app tier is.
+    command. `workers` are the counts given on the command line, None where the spec's count, and `backend` is what was
+    last given there; the spec has the services of `profiles`. `given_up` names services that ended and are not to be
+    restarted until the next command, `stopped` those that the user has stopped until the next `up`.
+    `affinity` is what the applications' source said when it was last looked at, since Serve's proxy was chosen by it;
+    None before. `slot` is where the app tier is.
+    `alone`: the head was the only node when the cluster was started, and offers what one offers; `sharing` is how many
+    nodes divided the machine's CPUs then, 0 for none.
     `version` is the one that was last deployed with success, None where none was kept of it. `rolled_back` says that it
     is deployed from its own folder: it is what the spec's folder was when that was turned away from (a digest); None
     where the spec's folder is what is deployed.
     `changed_for` is the pid of the command that this state was made for, which has succeeded where it is settled.
     `under_way` is what is being changed; where a keeper finds it there its predecessor was killed in the middle.
+    `handed` are keyed hashes of what services are handed of secrets.
     `kept` is the generation before, where that is kept for a way back.
     """
 
@@ -77,12 +83,17 @@ class WantedState:
     base: str
     source: str | None = None
     generation: int = 0
-    workers: int | None = None
+    workers: Counts | None = None
     backend: str | None = None
+    profiles: tuple[str, ...] = ()
+    handed: Handed = Handed()
     settled: bool = False
     given_up: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
     affinity: str | None = None
     slot: Slot = Slot.A
+    alone: bool = False
+    sharing: int = 0
     version: int | None = None
     rolled_back: str | None = None
     under_way: UnderWay | None = None
@@ -100,6 +111,7 @@ class WantedState:
             **own,
             "under_way": self.under_way and self.under_way.to_json(),
             "kept": self.kept and self.kept.to_json(),
+            "handed": self.handed.to_json(),
         }
 
     @classmethod
@@ -110,6 +122,9 @@ class WantedState:
         begun, kept = values.get("under_way"), values.get("kept")
         read = {
             "given_up": tuple(values.get("given_up", ())),
+            "stopped": tuple(values.get("stopped", ())),
+            "profiles": tuple(values.get("profiles", ())),
+            "handed": Handed.from_json(values["handed"]) if values.get("handed") else Handed(),
             "slot": Slot(values.get("slot", Slot.A)),
             "under_way": UnderWay.from_json(begun) if begun else None,
             "kept": Kept.from_json(kept) if kept else None,
@@ -158,21 +173,3 @@ class Kept:
     def from_json(cls, raw: Mapping[str, Any]) -> Kept:
         """Raises as that of WantedState."""
         return cls(**{**raw, "state": WantedState.from_json(raw["state"]), "ports": tuple(raw.get("ports", ()))})
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What a command reads of the stored state. The spec is not validated: that would take pydantic's time."""
-
-    spec: Mapping[str, Any]
-    base: str
-    source: str | None = None
-    backend: str | None = None
-
-    @classmethod
-    def load(cls, path: Path) -> Stored | None:
-        """None where there is none."""
-        values = read_book(path)
-        if not isinstance(values.get("spec"), dict) or not isinstance(values.get("base"), str):
-            return None
-        return cls(values["spec"], values["base"], values.get("source"), values.get("backend"))

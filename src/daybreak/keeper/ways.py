@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from daybreak.health import http
 from daybreak.keeper.desired import Target
 from daybreak.keeper.environment import differing
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.generations.second import second_generation
 from daybreak.keeper.process_memory import private_bytes
 from daybreak.keeper.runs import Runs
-from daybreak.keeper.second_generation import second_generation
 from daybreak.keeper.serve_status import NODES_PATH, SERVE_PATH, ask_dashboard
 from daybreak.machine.machine import machine
 from daybreak.names import HEAD, SERVE
@@ -26,6 +27,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.programs.deploy.proxy_options import proxy_options_of
 from daybreak.programs.deploy.remembered import Deployed
 from daybreak.programs.deploy.sources import CODE_FILE, changed, told
+from daybreak.run.changed_keys import changed_keys
 from daybreak.run.plan import Goal, plan
 from daybreak.run.room import replicas, room
 from daybreak.run.way import (
@@ -41,9 +43,10 @@ from daybreak.run.way import (
     hindrances,
 )
 from daybreak.services.build import Cluster
+from daybreak.services.container_site import site_inside
 from daybreak.services.ray.addresses import node_names
 from daybreak.services.ray.serve import DEPLOYED, application_names, folder, redeploying
-from daybreak.services.service import Service, Tier
+from daybreak.services.service import Run, Service, Tier
 from daybreak.spec.model import Spec
 from daybreak.states import FINE, WELL
 
@@ -125,7 +128,9 @@ class Ways:
 
     def _facts(self, target: Target, observed: Sequence[Handle]) -> Facts:
         cluster, rows = target.cluster, self.followers.board.rows
-        steps = plan(cluster.services, observed, Goal())
+        now = self.followers.desired.cluster
+        keys = changed_keys(now.spec if now else None, cluster.spec, cluster.services)
+        steps = plan(cluster.services, observed, Goal(changed=keys))
         nodes = set(node_names(cluster.spec)) | {handle.service for handle in observed if _is_node(handle)}
         ending = {step.handle.service: step.why for step in steps.stop}
         head = rows.get(HEAD)
@@ -166,10 +171,9 @@ def services_of(choice: Choice | None, cluster: Cluster, *, anew: bool) -> Seque
     in_place = choice is not None and choice.way is not Way.REDEPLOY
     if in_place or (choice is None and not anew):
         return cluster.services
-    site, surge, only = cluster.site, choice.surge if choice else 0, choice.only if choice else ""
-    return tuple(
-        redeploying(one, site, surge, anew=anew, only=only) if one.name == SERVE else one for one in cluster.services
-    )
+    how = choice or Choice(Way.REDEPLOY)
+    redeploy = partial(redeploying, surge=how.surge, anew=anew, only=how.only, changed_only=how.changed_only)
+    return tuple(redeploy(one, cluster.site) if one.name == SERVE else one for one in cluster.services)
 
 
 def goal_of(choice: Choice | None, cluster: Cluster, again: frozenset[str], *, restart: bool) -> Goal:
@@ -181,21 +185,22 @@ def goal_of(choice: Choice | None, cluster: Cluster, again: frozenset[str], *, r
     if choice.only:
         return Goal(replace_services=again | {SERVE}, serving=SERVE)
     nodes = node_names(cluster.spec)
-    own = {one.name for one in cluster.services if one.tier is Tier.APP and one.name not in nodes}
+    others = [one for one in cluster.services if one.run is not Run.TIMED]
+    own = {one.name for one in others if one.tier is Tier.APP and one.name not in nodes}
     if choice.way is Way.REPLACE:
         return Goal(new_generation=True, alone=frozenset(own - {SERVE}))
     return Goal(replace_services=again | own, serving=SERVE)
 
 
 def _is_node(handle: Handle) -> bool:
-    return handle.tier == Tier.APP and handle.service.startswith("worker-") and handle.state is not State.BROKEN
+    return handle.is_worker and handle.state is not State.BROKEN
 
 
 def _of_serve(cluster: Cluster) -> tuple[bool, list[str], bool]:
     """Whether Serve itself would start anew, which applications make way for another one before that answers, and
     whether replicas find the code of a version."""
     deployment = next((one for one in cluster.services if one.name == SERVE), None)
-    path = Path(folder(cluster.site)) / DEPLOYED
+    path = Path(folder(site_inside(cluster.site, HEAD))) / DEPLOYED
     if deployment is None:
         return False, [], True
     job = json.loads(deployment.files[0].text)

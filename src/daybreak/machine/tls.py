@@ -9,7 +9,7 @@ from typing import Any
 
 from daybreak.errors import Problem, SpecError
 from daybreak.files import open_regular
-from daybreak.services.edge.haproxy_config import tls_file
+from daybreak.services.edge.files import tls_file
 from daybreak.spec.certificate import MOST_BYTES, read_pair
 from daybreak.spec.model import Spec
 

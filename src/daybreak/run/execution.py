@@ -13,6 +13,7 @@ from typing import Any
 
 from daybreak.backends.base import Backend, Handle
 from daybreak.errors import DaybreakError, ServiceDied
+from daybreak.run import settling
 from daybreak.run.change import Change, Result
 from daybreak.run.ending import Ending
 from daybreak.run.failures import Failures
@@ -45,7 +46,8 @@ class Execution:
         self._backend = backend
         self._record = record
         self._handles = {handle.service: handle for handle in steps.keep}
-        self._confirm = [s for s in change.services if s.name in self._handles and s.name in change.unproven]
+        kept = [service for service in change.services if service.name in self._handles]
+        self._confirm = [s for s in kept if s.name in change.unproven or (s.settle and settling.is_due(s.settle))]
         self._gates = Gates([*(step.service for step in steps.start), *self._confirm])
         self._gates.await_also((SWITCHED, DRAINED) if stages else ())
         self._stages = stages
@@ -66,6 +68,9 @@ class Execution:
     async def run(self) -> None:
         """Carry out every step; failures are collected, the first one cancels the rest unless they are kept."""
         try:
+            # Before anything is stopped: where that fails nothing has changed.
+            goes_on = [service for service in self._confirm if service.name not in self._change.unproven]
+            await settling.bring_up_to_date(goes_on, self._readiness, self.failures)
             async with asyncio.TaskGroup() as group:
                 for stop in self._steps.stop:
                     group.create_task(self._stop(stop), name=f"stop {stop.handle.service}")
@@ -146,7 +151,8 @@ class Execution:
             await self._until_ready(service, handle)
 
     async def _launch(self, step: Start, **details: Any) -> Handle:
-        service, instance = step.service, uuid.uuid4().hex[:12]
+        service = step.service.coming_back() if step.instance else step.service
+        instance = step.instance or uuid.uuid4().hex[:12]
         bound = {name: self._handles[name].instance for name in service.bound_to() if name in self._handles}
         handle = await self._backend.start(service, instance=instance, generation=self._change.generation, bound=bound)
         self.result.started.append(handle)
@@ -155,9 +161,15 @@ class Execution:
         return handle
 
     async def _prove(self, service: Service) -> None:
-        """Wait until a kept service is ready that nobody has seen ready before."""
+        """Wait until a kept service is ready that nobody has seen ready before, or since what it outlives was away, or
+        of which something else is wanted now."""
         handle = self._handles[service.name]
-        self._unproven[service.name] = self._begun[service.name] = handle
+        if service.name in self._change.unproven:
+            self._unproven[service.name] = self._begun[service.name] = handle
+        await self._readiness.settle(service)
+        for name in filter(service.outlives, self._steps.coming_back):
+            if not await self._gates.becomes_ready(name):
+                raise Blocked(f"it needs {name}, which does not come back")
         await self._until_ready(service, handle)
 
     async def _until_ready(self, service: Service, handle: Handle) -> None:

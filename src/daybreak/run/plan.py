@@ -5,13 +5,16 @@ Pure: no clock, no process, no socket. Whoever reads a `Plan` knows what daybrea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.names import HEAD
-from daybreak.services.service import Service, Tier
+from daybreak.run import coming_back
+from daybreak.run.current import by_slot, newest_of_each
+from daybreak.run.rerun import rerun
+from daybreak.services.service import Run, Service, Tier
 
 # What steps wait for that is no service: requests go to the new generation; the old one has answered what it had begun.
 SWITCHED, DRAINED = "the switch", "the drained generation"
@@ -25,7 +28,10 @@ class Goal:
     `serving` is the one of them whose work goes on while it is replaced, empty where there is none: it is not stopped
     before the new one is ready, and neither are the others. `new_generation`: a whole app tier starts beside the one
     that runs, whose nodes end when requests go to the new one and what they were answering has been answered; services
-    named in `alone` must not run twice, and are replaced in between. `keeps`: the old nodes do not end.
+    named in `alone` must not run twice, and are replaced in between. `keeps`: the old nodes do not end. Those named in
+    `comes_back` are started as the instances that they were, where they are gone and what outlives them is not.
+    `steps_stay`: no step that has been done is run again for what needs it. `changed` says by service which
+    keys of the spec differ.
     """
 
     replace_tiers: frozenset[Tier] = frozenset()
@@ -34,6 +40,9 @@ class Goal:
     new_generation: bool = False
     alone: frozenset[str] = frozenset()
     keeps: bool = False
+    comes_back: frozenset[str] = frozenset()
+    steps_stay: bool = False
+    changed: Mapping[str, str] = field(default_factory=dict)
 
     def selects(self, service: str, tier: str) -> bool:
         return service in self.replace_services or tier in self.replace_tiers
@@ -58,13 +67,14 @@ class Stop:
 class Start:
     """Start one service; after every instance of `after` has ended, and `behind`, where given, is ready.
 
-    Its needs order it among the other starts.
+    Its needs order it among the other starts. `instance` is the one that it comes back as; empty for a new one.
     """
 
     service: Service
     why: str
     after: frozenset[str] = frozenset()
     behind: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,11 @@ class Plan:
     @property
     def empty(self) -> bool:
         return not self.stop and not self.start
+
+    @property
+    def coming_back(self) -> frozenset[str]:
+        """The services that start as the instances that they were."""
+        return frozenset(step.service.name for step in self.start if step.instance)
 
     def starts(self, service: str) -> bool:
         return any(step.service.name == service for step in self.start)
@@ -108,9 +123,12 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
     """The steps from `observed` to `wanted`."""
     goal = goal or Goal()
     by_name = {service.name: service for service in wanted}
-    here, elsewhere = _by_slot(wanted, observed)
+    here, elsewhere = by_slot(wanted, observed)
     current, strays = newest_of_each(here)
-    reasons = _reasons_to_replace(by_name, current, goal)
+    back = coming_back.instances(by_name, current, goal.comes_back)
+    reasons = _reasons_to_replace(by_name, current, goal, back)
+    if not goal.steps_stay:
+        reasons |= rerun(wanted, current, reasons)
     stops = [(handle, "a second instance of the same service") for handle in strays]
     stops += [(handle, "restart" if goal.new_generation else "left of another generation") for handle in elsewhere]
     stops += [(current[name], why) for name, why in reasons.items()]
@@ -120,12 +138,12 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
             reasons.get(service.name, "restart" if goal.new_generation and service.tier is Tier.APP else "not running"),
         )
         for service in wanted
-        if service.name in reasons or service.name not in current
+        if (service.name in reasons or service.name not in current) and service.run is not Run.TIMED
     ]
     keep = tuple(handle for name, handle in current.items() if name not in reasons)
     steps = Plan(
         stop=_ordered_stops([(_as_it_is(handle, current), why) for handle, why in stops], by_name),
-        start=_ordered_starts(starts, stops),
+        start=tuple(_as_it_was(step, back) for step in _ordered_starts(starts, stops)),
         keep=keep,
     )
     if goal.new_generation:
@@ -133,32 +151,17 @@ def plan(wanted: Sequence[Service], observed: Sequence[Handle], goal: Goal | Non
     return _serving_on(steps, goal.serving) if _can_serve_on(steps, by_name.get(goal.serving)) else steps
 
 
-def _by_slot(wanted: Sequence[Service], observed: Sequence[Handle]) -> tuple[list[Handle], list[Handle]]:
-    """What is where the app tier is wanted, or belongs to no generation; and what is in the other slot."""
-    slots = {service.slot for service in wanted if service.tier is Tier.APP}
-    here = [handle for handle in observed if handle.tier != Tier.APP or not slots or handle.slot in slots]
-    return here, [handle for handle in observed if handle not in here]
+def _as_it_was(step: Start, back: Mapping[str, str]) -> Start:
+    """With the instance that it comes back as, where it does."""
+    name = step.service.name
+    return replace(step, why=coming_back.WHY, instance=back[name]) if name in back else step
 
 
-def newest_of_each(observed: Sequence[Handle]) -> tuple[dict[str, Handle], list[Handle]]:
-    """One instance per service name; the older ones are strays (a start that a crash cut off)."""
-    current: dict[str, Handle] = {}
-    strays: list[Handle] = []
-    for handle in sorted(observed, key=_age, reverse=True):
-        if handle.service in current:
-            strays.append(handle)
-        else:
-            current[handle.service] = handle
-    return current, strays
-
-
-def _age(handle: Handle) -> tuple[int, int, float]:
-    """Greater is newer. The wall clock, which may be set back, counts last: only containers have nothing better."""
-    return handle.generation, handle.started_ticks, handle.started_wall
-
-
-def _reasons_to_replace(wanted: dict[str, Service], current: dict[str, Handle], goal: Goal) -> dict[str, str]:
-    """Why each observed service must go, by name; services that share fate follow one another."""
+def _reasons_to_replace(
+    wanted: dict[str, Service], current: dict[str, Handle], goal: Goal, back: Mapping[str, str]
+) -> dict[str, str]:
+    """Why each observed service must go, by name; services that share fate follow one another, but for those that
+    outlive what comes `back`."""
     reasons: dict[str, str] = {}
     for name, handle in current.items():
         service = wanted.get(name)
@@ -168,19 +171,27 @@ def _reasons_to_replace(wanted: dict[str, Service], current: dict[str, Handle], 
             reasons[name] = "its process has ended"
         elif goal.selects(name, handle.tier):
             reasons[name] = "restart"
-        elif service.fingerprint() != handle.fingerprint:
-            reasons[name] = "its configuration changed"
+        elif service.fingerprint() != handle.fingerprint and service.run is not Run.TIMED:
+            keys = goal.changed.get(name)
+            reasons[name] = "its configuration changed" + (f": {keys}" if keys else "")
     while True:
         followers = {
             name: f"{needed} is replaced" if needed in current else f"{needed} is gone"
             for name, handle in current.items()
             if name not in reasons
+            if not _has_run(wanted[name], handle)
             for needed, instance in handle.bound.items()
+            if not (back.get(needed) == instance and wanted[name].outlives(needed))
             if needed in reasons or needed not in current or current[needed].instance != instance
         }
         if not followers:
             return reasons
         reasons.update(followers)
+
+
+def _has_run(service: Service, handle: Handle) -> bool:
+    """Is it a step that has been done? What it shared its fate with it needs no more."""
+    return service.run is Run.ONCE and handle.state is State.COMPLETED
 
 
 def _as_it_is(handle: Handle, current: dict[str, Handle]) -> Handle:
@@ -205,7 +216,9 @@ def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Servic
 
     ordered = []
     for handle, why in stops:
-        if handle.tier == Tier.WARM:
+        if handle.done:
+            after: frozenset[str] = frozenset()  # nothing of it runs
+        elif handle.tier == Tier.WARM:
             # It sees to it that no fork outlives its launcher.
             after = frozenset(other.service for other, _ in stops if other.tier != Tier.WARM)
         elif handle.service in wanted:
@@ -238,14 +251,14 @@ def _starting_beside(steps: Plan, alone: frozenset[str], *, keeps: bool) -> Plan
     where it is not kept."""
 
     def stop(step: Stop) -> Stop:
-        if step.handle.tier != Tier.APP:
+        if step.handle.tier != Tier.APP or step.handle.done:
             return step
         return replace(step, behind=SWITCHED if step.handle.service in alone else DRAINED)
 
     def start(step: Start) -> Start:
         if step.service.tier is not Tier.APP:
             return step
-        if step.service.name in alone:
+        if step.service.name in alone and step.service.run is not Run.ONCE:
             return replace(step, after=step.after & alone, behind=SWITCHED)
         return replace(step, after=frozenset())
 
@@ -262,14 +275,14 @@ def _can_serve_on(steps: Plan, service: Service | None) -> bool:
 def _serving_on(steps: Plan, serving: str) -> Plan:
     """Nothing ends before the new instance of `serving` is ready, and that waits for no end."""
     replaced = {step.service.name for step in steps.start}
-    return replace(
-        steps,
-        stop=tuple(
-            replace(step, behind=serving) if step.handle.service in replaced and step.handle.tier == Tier.APP else step
-            for step in steps.stop
-        ),
-        start=tuple(
-            replace(step, after=frozenset() if step.service.name == serving else step.after - {serving})
-            for step in steps.start
-        ),
-    )
+
+    def stop(step: Stop) -> Stop:
+        behind = step.handle.service in replaced and step.handle.tier == Tier.APP and not step.handle.done
+        return replace(step, behind=serving) if behind else step
+
+    def start(step: Start) -> Start:
+        # What runs to its end may be what the new instance waits for.
+        at_once = step.service.name == serving or step.service.run is Run.ONCE
+        return replace(step, after=frozenset() if at_once else step.after - {serving})
+
+    return replace(steps, stop=tuple(map(stop, steps.stop)), start=tuple(map(start, steps.start)))

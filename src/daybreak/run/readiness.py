@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from daybreak.backends.base import Backend, Exit, Handle
-from daybreak.errors import ServiceDied
+from daybreak.backends.base import Backend, Exit, Handle, State
+from daybreak.errors import ServiceDied, WaitError, WaitTimeout
 from daybreak.health.checks import attempt
 from daybreak.health.tail import complaint, last_words, sizes
 from daybreak.health.verdict import NotYet, Verdict
 from daybreak.health.wait import Subject, died, wait_until
 from daybreak.paths import SECRETS
 from daybreak.redact import Redaction
+from daybreak.run import settling
 from daybreak.run.gates import Gates
-from daybreak.services.service import STARTED, DeployCheck, Gate, Prepare, Service, log_path
+from daybreak.services.service import STARTED, DeployCheck, Gate, Prepare, Run, Service, log_path
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -42,7 +43,8 @@ class Readiness:
 
     async def _prepare(self, service: Service, prepare: Prepare) -> None:
         self._record.emit(Kind.PREPARING, service.name, name=prepare.name)
-        result = await self._backend.run(service, prepare.argv, timeout_s=PREPARE_TIMEOUT_S)
+        timeout_s = max(PREPARE_TIMEOUT_S, prepare.timeout_s or 0.0)
+        result = await self._backend.run(service, prepare.argv, timeout_s=timeout_s)
         if result.code != 0:
             why = complaint(result.output.splitlines())
             raise ServiceDied(
@@ -52,18 +54,63 @@ class Readiness:
                 tail=result.output.splitlines()[-20:],
             )
 
+    async def settle(self, service: Service) -> None:
+        """Bring a service that goes on up to what is wanted of it now, where that is due. Raises WaitError."""
+        settle = service.settle
+        if settle is None or not settling.is_due(settle):
+            return
+        self._record.emit(Kind.PREPARING, service.name, name=settle.name)
+        result = await self._backend.run(service, settle.argv, timeout_s=PREPARE_TIMEOUT_S)
+        if result.code != 0:
+            lines = result.output.splitlines()
+            why = complaint(lines)
+            raise WaitError(
+                f"{service.name}: {settle.name} failed with exit code {result.code}, the server runs on"
+                + (f": {why}" if why else ""),
+                service=service.name,
+                tail=lines[-20:],
+            )
+        settling.note(settle)
+
     async def wait(self, service: Service, handle: Handle) -> None:
         """Until it is ready. Raises ServiceDied or WaitTimeout."""
         began = self._record.elapsed_s()
         self._gates.passed(service.name, STARTED)
         for gate in service.gates:
             await self._gate(service, gate, handle, began)
+        if service.run is Run.ONCE:
+            await self._to_its_end(service, handle)
         if service.one_shot:
             end = await self._end_of_one_shot(handle)
             if not end.clean:
                 raise self.death(service, end)
+        if service.settle:
+            settling.note(service.settle)
         self._gates.passed(service.name, None)
-        self._record.emit(Kind.READY, service.name, after_s=self._record.elapsed_s() - began)
+        after_s = self._record.elapsed_s() - began
+        self._record.emit(Kind.READY, service.name, after_s=after_s)
+        if service.run is Run.ONCE:
+            self._record.emit(Kind.COMPLETED, service.name, after_s=after_s)
+
+    async def _to_its_end(self, service: Service, handle: Handle) -> None:
+        """What runs once is ready when it has ended well."""
+        try:
+            async with asyncio.timeout(service.start_timeout_s):
+                end = await self._exited(handle)
+        except TimeoutError:
+            subject = self._subject(service, "")
+            words = subject.last_words()
+            raise WaitTimeout(
+                f"{service.name} did not end within {service.start_timeout_s:.3g} s",
+                reason="it still runs",
+                service=service.name,
+                log=subject.log,
+                tail=words.lines,
+                whole=words.whole,
+                hint=f"daybreak logs {service.name}; services.{service.name}.start_timeout gives it longer",
+            ) from None
+        if not end.clean:
+            raise self.death(service, end)
 
     async def _gate(self, service: Service, gate: Gate, handle: Handle, began: float) -> None:
         async def once() -> Verdict:
@@ -78,7 +125,7 @@ class Readiness:
         waited = await wait_until(
             once,
             self._subject(service, gate.name, result=isinstance(gate.check, DeployCheck)),
-            exited=lambda: self._backend.exited(handle),
+            exited=lambda: self._exited(handle),
             deadline_s=max(0.0, service.start_timeout_s - (self._record.elapsed_s() - began)),
             on_reason=not_yet,
         )
@@ -96,9 +143,13 @@ class Readiness:
         """A one-shot that has done its work ends; one that hangs instead has failed."""
         try:
             async with asyncio.timeout(ONE_SHOT_END_S):
-                return await self._backend.exited(handle)
+                return await self._exited(handle)
         except TimeoutError:
             return Exit(None, f"did not end within {ONE_SHOT_END_S:g} s of its work being done")
+
+    async def _exited(self, handle: Handle) -> Exit:
+        """What has ended well has, also where it was a child of an earlier keeper."""
+        return Exit(0, "exited with code 0") if handle.state is State.COMPLETED else await self._backend.exited(handle)
 
     def death(self, service: Service, end: Exit) -> ServiceDied:
         """The error for a service that has ended by itself."""

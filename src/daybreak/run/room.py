@@ -1,13 +1,14 @@
 """Room for more replicas beside those that run, from what Serve and Ray's nodes tell. Pure.
 
 What is free is what the nodes have, less what their processes hold and placement groups reserve. The nodes' own word is
-some seconds old, so at least what Serve's replicas ask for counts as taken.
+some seconds old, so at least what Serve's replicas ask for counts as taken. Replicas that are stopping make room by
+themselves, within the time that Serve gives them; so long new ones wait, and the old ones answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from daybreak.programs.deploy.demands import demands_told
@@ -18,6 +19,7 @@ ALL, ONE = 100, 1
 # `CPU_group_<id>` is what a placement group has reserved of a node, in all; the dashboard writes names in its own way.
 RESERVED = re.compile(r"(.+)group[0-9a-f]{36}")
 
+STOPPING = "STOPPING"
 PEOPLE = {"cpu": "CPU", "gpu": "GPU"}
 Amounts = dict[str, float]
 
@@ -79,12 +81,13 @@ def _wanted(deployment: Mapping[str, Any]) -> int:
 
 def _free(nodes: Sequence[Mapping[str, Any]], applications: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One row for each node that is alive, as `shortage.py` reads them."""
+    leaving = {(one.get("node_id"), one.get("pid")) for one in _replicas(applications) if one.get("state") == STOPPING}
     for node in nodes:
         raylet = node["raylet"]
         if raylet.get("state") != "ALIVE":
             continue
         total = _named(raylet["resourcesTotal"])
-        taken = _most(_held(raylet), _asked(raylet["nodeId"], applications))
+        taken = _most(_held(raylet, leaving), _asked(raylet["nodeId"], applications))
         for name, amount in total.items():
             if found := RESERVED.fullmatch(name):
                 taken[found[1]] = taken.get(found[1], 0) + amount
@@ -93,10 +96,12 @@ def _free(nodes: Sequence[Mapping[str, Any]], applications: Mapping[str, Any]) -
         }
 
 
-def _held(raylet: Mapping[str, Any]) -> Amounts:
-    """By the node's processes."""
+def _held(raylet: Mapping[str, Any], leaving: Collection[tuple[Any, Any]]) -> Amounts:
+    """By the node's processes that stay."""
     held: Amounts = {}
     for worker in raylet.get("coreWorkersStats") or ():
+        if (raylet["nodeId"], worker.get("pid")) in leaving:
+            continue
         for name, used in (worker.get("usedResources") or {}).items():
             slots = used.get("resourceSlots") or ()
             held[_name(name)] = held.get(_name(name), 0.0) + sum(float(slot["allocation"]) for slot in slots)
@@ -104,14 +109,21 @@ def _held(raylet: Mapping[str, Any]) -> Amounts:
 
 
 def _asked(node: str, applications: Mapping[str, Any]) -> Amounts:
-    """By the replicas on a node."""
+    """By the replicas on a node that stay."""
     asked: Amounts = {}
     for app in applications.values():
         for deployment in app["deployments"].values():
-            count = sum(one.get("node_id") == node for one in deployment.get("replicas") or ())
+            there = [one for one in deployment.get("replicas") or () if one.get("state") != STOPPING]
+            count = sum(one.get("node_id") == node for one in there)
             for name, amount in _named(deployment.get("required_resources") or {}).items():
                 asked[name] = asked.get(name, 0.0) + count * amount
     return asked
+
+
+def _replicas(applications: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for app in applications.values():
+        for deployment in app["deployments"].values():
+            yield from deployment.get("replicas") or ()
 
 
 def _most(one: Amounts, other: Amounts) -> Amounts:

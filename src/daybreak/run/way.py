@@ -15,6 +15,8 @@ from daybreak.errors import UsageError
 from daybreak.names import HEAD
 
 MIB = 2**20
+# Reasons in one line, in characters; `--json` has all of them.
+LONGEST = 160
 STARTED_ELSEWHERE = "Serve was started by another daybreak: its replicas find no code but the folder's"
 
 
@@ -80,7 +82,8 @@ class SecondGeneration:
 @dataclass(frozen=True)
 class Choice:
     """The way, and why this one. `usual_s` is what such a restart has taken here, the median of `runs`. `only` names
-    the one application that is meant, empty for all of them."""
+    the one application that is meant, empty for all of them; `changed_only`: their deployments of which nothing differs
+    keep their replicas."""
 
     way: Way
     why: str = ""
@@ -89,12 +92,13 @@ class Choice:
     usual_s: float | None = None
     runs: int = 0
     only: str = ""
+    changed_only: bool = False
 
     @property
     def told(self) -> str:
         """All of it in one line."""
         means = f"the application {self.only} alone is replaced, new replicas first" if self.only else MEANS[self.way]
-        words = [f"{self.way}: {means}" + (f" ({self.why})" if self.why else "")]
+        words = [f"{self.way}: {means}" + (f" ({_short(self.why)})" if self.why else "")]
         if self.usual_s is not None:
             words.append(f"about {self.usual_s:.1f} s (median of {self.runs})" if self.runs > 1 else _once(self))
         if self.memory_bytes is not None:
@@ -109,6 +113,20 @@ class Choice:
             "runs": self.runs,
             "memory_bytes": self.memory_bytes,
         }
+
+
+def _short(why: str) -> str:
+    """What fits into a line that people read: the reasons that come first."""
+    parts = why.split("; ")
+    kept: list[str] = []
+    for part in parts:
+        if kept and len("; ".join([*kept, part])) > LONGEST:
+            break
+        kept.append(part)
+    rest = len(parts) - len(kept)
+    told = "; ".join(kept)
+    told += ")" * (told.count("(") - told.count(")")) if rest else ""
+    return told + (f"; {rest} more: `daybreak plan --restart --json`" if rest else "")
 
 
 def _once(choice: Choice) -> str:

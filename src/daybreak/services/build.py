@@ -19,6 +19,7 @@ from daybreak.services.user_containers import user_container
 from daybreak.services.user_services import user_service
 from daybreak.services.watching.containers import watching_container
 from daybreak.services.watching.processes import GRAFANA, PROMETHEUS, grafana, prometheus
+from daybreak.spec.groups import by_name
 from daybreak.spec.model import Spec
 
 
@@ -52,8 +53,9 @@ def as_processes(spec: Spec, site: Site) -> list[Service]:
     if spec.databases.redis:
         services.append(redis(spec, site))
     services += gateway(spec, site)
-    services.append(head(spec, site))
-    services += [worker(spec, site, number + 1) for number in range(spec.workers.count)]
+    if spec.join is None:
+        services.append(head(spec, site))
+    services += [worker(spec, site, name) for name in by_name(spec.workers)]
     if spec.serve.wanted:
         services.append(serve(spec, site))
     services += [user_service(spec, site, name, wanted) for name, wanted in spec.services.items()]
@@ -65,7 +67,7 @@ def in_containers(spec: Spec, site: Site) -> list[Service]:
     services = [database_container(spec, site, name) for name in wanted_databases(spec)]
     services += gateway(spec, site)
     services.append(head_container(spec, site))
-    services += [worker_container(spec, site, number + 1) for number in range(spec.workers.count)]
+    services += [worker_container(spec, site, name) for name in by_name(spec.workers)]
     if spec.serve.wanted:
         services.append(serve_within(spec, site))
     for name, wanted in spec.services.items():

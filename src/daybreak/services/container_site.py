@@ -7,13 +7,17 @@ folder has the same path inside and outside, so that links, sockets, status file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os.path
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from daybreak.names import HEAD, MOST_WORKERS, group_of
 from daybreak.services.service import EnvValue, Joined, Mount, MountKind, Secret
 from daybreak.services.site import Engine, Site
+from daybreak.services.slots import Slot
+from daybreak.spec.groups import place_of
 
 PACKAGE = Path(__file__).parent.parent
 # What daybreak itself puts into containers.
@@ -25,7 +29,6 @@ INSIDE_SECRETS = "inside"
 ANYWHERE = "0.0.0.0"
 # The first worker's address is one more.
 WORKERS_BEGIN = 10
-WORKER = "worker-"
 
 
 def engine_of(site: Site) -> Engine:
@@ -46,6 +49,7 @@ def site_inside(site: Site, node: str) -> Site:
         root=ROOM,
         runtime=site.place(node),
         secrets_folder=SECRETS,
+        handed=site.handed.within(),
         node_ip=address_of(site, node),
         # Embedding charts takes an address that both the container and the browser reach.
         grafana=None,
@@ -59,10 +63,24 @@ def address_of(site: Site, service: str) -> str:
     engine = engine_of(site)
     if engine.network is None:
         return site.node_ip
-    if service.startswith(WORKER) and service not in engine.addresses:
-        first = IPv4Network(engine.network.subnet).network_address
-        return str(first + WORKERS_BEGIN + int(service.removeprefix(WORKER)))
+    if service == HEAD:
+        return engine.head_ip(site.slot)
+    if group_of(service, engine.groups) and service not in engine.addresses:
+        number = place_of(service, engine.groups)
+        if site.slot is Slot.B:
+            return str(IPv4Address(engine.head_ip(Slot.B)) - number)
+        return str(IPv4Network(engine.network.subnet).network_address + WORKERS_BEGIN + number)
     return engine.addresses[service]
+
+
+def has_room_for_two(site: Site, workers: int) -> bool:
+    """Has the containers' network addresses for a second app tier whose workers have so many places?"""
+    engine = engine_of(site)
+    if engine.network is None:
+        return True
+    taken = [IPv4Address(address) for address in engine.addresses.values()]
+    taken.append(IPv4Network(engine.network.subnet).network_address + WORKERS_BEGIN + MOST_WORKERS)
+    return IPv4Address(engine.head_ip(Slot.B)) - workers > max(taken)
 
 
 def binds(listen: str, site: Site) -> str:
@@ -82,10 +100,17 @@ def library(*folders: str) -> tuple[Mount, ...]:
     )
 
 
-def secret_of(site: Site, path: str, urls: frozenset[str]) -> Secret:
-    """The machine's file for a secret's path inside; `urls` names those that hold addresses of containers."""
+def is_secret(site: Site, path: str) -> bool:
+    """Is that path inside a secret's? `site` is the machine's."""
+    return os.path.dirname(path) == SECRETS or site.handed.outside(path) is not None
+
+
+def secret_of(site: Site, path: str, inside: Callable[[str], bool]) -> Secret:
+    """The machine's file for a secret's path inside; `inside` tells which hold addresses of containers."""
+    if handed := site.handed.outside(path):
+        return Secret(handed)
     name = path.removeprefix(f"{SECRETS}/")
-    return Secret(f"{site.secrets_folder}/{INSIDE_SECRETS}/{name}" if name in urls else f"{site.secrets_folder}/{name}")
+    return Secret(f"{site.secrets_folder}/{INSIDE_SECRETS}/{name}" if inside(name) else f"{site.secrets_folder}/{name}")
 
 
 def resolved(env: Mapping[str, EnvValue], given: Mapping[str, str]) -> dict[str, EnvValue]:

@@ -73,9 +73,11 @@ class HttpCheck:
 
 @dataclass(frozen=True)
 class CommandCheck:
-    """Ready when the command exits with 0; it runs with the service's own environment and folder."""
+    """Ready when the command exits with 0; it runs with the service's own environment and folder. `never` is the exit
+    code that says that it cannot come to that."""
 
     argv: tuple[str, ...]
+    never: int | None = None
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,14 @@ class Need:
 
     `bind` shares fate: when the needed service is replaced, so is this one.
     `order_only` asks for the order but not for success: a needed service that failed or is absent blocks nothing.
+    `outlives`: though bound, it goes on while the needed service is away and comes back with what it knew.
     """
 
     service: str
     gate: str | None = None
     bind: bool = False
     order_only: bool = False
+    outlives: bool = False
 
     def __str__(self) -> str:
         """`service` or `service.gate`."""
@@ -197,6 +201,24 @@ class Restart(StrEnum):
     NEVER = "never"
 
 
+class Run(StrEnum):
+    """How long a service is to run: for good; once, to its end, before what needs it; or to its end now and then."""
+
+    STEADY = "steady"
+    ONCE = "once"
+    TIMED = "timed"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When something runs: a cron line, in a time zone; the machine's where None. A run may take `timeout_s`, or as
+    long as it will."""
+
+    cron: str
+    timezone: str | None = None
+    timeout_s: float | None = None
+
+
 @dataclass(frozen=True)
 class StopPolicy:
     """How a service's processes are ended: signal, `grace_s`, then kill.
@@ -207,7 +229,8 @@ class StopPolicy:
     but the main one: what it has started belongs to others. `working_name` and `working_folder` find further processes
     that belong to the service, by both: PostgreSQL's children leave its session and overwrite their environment.
     `left_behind_grace_s` counts instead where a part that the others cannot do without has ended by itself: a raylet
-    that has lost its GCS does not end when asked.
+    that has lost its GCS does not end when asked. `deletes` are folders with what it knows, which ends with it; what
+    has ended by itself may come back, and keeps them.
     """
 
     signal: str = "SIGTERM"
@@ -218,10 +241,12 @@ class StopPolicy:
     working_folder: str = ""
     alone: bool = False
     left_behind_grace_s: float | None = None
+    deletes: tuple[str, ...] = ()
 
     def left_behind(self) -> StopPolicy:
         """The policy for what is left of a service."""
-        return self if self.left_behind_grace_s is None else replace(self, grace_s=self.left_behind_grace_s)
+        grace_s = self.grace_s if self.left_behind_grace_s is None else self.left_behind_grace_s
+        return replace(self, grace_s=grace_s, deletes=())
 
 
 @dataclass(frozen=True)
@@ -254,12 +279,28 @@ class ConfigFile:
 class Prepare:
     """A command that must have run once before the first start; skipped where `creates` exists.
 
-    It works on a temporary name and is renamed into place by the command itself or is safe to repeat.
+    It works on a temporary name and is renamed into place by the command itself or is safe to repeat. `timeout_s` None
+    is the usual deadline.
     """
 
     name: str
     argv: tuple[str, ...]
     creates: str
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Settle:
+    """A command that brings a service that runs, and goes on, up to what is wanted of it now; safe to repeat.
+
+    Skipped where the file `told` holds `text`: that is written when it has gone well, and when the service has been
+    started, which does the same.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    told: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -332,6 +373,7 @@ class Container:
     shm_bytes: int | None = None
     memory_bytes: int | None = None
     cpus: float | None = None
+    gpus: tuple[str, ...] = ()
     health: tuple[str, ...] | None = None
     init: bool = True
 
@@ -340,10 +382,11 @@ class Container:
 class Service:
     """One thing that runs.
 
-    `discard` (what an earlier instance has left) is removed before it starts and `folders` are made; `vital` names
-    processes without which it counts as dead; the data of an `exclusive` one is used by one at a time, whoever starts
-    it; `slot` is where its app tier is; `logs` are patterns of log files besides its own output; `urls` is where it
-    answers. Without an `optional` one everything else still comes up: its failure is told, and fails nothing.
+    `discard` (what an earlier instance has left) is removed before it starts, and so is what its stop `deletes`, unless
+    it `comes_back` as the instance that it was; then `folders` are made. `vital` names processes without which it
+    counts as dead; the data of an `exclusive` one is used by one at a time, whoever starts it; `slot` is where its app
+    tier is; `group` is that of a worker node; `logs` are patterns of log files besides its own output; `urls` is where
+    it answers. Without an `optional` one everything else still comes up: its failure is told, and fails nothing.
     """
 
     name: str
@@ -358,24 +401,29 @@ class Service:
     start_timeout_s: float = 120.0
     stop: StopPolicy = StopPolicy()
     restart: Restart = Restart.ALWAYS
+    run: Run = Run.STEADY
+    schedule: Schedule | None = None
     one_shot: bool = False
     optional: bool = False
     exclusive: bool = False
     vital: tuple[str, ...] = ()
     slot: Slot = Slot.A
+    group: str = ""
     logs: tuple[str, ...] = ()
     ports: tuple[PortClaim, ...] = ()
     files: tuple[ConfigFile, ...] = ()
     folders: tuple[str, ...] = ()
     discard: tuple[str, ...] = ()
+    comes_back: bool = False
     prepare: tuple[Prepare, ...] = ()
+    settle: Settle | None = None
     urls: Mapping[str, str] = field(default_factory=dict)
     container: Container | None = None
 
     @property
     def may_end(self) -> bool:
         """Whether an end with exit code 0 means that it has done its work."""
-        return self.one_shot or self.restart is not Restart.ALWAYS
+        return self.one_shot or self.run is not Run.STEADY or self.restart is not Restart.ALWAYS
 
     def fingerprint(self) -> str:
         """16 hex digits over what the process runs with; a difference means it must be replaced.
@@ -389,12 +437,24 @@ class Service:
             "files": [(file.path, file.text) for file in self.files if not file.aside],
         }
         if self.container:
-            basis["container"] = asdict(replace(self.container, health=None))
+            # What is brought up to date while it runs gets its secrets anew.
+            secrets = {} if self.settle else self.container.secrets
+            contained = asdict(replace(self.container, health=None, secrets=secrets))
+            # One without is the same as before there was this key.
+            basis["container"] = {key: value for key, value in contained.items() if key != "gpus" or value}
         return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
 
     def bound_to(self) -> tuple[str, ...]:
         """Names of the services whose replacement replaces this one."""
         return tuple(need.service for need in self.needs if need.bind)
+
+    def outlives(self, name: str) -> bool:
+        """Whether it goes on while the named one is away."""
+        return any(need.outlives for need in self.needs if need.service == name)
+
+    def coming_back(self) -> Service:
+        """The same as it starts where it goes on with what it knew."""
+        return replace(self, comes_back=True)
 
 
 def _plain(value: EnvValue) -> Any:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
-from daybreak.names import VERSIONS
+from daybreak.names import ONLY, VERSIONS
+from daybreak.services.handed import Handed
 from daybreak.services.service import Network
 from daybreak.services.slots import Slot
+
+# How the source of what a Python package has brought ends.
+PACKAGE = " package"
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class RayInstall:
     named sockets keep nodes on one machine apart. `vendored` are folders that Ray puts in front of its search path;
     `packages` changes when a package is installed, removed or replaced. `haproxy` is the binary that came with Ray.
     `surges`: Serve can start new replicas before it stops old ones. `code_folders`: a job can name the folders in which
-    its processes look for code.
+    its processes look for code. `tokens`: the spec wants them where this Ray has them.
     """
 
     version: str
@@ -35,6 +40,7 @@ class RayInstall:
     haproxy: str = ""
     surges: bool = False
     code_folders: bool = True
+    tokens: bool = True
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -52,6 +58,10 @@ class RayInstall:
 
     @property
     def has_token_auth(self) -> bool:
+        return self.knows_tokens and self.tokens
+
+    @property
+    def knows_tokens(self) -> bool:
         return self.release >= (2, 52)
 
     @property
@@ -74,13 +84,14 @@ class PostgresServer:
     """PostgreSQL's programs: `folder` holds initdb, postgres and pg_isready.
 
     `run_as` is what to put in front of a command where the user is root (PostgreSQL refuses root); empty otherwise.
-    `source` says where it was found, for people.
+    `source` says where it was found, for people. `psql`: that is there, too.
     """
 
     folder: str
     version: str
     source: str
     run_as: tuple[str, ...] = ()
+    psql: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,8 @@ class Engine:
     """What a Docker engine offers to one cluster.
 
     `prefix` begins the names of its volumes. `network` None is the machine's own. `addresses` are the fixed ones in it,
-    by service; those of workers follow from their number. `image` has Ray; `images` are the others, by service.
+    by service; those of workers follow from their number and the `groups` that there are. `image` has Ray; `images`
+    are the others, by service.
     `user` runs Ray's containers, `UID:GID`, empty for the image's own, and `uid` is its number. `code` is the
     application's folder inside. `python` runs daybreak's programs on this machine. `memory_bytes` is the machine's.
     """
@@ -131,6 +143,15 @@ class Engine:
     code: str = "/app"
     python: str = ""
     memory_bytes: int = 0
+    groups: tuple[str, ...] = (ONLY,)
+
+    def head_ip(self, slot: Slot) -> str:
+        """The head's address in the network. In the second slot it is the last one: that slot's workers come below it,
+        so that any network has room for both as far as it reaches."""
+        assert self.network
+        if slot is Slot.A:
+            return self.addresses["head"]
+        return str(IPv4Network(self.network.subnet).broadcast_address - 1)
 
 
 @dataclass(frozen=True)
@@ -139,7 +160,8 @@ class Site:
 
     `slot` is where the app tier runs; `ports` holds every chosen port by purpose (`postgres`, `redis`,
     `head.node_manager`, `worker-1.agent_http`, ...), and where Serve listens in the other slot (`b.head.serve_http`);
-    `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names.
+    `secrets` the values by name (`postgres`, `redis`, `ray-token`), `secrets_folder` their files of the same names;
+    `scripts` the files that run when a database's data is made, by its name.
     `node_ip` is the address Ray's nodes use among themselves; `serve_config` the parsed Serve config file, where the
     spec names one, `affinity` where the applications' source sends requests to certain replicas. `own_modules` maps
     those of `warm.modules` that lie in `base` to their time of change (ns).
@@ -150,7 +172,8 @@ class Site:
     megabyte, empty where the system has none. `environment` changes with what processes inherit. With `engine` services
     run in containers; `node` is then the one whose container this is the inside of (see
     `services/container_site.py`), empty on the machine itself. `version` is the one of which the applications are
-    deployed again, None where it is the folder `base`.
+    deployed again, None where it is the folder `base`. `handed` is where secrets and files of variables are.
+    `gpus` are those of each node, as CUDA names them, of so many that are there; empty where nobody can tell.
     """
 
     base: str
@@ -164,6 +187,7 @@ class Site:
     slot: Slot = Slot.A
     ports: Mapping[str, int] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
     serve_config: Mapping[str, Any] | None = None
@@ -181,6 +205,9 @@ class Site:
     engine: Engine | None = None
     node: str = ""
     version: int | None = None
+    handed: Handed = field(default_factory=Handed)
+    gpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gpus_there: int = 0
 
     @property
     def code(self) -> str:
@@ -190,9 +217,9 @@ class Site:
     def place(self, name: str) -> str:
         """A file or folder of the app tier's in the runtime folder: each slot has its own. A container is a place by
         itself."""
-        return f"{self.runtime}/{name}" + ("" if self.slot is Slot.A or self.node else f".{self.slot}")
+        return f"{self.runtime}/{name}" + ("" if self.node else self.slot.suffix)
 
     @property
     def head_ip(self) -> str:
         """Where the other nodes reach the head."""
-        return self.engine.addresses["head"] if self.engine and self.engine.network else self.node_ip
+        return self.engine.head_ip(self.slot) if self.engine and self.engine.network else self.node_ip

@@ -23,3 +23,8 @@ class Slot(StrEnum):
     def prefix(self) -> str:
         """What names of ports begin with where they are kept; nothing in the first slot."""
         return "" if self is Slot.A else f"{self}."
+
+    @property
+    def suffix(self) -> str:
+        """What names of files and folders end with; nothing in the first slot."""
+        return "" if self is Slot.A else f".{self}"

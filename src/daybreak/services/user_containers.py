@@ -6,8 +6,9 @@ import os.path
 from dataclasses import replace
 
 from daybreak.hosts import LOOPBACK
-from daybreak.services.container_site import SECRETS, address_of, engine_of, resolved, secret_of, site_inside
-from daybreak.services.databases.connections import WITH_ADDRESSES
+from daybreak.services.container_site import address_of, engine_of, is_secret, resolved, secret_of, site_inside
+from daybreak.services.databases.connections import holds_addresses
+from daybreak.services.handed import service_variables
 from daybreak.services.ray.environment import client_env, search_paths
 from daybreak.services.service import (
     Check,
@@ -34,8 +35,8 @@ def user_container(spec: Spec, site: Site, name: str, wanted: UserService) -> Se
     env: dict[str, EnvValue] = resolved(client_env(spec, inner), image.env)
     if not wanted.image:
         env |= resolved(search_paths(inner), image.env)
-    env |= wanted.env
-    secrets = {path: secret_of(site, path, WITH_ADDRESSES) for path in _paths(env)}
+    env |= service_variables(spec, wanted, inner.handed)
+    secrets = {path: secret_of(site, path, holds_addresses) for path in _paths(site, env)}
     published = tuple(Published(LOOPBACK, port, port) for port in wanted.ports) if engine.network else ()
 
     def seen(check: Check) -> Check:
@@ -47,7 +48,7 @@ def user_container(spec: Spec, site: Site, name: str, wanted: UserService) -> Se
         plain,
         cwd="" if wanted.image and wanted.cwd == "." else plain.cwd,
         env={
-            key: secret_of(site, value.path, WITH_ADDRESSES) if isinstance(value, Secret) else value
+            key: secret_of(site, value.path, holds_addresses) if isinstance(value, Secret) else value
             for key, value in env.items()
         },
         gates=tuple(replace(gate, check=seen(gate.check)) for gate in plain.gates),
@@ -68,9 +69,9 @@ def user_container(spec: Spec, site: Site, name: str, wanted: UserService) -> Se
     )
 
 
-def _paths(env: dict[str, EnvValue]) -> list[str]:
+def _paths(site: Site, env: dict[str, EnvValue]) -> list[str]:
     """The secrets' files that variables name."""
-    return [value for value in env.values() if isinstance(value, str) and os.path.dirname(value) == SECRETS]
+    return [value for value in env.values() if isinstance(value, str) and is_secret(site, value)]
 
 
 def _mount(site: Site, volume: str) -> Mount:

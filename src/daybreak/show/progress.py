@@ -38,6 +38,7 @@ class PlainProgress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last = time.monotonic()
+        self._width = 12
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +54,8 @@ class PlainProgress:
             event = Event.from_json(message["event"])
             text = line(event, quiet=time.monotonic() - self._last < QUIET_S)
             if text:
-                self._print(f"{event.at_s:7.2f} s  {event.service or '':<12} {text}")
+                self._width = max(self._width, len(event.service or ""))  # names that are yet to come are not known
+                self._print(f"{event.at_s:7.2f} s  {event.service or '':<{self._width}} {text}")
 
     def _print(self, text: str) -> None:
         print(harmless(text), file=self._stream, flush=True)

@@ -19,6 +19,8 @@ def receipt_text(receipt: Receipt) -> str:
     parts.append(f"held {receipt.held:,}{longest}")
     if receipt.under_way:
         parts.append(f"{receipt.under_way:,} more that waited are still being answered")
+    if receipt.rehearsed is not None:
+        parts.append(f"rehearsed {receipt.rehearsed:,}")
     text = ", ".join(parts)
     return text if receipt.complete else f"{text}; the gateway was away itself, and whom it refused is not counted"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Mapping
 
 ABSENT = "-"
 MINUTE_S = 60
@@ -64,6 +65,12 @@ def ago(wall: float, now: float) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def in_two_columns(rows: Mapping[str, str], least: int = 12) -> list[str]:
+    """One line for each, the first column as wide as the longest name."""
+    width = max([least, *map(len, rows)])
+    return [f"{name:<{width}} {text}" for name, text in rows.items()]
 
 
 def harmless(raw: str) -> str:

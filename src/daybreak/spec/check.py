@@ -8,26 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.errors import Problem, SpecError
-from daybreak.names import DATABASES
-from daybreak.spec import serve_config, suggest
+from daybreak.hosts import is_loopback
+from daybreak.names import DATABASES, ONLY, group_of
+from daybreak.spec import check_needs, serve_config
 from daybreak.spec.certificate import read_pair
-from daybreak.spec.document import Document, KeyPath, dotted, label_of, parse_document, read_text
-from daybreak.spec.model import Node, Server, Spec
+from daybreak.spec.check_databases import databases
+from daybreak.spec.check_hosts import hosts
+from daybreak.spec.databases import Server
+from daybreak.spec.document import Document, KeyPath, dotted, label_of, parse_document, read_text, touched
+from daybreak.spec.handing import check_handing
+from daybreak.spec.model import Spec
+from daybreak.spec.node_checks import HIGHEST_PORT, RESERVED, fixed_ports, groups, resources
+from daybreak.spec.webhook import read_url
 from daybreak.spec.wording import Finding
 
 # Those that daybreak can start as processes, too.
 AS_PROCESSES = ("postgres", "redis")
-RESERVED = frozenset(
-    ["head", "workers", "serve", *DATABASES, "gateway", "prometheus", "grafana", "keeper", "stopped"],
-)
 TO_CONTAINERS = "write backend: docker, or start with `daybreak up --backend docker`"
-
-HIGHEST_PORT = 65535
-
-_WORKER = re.compile(r"worker-\d+")
-
-# Ray's own resources, and the keys that set them here.
-_RAY_RESOURCES = {"CPU": "cpus", "GPU": "gpus", "memory": "memory", "object_store_memory": "object_store"}
 
 
 def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Finding]:
@@ -37,16 +34,25 @@ def check(spec: Spec, base: Path, unsure: Collection[KeyPath] = ()) -> list[Find
     """
     return [
         *_ray_version(spec),
-        *_resources(spec),
+        *_ray_auth(spec),
+        *hosts(spec),
+        *resources(spec),
+        *groups(spec),
         *_serve_config(spec, base),
         *_tls(spec, base, unsure),
+        *_alerts(spec, base, unsure),
         *_service_names(spec),
         *_service_commands(spec, unsure),
         *_service_folders(spec, base),
+        *_service_checks(spec),
         *_without_containers(spec),
-        *_needs(spec, unsure),
-        *_circles(spec),
+        *databases(spec, base, unsure),
+        *check_needs.needs(spec, unsure),
+        *check_needs.steps_run_once(spec, unsure),
+        *check_needs.scheduled(spec, unsure),
+        *check_needs.circles(spec),
         *_ports(spec, base, unsure),
+        *check_handing(spec),
     ]
 
 
@@ -64,16 +70,10 @@ def _ray_version(spec: Spec) -> Iterator[Finding]:
         yield Finding(("ray", "version"), f"'{wanted}' is not a version specifier", hint)
 
 
-def _resources(spec: Spec) -> Iterator[Finding]:
-    nodes: dict[str, Node] = {"head": spec.head, "workers": spec.workers}
-    for place, node in nodes.items():
-        for name, amount in node.resources.items():
-            if name in _RAY_RESOURCES:
-                hint = f"write {place}: {{{_RAY_RESOURCES[name]}: ...}}"
-                yield Finding((place, "resources", name), "is not a custom resource", hint, at_key=True)
-            elif not amount.is_integer():
-                hint = "tasks may ask for parts of it"
-                yield Finding((place, "resources", name), f"Ray nodes have whole amounts only, not {amount:g}", hint)
+def _ray_auth(spec: Spec) -> Iterator[Finding]:
+    if not spec.ray.auth and not is_loopback(spec.listen):
+        why = f"must not be false where listen is {spec.listen}: whoever reaches that address would run code here"
+        yield Finding(("ray", "auth"), why, "remove it, or write listen: 127.0.0.1")
 
 
 def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
@@ -94,16 +94,28 @@ def _serve_config(spec: Spec, base: Path) -> Iterator[Finding]:
 def _tls(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     if spec.tls is None:
         return
-    if not spec.gateway.enabled and not _touched(("gateway",), unsure):
+    if not spec.gateway.enabled and not touched(("gateway",), unsure):
         yield Finding(
             ("tls",), "needs the gateway, which `gateway: false` turns off", "remove one of the two", at_key=True
         )
-    elif not spec.serve.wanted and not _touched(("serve",), unsure):
+    elif not spec.serve.wanted and not touched(("serve",), unsure):
         yield Finding(("tls",), "needs Serve applications: the gateway stands in front of them", at_key=True)
-    if not any(_touched(("tls", key), unsure) for key in ("certificate", "key")):
+    if not any(touched(("tls", key), unsure) for key in ("certificate", "key")):
         _, troubles = read_pair(base / spec.tls.certificate, base / spec.tls.key)
         for trouble in troubles:
             yield Finding(("tls", trouble.which), trouble.message, trouble.hint)
+
+
+def _alerts(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Finding]:
+    path = ("alerts", "webhook_file")
+    if spec.alerts.webhook_file is None or touched(path, unsure):
+        return
+    try:
+        read_url(base / spec.alerts.webhook_file)
+    except OSError as error:
+        yield Finding(path, f"{base / spec.alerts.webhook_file} cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        yield Finding(path, str(error))
 
 
 def _document(config: str, base: Path) -> Document:
@@ -114,7 +126,7 @@ def _document(config: str, base: Path) -> Document:
 
 def _service_names(spec: Spec) -> Iterator[Finding]:
     for name in spec.services:
-        if name in RESERVED or _WORKER.fullmatch(name):
+        if name in RESERVED or name in spec.workers.groups or group_of(name, {*spec.workers.groups, ONLY}):
             yield Finding(
                 ("services", name),
                 "is the name of something that daybreak starts itself",
@@ -126,8 +138,16 @@ def _service_names(spec: Spec) -> Iterator[Finding]:
 def _service_commands(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     for name, service in spec.services.items():
         paths: list[KeyPath] = [("services", name, key) for key in ("command", "image")]
-        if service.command is None and service.image is None and not any(_touched(path, unsure) for path in paths):
+        if service.command is None and service.image is None and not any(touched(path, unsure) for path in paths):
             yield Finding(paths[0], "is required", at_key=True)
+
+
+def _service_checks(spec: Spec) -> Iterator[Finding]:
+    for name, service in spec.services.items():
+        if service.image and service.check and service.check.grpc:
+            hint = "use check.tcp, or check.command with a program that the image has, such as grpc_health_probe"
+            message = "needs Ray's Python, which a container of another image has not"
+            yield Finding(("services", name, "check", "grpc"), message, hint, at_key=True)
 
 
 def _service_folders(spec: Spec, base: Path) -> Iterator[Finding]:
@@ -157,49 +177,6 @@ def _without_containers(spec: Spec) -> Iterator[Finding]:
                 yield Finding(("services", name, key), message, TO_CONTAINERS, at_key=True)
 
 
-def _needs(spec: Spec, unsure: Collection[KeyPath]) -> Iterator[Finding]:
-    missing = _missing(spec, unsure)
-    own = [name for name in ("head", "workers", "serve", *DATABASES) if name not in missing]
-    broken = [str(path[1]) for path in unsure if path[0] == "services" and path[1:]]
-    known = list(dict.fromkeys([*own, *spec.services, *sorted(broken)]))
-    for name, service in spec.services.items():
-        for index, need in enumerate(service.needs):
-            path = ("services", name, "needs", index)
-            if need in missing and need not in known:
-                yield Finding(path, *missing[need])
-            elif need not in known:
-                yield Finding(path, f"no service is called '{need}'", suggest.for_name(need, known, missing))
-
-
-def _missing(spec: Spec, unsure: Collection[KeyPath]) -> dict[str, tuple[str, str]]:
-    """What daybreak could start but this spec does not ask for: name to message and hint."""
-    missing = {}
-    applications_unsure = _touched(("serve", "applications"), unsure) or _touched(("serve", "config"), unsure)
-    if not spec.serve.wanted and not applications_unsure:
-        missing["serve"] = ("there are no Serve applications", "write serve: {applications: [{import: app:main}]}")
-    for name in DATABASES:
-        if getattr(spec.databases, name) is None and not _touched(("databases", name), unsure):
-            missing[name] = (f"there is no {name}", f"write databases: {{{name}: {{}}}}")
-    return missing
-
-
-def _circles(spec: Spec) -> Iterator[Finding]:
-    done: set[str] = set()
-
-    def visit(name: str, trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        if name in trail:
-            yield (*trail[trail.index(name) :], name)
-        elif name in spec.services and name not in done:
-            for need in spec.services[name].needs:
-                yield from visit(need, (*trail, name))
-            done.add(name)
-
-    for start in spec.services:
-        for circle in visit(start, ()):
-            words = "needs itself" if len(circle) == 2 else f"needs go round in a circle: {' -> '.join(circle)}"
-            yield Finding(("services", circle[0], "needs"), words)
-
-
 @dataclass(frozen=True)
 class _Claim:
     path: KeyPath
@@ -215,7 +192,7 @@ class _Claim:
 def _ports(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Finding]:
     taken: dict[int, _Claim] = {}
     for claim in (*_claims(spec, base), *_watching(spec)):
-        if _touched(claim.path, unsure):
+        if touched(claim.path, unsure):
             continue
         number = claim.number + claim.offset
         if number > HIGHEST_PORT:
@@ -227,6 +204,7 @@ def _ports(spec: Spec, base: Path, unsure: Collection[KeyPath]) -> Iterator[Find
             yield Finding(claim.path, message, "choose another port")
         else:
             taken[number] = claim
+    yield from fixed_ports(spec, {number: claim.label for number, claim in taken.items()})
 
 
 def promised(spec: Spec) -> dict[int, str]:
@@ -252,8 +230,8 @@ def _claims(spec: Spec, base: Path | None) -> Iterator[_Claim]:
     for path, number in own.items():
         yield _Claim(("serve", "config"), number, key=f"{dotted(path)} of {spec.serve.config}")
     serve = spec.serve.wanted and serve_config.HTTP_PORT not in own
-    public = {"serve": serve, "dashboard": spec.dashboard, "gcs": True, "page": spec.page.enabled}
-    public |= {"client": spec.ray.client_server}
+    public = {"serve": serve, "dashboard": spec.dashboard, "gcs": spec.join is None, "page": spec.page.enabled}
+    public |= {"client": spec.ray.client}
     for name, wanted in public.items():
         if wanted:
             yield _Claim(("ports", name), getattr(spec.ports, name), spec.ports.offset)
@@ -274,8 +252,3 @@ def _ports_of_config(spec: Spec, base: Path) -> dict[KeyPath, int]:
         return serve_config.ports(_document(spec.serve.config, base).data)
     except SpecError:
         return {}
-
-
-def _touched(path: KeyPath, unsure: Collection[KeyPath]) -> bool:
-    """Whether the place itself, or one around it, is unsure."""
-    return any(path[: len(place)] == place for place in unsure)

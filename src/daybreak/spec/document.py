@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from daybreak.errors import Problem, SpecError
+from daybreak.spec.asker import asker
+from daybreak.spec.interpolation import Filled, Lookup, Unfilled, fill
 
 # Where a value is: keys and list positions from the top.
 KeyPath = tuple[str | int, ...]
 
 # More values than any spec has; aliases of aliases could otherwise grow without end.
 MOST_VALUES = 100_000
+# Collections within collections: the parser, in C, goes down without a look at its stack, and would end the process.
+MOST_DEPTH = 10_000
 
 _START = "`daybreak init` writes one to start from"
 _TAG = "tag:yaml.org,2002:"
@@ -33,7 +37,8 @@ def dotted(path: Sequence[str | int]) -> str:
 class Document:
     """A YAML mapping: its values, and what is wrong with it before anybody knows what it is for.
 
-    `label` is the file's name for people. `empty` holds the keys written without any value (`workers:`).
+    `label` is the file's name for people. `empty` holds the keys written without any value (`workers:`), `filled` what
+    was written with variables.
     """
 
     label: str
@@ -41,13 +46,17 @@ class Document:
     data: dict[str, Any]
     empty: tuple[KeyPath, ...] = ()
     problems: tuple[Problem, ...] = ()
+    filled: Mapping[KeyPath, Filled] = field(default_factory=dict)
 
     def has(self, path: KeyPath) -> bool:
         """Whether something is written at `path`."""
         return _follow(self.root, path)[2]
 
     def text(self, path: KeyPath) -> str | None:
-        """The scalar at `path` as it was written, without quotes; None for anything else."""
+        """The scalar at `path` as it was written, without quotes and with its variables' values; None for anything
+        else."""
+        if path in self.filled:
+            return self.filled[path].text
         _, node, found = _follow(self.root, path)
         return node.value if found and isinstance(node, yaml.ScalarNode) else None
 
@@ -77,29 +86,46 @@ def read_text(file: Path) -> str:
         raise SpecError([Problem("is not UTF-8 text", file=label, line=line, hint="save it as UTF-8")]) from error
 
 
-def parse_document(text: str, label: str) -> Document:
-    """YAML text as a Document. Raises SpecError where it is no YAML, empty, or not a mapping."""
+def parse_document(text: str, label: str, lookup: Lookup | None = None) -> Document:
+    """YAML text as a Document, with the variables that `lookup` knows; without it there are none.
+
+    Raises SpecError where it is no YAML, empty, or not a mapping.
+    """
     loader = _loader(text)
     try:
+        if _is_deep(text):
+            raise RecursionError
         root = loader.get_single_node()
         if root is None:
             raise SpecError([Problem("is empty", file=label)], hint=_START)
         if not isinstance(root, yaml.MappingNode):
             message = "must be a mapping of keys to values, such as `name: my-cluster`"
             raise SpecError([Problem(message, file=label, line=root.start_mark.line + 1)])
-        walk = _Walk(loader, label)
+        walk = _Walk(loader, label, lookup)
         data = walk.value(root, ())
     except yaml.YAMLError as error:
         raise SpecError([_syntax_problem(error, text, label)]) from error
     except RecursionError:
         raise SpecError([Problem("is nested too deeply, or refers to itself", file=label)]) from None
-    return Document(label, root, data, tuple(walk.empty), tuple(walk.problems))
+    return Document(label, root, data, tuple(walk.empty), tuple(walk.problems), walk.filled)
+
+
+def _is_deep(text: str) -> bool:
+    """Would the parser go down further than it may? Looked at event by event, which needs no stack, where brackets and
+    the indentation allow for it."""
+    most = text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0)
+    depth = 0
+    for event in yaml.parse(text, type(_loader(""))) if most > MOST_DEPTH else ():
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            return True
+    return False
 
 
 def label_of(file: Path) -> str:
     """The file's name for people: relative where it lies below the current folder."""
     path = os.path.abspath(file)
-    relative = os.path.relpath(path)
+    relative = os.path.relpath(path, asker().folder)
     return str(file) if relative.startswith(os.pardir) else relative
 
 
@@ -119,7 +145,9 @@ class _Walk:
 
     loader: Any
     label: str
+    lookup: Lookup | None = None
     problems: list[Problem] = field(default_factory=list)
+    filled: dict[KeyPath, Filled] = field(default_factory=dict)
     empty: list[KeyPath] = field(default_factory=list)
     _around: list[int] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
@@ -143,12 +171,27 @@ class _Walk:
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         if node.tag == f"{_TAG}null" and node.value == "":
             self.empty.append(path)
+        if self.lookup and "$" in node.value:
+            try:
+                node = self._filled(node, path, self.lookup)
+            except Unfilled as error:
+                return self._wrong(error.message, node, path, error.hint)
         try:
             return self.loader.construct_object(node)
         except yaml.constructor.ConstructorError:
             return self._wrong(f"the tag {_short(node.tag)} is not understood", node, path)
         except ValueError:
             return self._wrong(f"'{node.value}' does not fit its tag {_short(node.tag)}", node, path)
+
+    def _filled(self, node: yaml.ScalarNode, path: KeyPath, lookup: Lookup) -> yaml.ScalarNode:
+        """The scalar with its variables' values, typed again where it was written without quotes."""
+        found = fill(node.value, lookup)
+        if found.text == node.value and not found.names:
+            return node
+        plain = not node.style and node.tag == self.loader.resolve(yaml.ScalarNode, node.value, (True, False))
+        self.filled[path] = replace(found, plain=plain)
+        tag = self.loader.resolve(yaml.ScalarNode, found.text, (True, False)) if plain else node.tag
+        return yaml.ScalarNode(tag, found.text, node.start_mark, node.end_mark, node.style)
 
     def _list(self, node: yaml.Node, path: KeyPath) -> list[Any]:
         return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
@@ -175,8 +218,9 @@ class _Walk:
             else:
                 first[key.value] = key.start_mark.line + 1
 
-    def _wrong(self, message: str, node: yaml.Node, path: KeyPath) -> None:
-        self.problems.append(Problem(message, key=dotted(path), file=self.label, line=node.start_mark.line + 1))
+    def _wrong(self, message: str, node: yaml.Node, path: KeyPath, hint: str | None = None) -> None:
+        line = node.start_mark.line + 1
+        self.problems.append(Problem(message, key=dotted(path), file=self.label, line=line, hint=hint))
 
 
 def _follow(node: yaml.Node, path: KeyPath) -> tuple[int, yaml.Node, bool]:
@@ -219,10 +263,17 @@ def _syntax_problem(error: yaml.YAMLError, text: str, label: str) -> Problem:
     lines = text.splitlines()
     written = lines[mark.line] if mark.line < len(lines) else ""
     hint = None
-    if written[: mark.column + 1].strip(" ").startswith("\t"):
+    if "${" in written and "did not find expected" in message:
+        hint = "put text with ${...} in quotes where it stands between { and }, or [ and ]"
+    elif written[: mark.column + 1].strip(" ").startswith("\t"):
         hint = "indent with spaces, not tabs"
     elif "cannot start any token" in message:
         hint = "put text that begins with @, % or ` in quotes"
     elif "mapping values are not allowed" in message:
         hint = "check the indentation, and put text that holds ': ' in quotes"
     return Problem(message, file=label, line=mark.line + 1, hint=hint)
+
+
+def touched(path: KeyPath, unsure: Collection[KeyPath]) -> bool:
+    """Whether the place itself, or one around it, is unsure."""
+    return any(path[: len(place)] == place for place in unsure)

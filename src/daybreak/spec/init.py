@@ -38,6 +38,18 @@ def write_starter(folder: Path, *, name: str | None = None, force: bool = False)
     return [folder / path for path in files]
 
 
+def write_schema(folder: Path) -> Path:
+    """The schema alone, for editors; returns its path."""
+    path = folder / SCHEMA_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_schema(), encoding="utf-8")
+    return path
+
+
+def _schema() -> str:
+    return (resources.files("daybreak.spec") / SCHEMA_FILE.name).read_text(encoding="utf-8")
+
+
 def _texts(name: str) -> dict[str, str]:
     """Every file's path below the folder, and its text."""
     package = resources.files("daybreak.spec")
@@ -47,7 +59,7 @@ def _texts(name: str) -> dict[str, str]:
         "daybreak.yaml": spec.replace(_NAME_LINE, f"name: {_as_yaml(name)}\n", 1),
         # The first line is for checking this package, not for its users.
         "app.py": application.partition("\n")[2] if application.startswith("# mypy:") else application,
-        str(SCHEMA_FILE): (package / SCHEMA_FILE.name).read_text(encoding="utf-8"),
+        str(SCHEMA_FILE): _schema(),
         REQUIREMENTS: (package / "starter" / REQUIREMENTS).read_text(encoding="utf-8"),
     }
 

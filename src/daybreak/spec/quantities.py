@@ -14,6 +14,8 @@ _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
 BYTES_PATTERN = rf"^{_NUMBER} ?(?:[kKMGTP]i?)?B?$"
 CPUS_PATTERN = rf"^{_NUMBER}m?$"
+SHARES = ("all", "share")
+NODE_CPUS_PATTERN = rf"^({_NUMBER}m?|{'|'.join(SHARES)})$"
 SECONDS_PATTERN = rf"^(?:{_NUMBER}|(?=.)(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?)$"
 
 # Beyond these a value is a slip of the pen, and some would overflow what they are handed to.
@@ -55,6 +57,16 @@ def parse_cpus(value: object) -> float:
     if amount is not None and amount == 0:
         return 0.0  # a head that runs no tasks is common
     return _positive(amount, MOST_CPUS, _CPUS_ACCEPTED, value)
+
+
+def parse_node_cpus(value: object) -> float | str:
+    """CPUs of a node: as above, or `all` or `share` of the machine's."""
+    if isinstance(value, str) and value.strip() in SHARES:
+        return value.strip()
+    try:
+        return parse_cpus(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace(_CPUS_ACCEPTED, f"{_CPUS_ACCEPTED}, or {' or '.join(SHARES)}")) from None
 
 
 def parse_seconds(value: object) -> float:

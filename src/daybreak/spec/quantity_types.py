@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from daybreak.spec import quantities
-from daybreak.spec.quantities import parse_bytes, parse_cpus, parse_seconds
+from daybreak.spec.quantities import parse_bytes, parse_cpus, parse_node_cpus, parse_seconds
 
-__all__ = ["MIB", "Bytes", "Cpus", "Seconds", "parse_bytes", "parse_cpus", "parse_seconds"]
+__all__ = ["MIB", "Bytes", "Cpus", "NodeCpus", "Seconds", "parse_bytes", "parse_cpus", "parse_seconds"]
 
 MIB = 1024**2
 
@@ -32,6 +32,19 @@ Cpus = Annotated[
     float,
     BeforeValidator(parse_cpus),
     WithJsonSchema(_schema("number", quantities.MOST_CPUS, quantities.CPUS_PATTERN, ["2", "0.5", "500m"], zero=True)),
+]
+NodeCpus = Annotated[
+    float | Literal["all", "share"],
+    BeforeValidator(parse_node_cpus),
+    WithJsonSchema(
+        _schema(
+            "number",
+            quantities.MOST_CPUS,
+            quantities.NODE_CPUS_PATTERN,
+            ["2", "0.5", "500m", "all", "share"],
+            zero=True,
+        )
+    ),
 ]
 Seconds = Annotated[
     float,

@@ -42,6 +42,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "port": ("ports", "serve", "tcp"),
     "postgresql": ("postgres",),
     "replicas": ("count",),
+    "client_server": ("client",),
+    "ray_client": ("client",),
+    "token": ("auth",),
     "restart_policy": ("restart",),
     "route_prefix": ("route",),
     "run": ("command",),
@@ -66,6 +69,8 @@ def field_at(path: KeyPath) -> FieldInfo | None:
 def model_at(path: KeyPath) -> type[BaseModel] | None:
     """The model that a path leads to; None where it leads to something else or nowhere."""
     found = annotation_at(path)
+    if get_origin(found) is tuple:  # one may stand for a list of it
+        found = _bare(get_args(found)[0])
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.spec import suggest
+from daybreak.spec.base import IMAGE_PATTERN
 from daybreak.spec.document import KeyPath
-from daybreak.spec.model import IMAGE_PATTERN, IMPORT_PATTERN, ROUTE_PREFIX_PATTERN, VOLUME_PATTERN
+from daybreak.spec.join import ENDPOINT_PATTERN
+from daybreak.spec.model import (
+    HEADER_PATTERN,
+    IMPORT_PATTERN,
+    PROFILE_PATTERN,
+    ROUTE_PREFIX_PATTERN,
+    VOLUME_PATTERN,
+)
 from daybreak.spec.names import NAME_PATTERN, NAME_RULE
+from daybreak.spec.secrets import NAMED, VARIABLE_PATTERN
 
 
 @dataclass(frozen=True)
@@ -51,10 +60,20 @@ class _Case:
 
     @property
     def secret(self) -> bool:
-        return "env" in self.path or "args" in self.path
+        return not SECRET.isdisjoint(self.path)
 
 
 NO_VALUE = "has no value"
+# What stands below these keys is never repeated.
+SECRET = frozenset(["env", "args", "webhook"])
+
+# Keys that a section does not have although another one of its kind does.
+NOT_HERE: Mapping[KeyPath, str] = {
+    ("databases", "redis", "init"): "Redis runs no scripts when its data is made: fill it from a service, or restore",
+    ("databases", "redis", "user"): "REDIS_URL is that of Redis' default user, which has no other name",
+    ("databases", "redis", "extensions"): "Redis has modules: write settings: {loadmodule: /path/to/module.so}",
+    ("databases", "neo4j", "init"): "Neo4j's image runs no scripts when its data is made: fill it from a service",
+}
 
 Wording = tuple[str, str | None]
 
@@ -65,8 +84,13 @@ _PATTERNS = {
     r"^https?://": "must be a URL such as http://127.0.0.1:9000/health",
     IMPORT_PATTERN: "give module:attribute, such as app:main",
     r"^[a-z_][a-z0-9_]{0,62}$": "use lower-case letters, digits and '_', beginning with a letter, such as my_data",
+    NAMED: "use letters, digits, '.', '_' and '-', such as api-key",
+    VARIABLE_PATTERN: "give the name of a variable, such as API_KEY",
     VOLUME_PATTERN: "give NAME:/path for a volume, or ./folder:/path for a folder, with :ro behind it or not",
     IMAGE_PATTERN: "give an image such as postgres:15",
+    ENDPOINT_PATTERN: "give an address and a port, such as 10.0.0.5:6380",
+    PROFILE_PATTERN: "give a word such as debug",
+    HEADER_PATTERN: "give the name of a header, such as accept-language",
 }
 
 # What to write where people often put something shorter.
@@ -91,7 +115,7 @@ def finding(error: Mapping[str, Any], path: KeyPath, text: str | None, *, of_uni
     kind = str(error["type"])
     case = _Case(path, error["input"], error.get("ctx", {}), text)
     if kind == "extra_forbidden":
-        return Finding(path, "unknown key", suggest.for_key(path), at_key=True)
+        return Finding(path, NOT_HERE.get(path, "unknown key"), suggest.for_key(path), at_key=True)
     if kind == "missing":
         return Finding(path, "is required", at_key=True)
     at_key = "[key]" in error["loc"]
@@ -130,7 +154,10 @@ def _text(case: _Case) -> Wording:
 
 
 def _mapping(case: _Case) -> Wording:
-    return f"give a mapping of keys to values{case.shown}", _LONG_FORMS.get(case.key)
+    hint = _LONG_FORMS.get(case.key)
+    if case.key == "workers" and type(case.value) is int and case.value >= 0:
+        hint = f"write workers: {{count: {case.value}}}"
+    return f"give a mapping of keys to values{case.shown}", hint
 
 
 def _list(case: _Case) -> Wording:

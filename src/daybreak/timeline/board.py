@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from daybreak.backends.base import Handle, State
-from daybreak.health.serve_verdict import worst
-from daybreak.services.service import Service
-from daybreak.states import NOT_STARTED, NOTHING_RUNS, Health, ServiceState
+from daybreak.states import NOT_STARTED, NOTHING_RUNS, Health, ServiceState, worst
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.moves import MOVES
 from daybreak.timeline.status import ServiceStatus
+
+if TYPE_CHECKING:
+    # Commands have a board, too, and need not wait for what backends are made of.
+    from daybreak.backends.base import Handle
+    from daybreak.services.service import Service
 
 AFTER_THE_END = (Kind.COMPLETED, Kind.EXITED, Kind.BACKING_OFF, Kind.HEALTH, Kind.SERVING)
 HealthAndReason = tuple[Health, str]
@@ -27,7 +30,7 @@ def _observed(row: ServiceStatus, handle: Handle | None) -> ServiceStatus:
         return replace(row, pid=None)
     return replace(
         row,
-        pid=handle.pid if handle.state is State.RUNNING else None,
+        pid=handle.running_pid,
         instance=handle.instance,
         generation=handle.generation,
         started=handle.started_wall,
@@ -55,7 +58,7 @@ class Board:
         self.rows = {}
         for service in services:
             row = old.pop(service.name, None) or ServiceStatus(service.name)
-            self.rows[service.name] = replace(row, tier=str(service.tier), urls=dict(service.urls))
+            self.rows[service.name] = replace(row, tier=str(service.tier), group=service.group, urls=dict(service.urls))
         self._unwanted = {name for name, row in old.items() if _may_run(row)}
         self.rows.update({name: old[name] for name in self._unwanted})
 

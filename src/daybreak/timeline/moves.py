@@ -79,8 +79,9 @@ def _failed(row: ServiceStatus, data: Data) -> ServiceStatus:
     return replace(row, state=ServiceState.FAILED, reason=_reason(data), tail=tail)
 
 
-def _completed(row: ServiceStatus, _: Data, pid: int | None = None) -> ServiceStatus:
-    return replace(row, state=ServiceState.COMPLETED, reason="", health=Health.NOT_CHECKED, pid=pid)
+def _completed(row: ServiceStatus, data: Data, pid: int | None = None) -> ServiceStatus:
+    took = f"done in {data['after_s']:.3g} s" if "after_s" in data else ""
+    return replace(row, state=ServiceState.COMPLETED, reason=took, health=Health.NOT_CHECKED, pid=pid)
 
 
 def _exited(row: ServiceStatus, data: Data) -> ServiceStatus:

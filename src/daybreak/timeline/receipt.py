@@ -15,7 +15,8 @@ class Receipt:
     `left` are those whose client did not wait. `held` waited in the gateway, at most `longest_held_ms`; `slowest_ms` is
     the longest that an answered request took (of a stream: until it began). Both None where there was none.
     `under_way` are further ones, which had waited and were let go, and were still being answered when it was made. It
-    is not `complete` where the gateway itself was away: nobody has counted whom it refused.
+    is not `complete` where the gateway itself was away: nobody has counted whom it refused. With `rehearsed` requests
+    the new version was tried before it got any, None where nobody asked for that.
     """
 
     requests: int = 0
@@ -27,6 +28,7 @@ class Receipt:
     longest_held_ms: int | None = None
     under_way: int = 0
     complete: bool = True
+    rehearsed: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

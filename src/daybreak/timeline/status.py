@@ -14,7 +14,9 @@ class ServiceStatus:
     """One service as people see it.
 
     `since` is seconds since 1970 of the last change of `state`. A service that failed keeps its reason, and `tail`, the
-    lines that go with it, until it is started again: taking it down is no news beside that.
+    lines that go with it, until it is started again: taking it down is no news beside that. `group` is that of a worker
+    node, empty for all else; `schedule` has of what is scheduled when it runs `next` (seconds since 1970), and its
+    `last` run.
     """
 
     name: str
@@ -32,6 +34,8 @@ class ServiceStatus:
     passed: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
     urls: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    schedule: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> ServiceStatus:
@@ -96,11 +100,13 @@ class KeptStatus:
 class Snapshot:
     """A cluster.
 
-    `version` is None where none was kept of what serves, `kept` where no generation before is. `run` is what is under
-    way; `absent` says of services why they are not there; `serving` is what Serve tells of its applications, or why
-    nobody knows (`unknown`). `traffic` is what the gateway tells of requests: how many came within the last `seconds`,
-    and in all, by application; None where there is no gateway. `last_failure` says why nothing runs, where the
-    last run failed: its `kind`, `wall` (seconds since 1970) and `error`.
+    `workers` is how many are wanted, `groups` how many of each group. `version` is None where none was kept of what
+    serves, `kept` where no generation before is. `run` is what is under way; `absent` says of services why they are not
+    there; `serving` is what Serve tells of its applications, or why nobody knows (`unknown`). `traffic` is what the
+    gateway tells of requests: how many came within the last `seconds`, and in all, by application; None where there is
+    no gateway. `alerts` are those that are `firing`, and the `destinations` that are told of them. `last_failure` says
+    why nothing runs, where the last run failed: its `kind`, `wall` (seconds since 1970) and `error`. `hosts` are the
+    other machines that have joined: `name`, `address`, `state` with a `reason`, `nodes`, and when each was last heard.
     """
 
     name: str
@@ -109,6 +115,7 @@ class Snapshot:
     daybreak: str | None = None
     generation: int = 0
     workers: int = 0
+    groups: Mapping[str, int] = field(default_factory=dict)
     ray: str | None = None
     backend: str | None = None
     root: str = ""
@@ -123,12 +130,18 @@ class Snapshot:
     services: tuple[ServiceStatus, ...] = ()
     serving: Mapping[str, Any] = field(default_factory=dict)
     traffic: Mapping[str, Any] | None = None
+    alerts: Mapping[str, Any] = field(default_factory=dict)
     last_failure: Mapping[str, Any] | None = None
+    hosts: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         found = asdict(self)
-        if self.last_failure is None:
-            del found["last_failure"]
+        for name in ("last_failure", "hosts"):
+            if not found[name]:
+                del found[name]
+        for row in found["services"]:
+            if row["schedule"] is None:
+                del row["schedule"]
         return found
 
     @classmethod
@@ -143,6 +156,8 @@ class Snapshot:
             "notes": tuple(raw.get("notes") or ()),
             "services": tuple(ServiceStatus.from_json(row) for row in raw.get("services") or ()),
             "serving": raw.get("serving") or {},
+            "alerts": raw.get("alerts") or {},
+            "hosts": tuple(raw.get("hosts") or ()),
         }
         return cls(**{"name": ""} | _known(cls, raw) | typed)
 

@@ -52,6 +52,7 @@ def test_without_a_log_nobody_is_blamed(tmp_path: Path) -> None:
 NODE = """
 sleep 60 & other=$!
 exec 3<> "$1"
+until [ "$(cat /proc/$other/comm)" = sleep ]; do :; done
 echo ready
 read -t 30 -u 3 line
 echo "Some Ray subprocesses exited unexpectedly: raylet (pid 7) by signal 9. The others are killed."

@@ -29,13 +29,15 @@ sh -c 'while :; do sleep 0.01; done' &
 while :; do echo x >> beats; sleep 0.02; done
 """
 
-# One that waits, as after vfork, for what it is starting; that takes its time, and has memory of its own to be safe.
+# One that waits, as after vfork, for what it is starting; that runs when it may, and has memory of its own to be safe.
+# With PyDLL the lock of the interpreter is held meanwhile, so that the copy has it, too.
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
 VFORK = f"""
 import ctypes, os, signal, sys, time
-if ctypes.CDLL(None).syscall({CLONE}, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+if ctypes.PyDLL(None).syscall({CLONE}, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
     open("begun", "w").close()
-    time.sleep(0.3)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
     os.execlp("sleep", "sleep", "1000")
 signal.pause()
 """
@@ -43,6 +45,12 @@ signal.pause()
 
 def states(session: int) -> set[str]:
     return {row.state for row in procfs.processes() if row.session == session}
+
+
+def is_to_stop(pid: int) -> bool:
+    """Was it told to stop, and cannot yet?"""
+    (pending,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("ShdPnd"))
+    return bool(int(pending.split()[1], 16) >> (signal.SIGSTOP - 1) & 1)
 
 
 def test_what_is_frozen_does_nothing_goes_on_when_it_is_let_go_and_ends_as_it_would(tmp_path: Path) -> None:
@@ -85,7 +93,10 @@ def test_what_is_starting_a_program_is_frozen_when_that_runs(tmp_path: Path) -> 
         handle = await backend.start(service, instance="api#1", generation=1, bound={})
         await eventually((tmp_path / "begun").exists)
         assert "D" in states(handle.pid)
-        await backend.freezer.freeze([handle])
+        freezing = asyncio.ensure_future(backend.freezer.freeze([handle]))
+        await eventually(lambda: is_to_stop(handle.pid))
+        (tmp_path / "go").touch()
+        await freezing
         assert states(handle.pid) == {"T"}
         assert {row.comm for row in procfs.processes() if row.session == handle.pid} > {"sleep"}
         await backend.freezer.thaw([handle])

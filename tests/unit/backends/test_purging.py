@@ -49,3 +49,10 @@ def test_what_cannot_be_deleted_is_told_and_is_no_databases_data_any_more(
     assert not (data / "postgres").exists()
     purge(data, ["redis"])
     assert list(data.iterdir()) == [], "the next time the rest goes"
+
+
+def test_what_an_upgrade_has_kept_goes_too(tmp_path: Path) -> None:
+    for name in ("postgres", "postgres.before-18", "postgres.upgraded", "redis"):
+        (tmp_path / name).mkdir()
+    purge(tmp_path, ["postgres"])
+    assert [path.name for path in tmp_path.iterdir()] == ["redis"]

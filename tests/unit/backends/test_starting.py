@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daybreak.backends.process.backend import ProcessBackend
 from daybreak.paths import ClusterPaths
-from daybreak.services.service import Service, Tier
+from daybreak.services.service import Service, StopPolicy, Tier
 
 
 def test_what_an_earlier_instance_has_left_is_removed(tmp_path: Path) -> None:
@@ -28,3 +28,29 @@ def test_what_an_earlier_instance_has_left_is_removed(tmp_path: Path) -> None:
     asyncio.run(run())
     assert list(folder.iterdir()) == []
     assert (socket.exists(), link.is_symlink(), kept.exists()) == (False, False, True)
+
+
+def test_what_a_service_knows_is_there_for_the_one_that_comes_back_and_for_no_other(tmp_path: Path) -> None:
+    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
+    paths.ensure()
+    known = tmp_path / "known"
+    stop = StopPolicy(deletes=(str(known),), left_behind_grace_s=0.1)
+    service = Service("head", Tier.APP, ("sleep", "60"), str(tmp_path), folders=(str(known),), stop=stop)
+
+    async def run() -> None:
+        backend = ProcessBackend(paths)
+        handle = await backend.start(service, instance="head#1", generation=1, bound={})
+        (known / "all").touch()
+        await backend.stop(handle.left_behind())
+        handle = await backend.start(service.coming_back(), instance="head#1", generation=1, bound={})
+        assert (known / "all").exists()
+        # What is read of its record by a later keeper is the same.
+        (handle,) = await ProcessBackend(paths).observe()
+        await backend.stop(handle)
+        assert not known.exists()
+        known.mkdir()
+        (known / "of somebody").touch()
+        await backend.stop(await backend.start(service, instance="head#2", generation=1, bound={}))
+        assert not known.exists()
+
+    asyncio.run(run())

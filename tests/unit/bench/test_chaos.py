@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import chaos, suite
+from bench import __main__ as bench
+from bench import chaos
 from bench.faults import fault as faults
 from bench.faults.fault import FAULTS, Fault, How
+from bench.faults.held import HELD
 from bench.faults.judge import Row, last_bad_s, lies, shown_s
+from bench.faults.kept import Kept, Shelf
+from bench.faults.killed import KILLED
+from bench.faults.lines import chosen
 from bench.faults.table import HEADS, cells, told
+from bench.faults.table import chaos as chaos_table
 from bench.faults.target import Found, Look
 from bench.faults.victims import VICTIMS, Group, Victim
 from bench.faults.watch import Said
 from bench.openloop.records import Outcome, Request
 from bench.openloop.report import Report
-from bench.results import Report as Results
-from bench.scenarios import Suite
-from bench.table import SUITES
 
 from daybreak.backends.process import procfs
-from tests.unit.bench.samples import MACHINE, SETTINGS, sample
+from tests.unit.bench.samples import MACHINE
 
 PROCESSES = (
     Found("head", 10, 1, 1, "python", "python -IS /x/programs/node/node.py"),
@@ -118,35 +122,92 @@ def row(**values: Any) -> Row:
     return Row("kill-gcs", "kill -9: the GCS", requests_count=1200, held_s=1.25, lost={"Redis": 0}, **values)
 
 
+BLOW = Fault(VICTIMS[0], How.KILL)
+
+
+def kept(found: Row | dict[str, Any], name: str = BLOW.name, *, quiet: bool = True) -> Kept:
+    raw = found.to_json() if isinstance(found, Row) else found
+    return Kept(name, raw, MACHINE, "2026-01-02T03:04:05+00:00", quiet, 0.1, 100.0, 30.0)
+
+
 def test_no_cell_is_empty_whatever_happened() -> None:
     well = row(failed_count=3, shown_s=0.2, healthy_s=4.0, lies_count=2, lied_s=0.4)
-    assert cells(well) == ["3 of 1,200", "1.2 s", "0.2 s", "4.0 s", "2, until 0.4 s", "none"]
-    assert cells(row(unwell=("head is failing",)))[2:5] == ["never", "not healed: head is failing", "0"]
-    assert cells(Row("a", "b", lost={"PostgreSQL": 2, "Redis": None}))[-1] == "PostgreSQL 2, Redis not known"
-    assert cells(Row("a", "b"))[-1] == "not known"
-    assert set(cells(Row("a", "b", absent=True))) == {"no such process here"}
-    assert len(cells(well)) == len(HEADS) - 1
-    assert "failed: 3 of 1,200" in told(well)
+    assert cells(BLOW, kept(well))[2:-1] == ["3 of 1,200", "1.2 s", "0.2 s", "4.0 s", "2, until 0.4 s", "none", "none"]
+    assert cells(BLOW, kept(well))[-1] == "no: 3 failed, status lied"
+    assert cells(BLOW, kept(row(unwell=("head is failing",))))[4:7] == ["never", "not healed: head is failing", "0"]
+    assert cells(BLOW, kept(row(exceeded=("the keeper had 200 MB",))))[-2] == "the keeper had 200 MB"
+    assert set(cells(BLOW, kept(Row("a", "b", absent=True)))[2:]) == {"no such process here", "no"}
+    assert set(cells(BLOW, kept(Row("a", "b", absent=True, reason="too large")))[2:]) == {"too large", "no"}
+    assert all(len(cells(BLOW, one)) == len(HEADS) for one in (kept(well), kept(Row("a", "b", absent=True)), None))
+    assert "failed: 3 of 1,200" in told(BLOW, kept(well))
     assert Row.from_json(well.to_json()) == well
 
 
-def test_the_table_has_a_row_for_each_fault() -> None:
-    found = sample(chaos.NAME, None, values={"faults_count": 1.0}, details={"rows": [row(healthy_s=1.0).to_json()]})
-    text = SUITES[chaos.NAME](Results(MACHINE, SETTINGS, (chaos.SUITE.scenarios[0].line,), (found,)))
-    assert "| kill -9: the GCS | 0 of 1,200 | 1.2 s | never | 1.0 s | 0 | none |" in text
+@pytest.mark.parametrize(("lost", "words"), [({"PostgreSQL": 2, "Redis": None}, "PostgreSQL 2, Redis not known")])
+def test_what_is_lost_or_cannot_be_known_is_no_row_that_is_met(lost: dict[str, int | None], words: str) -> None:
+    found = cells(BLOW, kept(replace(row(healthy_s=1.0), lost=lost)))
+    assert found[-3] == words
+    assert found[-1] == "no: data lost, or not known"
 
 
-def test_a_part_never_becomes_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Suite, list[str]]] = []
+def test_beside_other_work_no_seconds_are_told_and_slow_answers_accuse_nobody() -> None:
+    slow = row(healthy_s=4.0, shown_s=0.2, lies_count=7, lied_s=0.4)
+    assert cells(BLOW, kept(slow, quiet=False))[-1] == "yes"
+    assert cells(BLOW, kept(slow))[-1] == "no: status lied"
+    assert not any(cell.endswith(" s") for cell in cells(BLOW, kept(slow, quiet=False)))
+    failed = replace(slow, failed_count=3)
+    assert cells(BLOW, kept(failed, quiet=False))[-1] == "open: requests failed beside other work"
+    untrue = replace(failed, untrue_count=1)
+    assert cells(BLOW, kept(untrue, quiet=False))[-1] == "no: status lied"
 
-    def remember(made: Suite, words: list[str]) -> int:
-        asked.append((made, words))
-        return 0
 
-    monkeypatch.setattr(suite, "main", remember)
-    chaos.main(["--victims", "gateway", "redis", "--signals", "kill"])
-    chaos.main(["--rate", "20"])
-    chaos.main(["--seed", "3"])
-    assert [made.scenarios[0].title.split()[0] for made, _ in asked] == ["2", str(len(FAULTS)), str(len(FAULTS))]
-    assert [Path(words[1]).name for _, words in asked[:2]] == ["partial-chaos.json"] * 2
-    assert asked[2][1] == []
+def test_where_nothing_can_hide_a_failure_it_is_told_and_not_required() -> None:
+    door = next(fault for fault in FAULTS if fault.name == "kill-gateway")
+    lost = row(failed_count=3, healthy_s=4.0)
+    assert cells(door, kept(lost))[1::8] == ["heals", "yes"]
+    assert cells(BLOW, kept(lost))[-1] == "no: 3 failed"
+
+
+def test_operations_are_killed_in_fifty_rounds_and_each_that_went_wrong_counts() -> None:
+    good, bad = {"hit": True, "fault": ""}, {"hit": False, "fault": "left after down"}
+    assert cells(KILLED[0], kept({"rounds": [good] * 3}))[2:] == [
+        "3 of 50 rounds, 3 while it ran, 0 went wrong",
+        "so far",
+    ]
+    assert cells(KILLED[0], kept({"rounds": [*[good] * 49, bad]}))[-1] == "no"
+    assert cells(KILLED[0], kept({"rounds": [good] * 50}))[-1] == "yes"
+
+
+def test_the_table_has_a_row_for_each_fault_measured_or_not(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    assert chaos_table(shelf).count("not measured yet") > len(chosen())
+    shelf.put(kept(row(healthy_s=1.0)))
+    shelf.put(kept({"passed": True, "told": "2 passed", "tests": []}, HELD[0].name, quiet=False))
+    text = chaos_table(shelf)
+    assert "| 0 of 1,200 | 1.2 s | never | 1.0 s | 0 | none | none | yes | 1 |" in text
+    assert f"| {HELD[0].title} | {HELD[0].required} | 2 passed | yes | 2 |" in text
+    assert "| 2 | 2026-01-02 |" in text
+    assert all(line.title in text for line in chosen())
+
+
+def test_what_was_taken_is_not_taken_again_but_for_what_was_taken_beside_other_work(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    assert shelf.is_due(BLOW.name, quiet=False)
+    shelf.put(kept(row(), quiet=False))
+    assert (shelf.is_due(BLOW.name, quiet=False), shelf.is_due(BLOW.name, quiet=True)) == (False, True)
+    shelf.put(kept(row()))
+    assert not shelf.is_due(BLOW.name, quiet=True)
+    taken = shelf.get(BLOW.name)
+    assert taken
+    assert Row.from_json(taken.row) == row()
+
+
+def test_rows_are_named_by_themselves_or_by_their_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [line.name for line in chosen(["silent", "kill-redis"])] == ["kill-redis", "silent"]
+    assert {line.name for line in chosen(["held"])} == {line.name for line in HELD}
+    names = [line.name for line in chosen()]
+    assert len(names) == len(set(names))
+    assert bench.main([chaos.NAME, "--list", "--only", "silent"]) == 0
+    assert capsys.readouterr().out == "silent\n"
+    assert chaos.main(["--rate", "7"]) == 2
+    assert "no result" in capsys.readouterr().err

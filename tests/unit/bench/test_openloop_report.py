@@ -48,6 +48,7 @@ def test_what_was_under_way_at_a_moment_counts_as_since_then() -> None:
     assert [one.due_s for one in report.before(1.0).requests] == [0.0]
     assert [one.due_s for one in report.since(1.0).requests] == [0.9, 2.0]
     assert [one.due_s for one in report.since(1.0).due_until(1.5).requests] == [0.9]
+    assert [one.due_s for one in report.due_after(1.0).requests] == [2.0]
 
 
 def test_only_whole_answers_tell_which_version_answers() -> None:

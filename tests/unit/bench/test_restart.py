@@ -108,7 +108,8 @@ def test_a_skipped_scenario_is_not_run_and_no_failure(
 ) -> None:
     ran: list[str] = []
 
-    def run_once(scenario: Scenario, workers: int, number: int) -> object:
+    def run_once(scenario: Scenario, workers: int, number: int, *, idle: bool) -> object:
+        assert idle
         ran.append(scenario.name)
         return sample(scenario.name, 1.0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench.records import Goal, Summary
+from bench.render import startup
 from bench.results import Report, load, rotated, save
 
 from tests.unit.bench.samples import failed, report, sample, whole
@@ -78,9 +79,14 @@ def test_warns_of_busy_processors_before_a_run() -> None:
     )
 
 
-def test_load_counts_only_before_the_first_run() -> None:
-    loaded = [sample("stock", 28.0, load_1min=1.5) for _ in range(3)]
-    assert len([w for w in report(*loaded).warnings() if "busy" in w]) == 1
+def test_a_load_that_has_passed_is_no_doubt() -> None:
+    assert report(*(sample("stock", 28.0, load_1min=3.5, cpu_busy=0.02) for _ in range(3))).warnings() == []
+
+
+def test_the_machines_own_speed_stands_beside_the_numbers() -> None:
+    found = report(*(sample("stock", 28.0, loop_s=took_s) for took_s in (0.051, 0.049, 0.06)))
+    assert "A fixed loop of Python took 51 ms before the runs (49 to 60)." in startup(found)
+    assert "fixed loop" not in startup(whole())
 
 
 def test_warns_of_failed_few_and_scattered_runs() -> None:

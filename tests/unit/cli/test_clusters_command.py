@@ -115,6 +115,8 @@ def test_names_of_clusters_services_and_targets_are_completed(tmp_path: Path) ->
         "worker-2",
         "workers",
     ]
+    assert completed(["stop", "-n", "shop", "postgres"], "services", "") == ["worker-1", "worker-2"]
+    assert completed(["start", "-n", "shop"], "services", "h") == ["head"]
     assert completed(["wait", "-n", "shop"], "target", "s") == ["serve", "stopped"]
     assert "postgres" in completed(["wait", "-n", "shop"], "target", "")
     assert completed(["logs"], "services", "") == []

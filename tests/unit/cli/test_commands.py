@@ -14,6 +14,7 @@ import click
 import pytest
 
 from daybreak.cli.app import app
+from daybreak.cli.common import counts
 from daybreak.cli.common.lazy import LazyGroup
 
 
@@ -66,7 +67,10 @@ def kind(option: click.Parameter) -> str:
     """What the option's values are, as the function's types say it."""
     if isinstance(option, click.Option) and option.is_flag:
         return "bool"
-    of_one = "int" if isinstance(option.type, click.IntRange) else "str"
+    if option.callback is counts.parse:
+        return "int"
+    numbers = {click.IntRange: "int", click.FloatRange: "float"}
+    of_one = numbers.get(type(option.type), "str")
     return f"tuple[{of_one}" if option.nargs != 1 or option.multiple else of_one
 
 
@@ -103,7 +107,7 @@ def completed(words: str, incomplete: str = "") -> list[str]:
 
 
 def test_commands_and_their_options_are_completed() -> None:
-    assert completed("", "rest") == ["restart"]
+    assert completed("", "rest") == ["restart", "restore"]
     assert completed("perf", "st") == ["startup", "stats"]
     assert completed("up", "--ba") == ["--backend"]
     assert completed("doctor", "sh") == ["shm"]

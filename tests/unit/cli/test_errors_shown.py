@@ -77,6 +77,15 @@ def test_what_programs_have_written_moves_no_cursor(capsys: pytest.CaptureFixtur
     assert "failed: ij" in stream.getvalue()
 
 
+def test_steps_are_told_in_columns_that_widen_with_the_names() -> None:
+    stream = io.StringIO()
+    shown_there = PlainProgress(stream)
+    for name in ("api", "worker-camera-1", "api"):
+        event = Event(Kind.FAILED, 0.0, 0.0, name, None, {"reason": "x"})
+        shown_there.message({"event": event.to_json()})
+    assert [line.index("failed: x") for line in stream.getvalue().splitlines()] == [24, 27, 27]
+
+
 def test_it_keeps_to_a_screen_and_unfolds(capsys: pytest.CaptureFixture[str]) -> None:
     error = failed(60)
     assert len(shown(error, capsys)) <= SCREEN

@@ -85,12 +85,19 @@ def test_the_old_app_tier_is_kept_where_it_is_replaced_and_for_a_duration_alone(
     api.restart(name="shop", keep_old="1m30s")
     api.restart(name="shop", way="replace", keep_old=5)
     assert [(fields["way"], fields["keep_old"]) for fields in asked] == [("replace", 90.0), ("replace", 5.0)]
-    with pytest.raises(UsageError, match="not by the way 'redeploy'"):
+    api.restart(name="shop", rehearse=True, canary="10%")
+    assert (asked[-1]["way"], asked[-1]["rehearse"], asked[-1]["canary"]) == ("replace", True, "10%")
+    with pytest.raises(UsageError, match="is kept where it is replaced, not by the way 'redeploy'"):
         api.restart(name="shop", way="redeploy", keep_old="5m")
+    with pytest.raises(
+        UsageError, match="is compared with the new one where it is replaced, not by the way 'in-place'"
+    ):
+        api.restart(name="shop", way="in-place", rehearse=True)
     with pytest.raises(UsageError, match="give a duration"):
         api.restart(name="shop", keep_old="soon")
-    for options in (("--in-place",), ("--redeploy",), ("worker-2",)):
-        assert restart("--keep-old", "5m", *options).exit_code == 2
+    for options in (("--in-place",), ("--redeploy",), ("worker-2",), ("--app", "shop")):
+        for beside in (("--keep-old", "5m"), ("--canary", ""), ("--rehearse",)):
+            assert restart(*beside, *options).exit_code == 2
 
 
 @pytest.mark.parametrize("canary", ["", "soon", "50%,10%"])

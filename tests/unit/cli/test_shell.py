@@ -67,13 +67,19 @@ def test_the_printed_code_does_the_same_in_a_shell(
     assert shlex.quote("it's") in code
 
 
-@pytest.mark.parametrize(("words", "told"), [(["ray", "status"], True), (["/env/bin/ray", "status", "-v"], True)])
+@pytest.mark.parametrize("words", [["ray", "status"], ["/env/bin/ray", "status", "-v"]])
 @pytest.mark.parametrize("monitor", [False, True])
-def test_ray_status_without_its_monitor_tells_the_way(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: bool, monitor: bool
+def test_ray_status_asks_the_gcs_where_no_monitor_runs(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], monitor: bool
 ) -> None:
     monkeypatch.setitem(FOUND, "autoscaler_monitor", monitor)
-    become(monkeypatch, *words)
-    assert ("autoscaler_monitor: true" in capsys.readouterr().err) == (told and not monitor)
-    become(monkeypatch, "ray", "list", "nodes")
-    assert capsys.readouterr().err == ""
+    assert ("RAY_enable_autoscaler_v2" in become(monkeypatch, *words)) == (not monitor)
+    assert "RAY_enable_autoscaler_v2" not in become(monkeypatch, "ray", "list", "nodes")
+
+
+def test_ray_status_asks_the_gcs_from_within_a_container_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FOUND, "within", ["python", "stand_in.py", "socket", '{"argv": [], "cwd": "/"}'])
+    monkeypatch.setitem(FOUND, "carried", {"WITHIN_RAY_ADDRESS": "head:6379"})
+    environment = become(monkeypatch, "ray", "status")
+    assert environment["WITHIN_RAY_enable_autoscaler_v2"] == "1"
+    assert environment["WITHIN_RAY_ADDRESS"] == "head:6379"

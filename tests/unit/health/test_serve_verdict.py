@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from daybreak.health.applications import ENDED, HALTED, Application, Deployment, Replica, Serving
-from daybreak.health.serve_verdict import FLAP_S, FLAPS, PATIENCE_S, History, Verdict, judge, worst
-from daybreak.states import Health
+from daybreak.health.serve_verdict import FLAP_S, FLAPS, PATIENCE_S, History, Verdict, judge
+from daybreak.states import Health, worst
 
 
 def deployment(*replicas: str, status: str = "HEALTHY", wanted: int = 2, message: str = "") -> Deployment:

@@ -243,7 +243,7 @@ def test_processes_need_no_engine(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_away_for_a_while_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daybreak.keeper.containers.ENGINE_AGAIN_S", 0.0)
+    monkeypatch.setattr("daybreak.keeper.docker_reconnecting.ENGINE_AGAIN_S", 0.0)
     made = Made(tmp_path, DOCKER)
 
     async def story() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from daybreak.run.plan import Plan, Start, Stop
 from daybreak.services.build import Cluster
 from daybreak.services.ray.addresses import port_names
 from daybreak.services.service import Service
+from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from tests.unit.helpers import service
@@ -134,7 +136,7 @@ class Story:
 
 
 def handle(name: str) -> Handle:
-    return Handle.started(service(name), "i", 1, {}, at_wall=0.0, pid=1, started_ticks=1, boot_id="")
+    return Handle.started(service(name), f"{name}#1", 1, {}, at_wall=0.0, pid=1, started_ticks=1, boot_id="")
 
 
 def plan(*stopped: str, kept: str = "head", started: Sequence[str] = ()) -> Plan:
@@ -183,6 +185,8 @@ def test_a_worker_that_the_dashboard_does_not_know_yet_is_drained_as_well(make: 
         plan("worker-3", kept="gateway"),  # the head goes as well
         plan("serve"),
         Plan(stop=(Stop(handle("worker-3").in_state(State.BROKEN), "crashed"),), keep=(handle("head"),)),
+        # The head that stays is that of the generation which serves again.
+        Plan(stop=(Stop(replace(handle("worker-3"), slot=Slot.B), "no longer wanted"),), keep=(handle("head"),)),
     ],
 )
 def test_what_could_move_nowhere_is_not_drained(make: Make, steps: Plan) -> None:
@@ -286,5 +290,9 @@ def test_an_interrupted_drain_says_what_becomes_of_the_nodes(make: Make) -> None
         return story
 
     story = run(scene())
+    assert [name for name in ("head", "worker-1", "worker-2", "worker-3") if story.draining.ends(f"{name}#1")] == [
+        "worker-2",
+        "worker-3",
+    ]
     text = "goes on draining, which Ray does not take back: it ends when it is empty"
     assert [(name, said) for name, said, _ in story.notes[-2:]] == [("worker-2", text), ("worker-3", text)]

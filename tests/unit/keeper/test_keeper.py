@@ -47,6 +47,24 @@ def test_up_restart_scale_and_down(tmp_path: Path) -> None:
     run(story())
 
 
+def test_a_worker_that_ray_was_told_to_drain_is_not_kept_by_the_next_command(tmp_path: Path) -> None:
+    """The run that drained it was interrupted: it still runs, and is about to end."""
+
+    async def story() -> None:
+        world = World(tmp_path)
+        await world.up(spec={"workers": 3}).answer()
+        before = await world.running()
+        world.keeper.parts.followers.draining._told.update({before["web-2"], before["web-3"]})
+        await world.ask("apply", workers=2, only_running=True)
+        after = await world.running()
+        assert set(after) == {"db", "web-1", "web-2"}
+        assert {name for name in after if after[name] != before[name]} == {"web-2"}
+        await world.ask("apply", workers=3, only_running=True)
+        assert (await world.running())["web-2"] == after["web-2"], "a new one is none of those"
+
+    run(story())
+
+
 def test_one_service_is_started_anew_and_the_rest_stays(tmp_path: Path) -> None:
     async def story() -> None:
         world = World(tmp_path)

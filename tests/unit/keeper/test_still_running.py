@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from daybreak.backends.base import Handle, State
 from daybreak.keeper.still_running import still_running
+from daybreak.names import group_of
 from daybreak.services.service import Service, Tier
 
 
 def services(*names: str) -> list[Service]:
-    return [Service(name=name, tier=Tier.APP, argv=("true",), cwd="/") for name in names]
+    group = {name: group_of(name, {"worker", "gpu"}) for name in names}
+    return [Service(name=name, group=group[name], tier=Tier.APP, argv=("true",), cwd="/") for name in names]
 
 
 def handles(*names: str, state: State = State.RUNNING) -> list[Handle]:
@@ -19,6 +21,11 @@ def test_what_goes_on_and_what_does_not_are_named() -> None:
     wanted = services("postgres", "head", "worker-1", "worker-2", "worker-3", "serve")
     said = still_running(wanted, handles("postgres"))
     assert said == "still running: postgres; not running: head, serve, 3 workers"
+
+
+def test_workers_of_all_groups_are_workers() -> None:
+    wanted = services("head", "gpu-1", "gpu-2", "worker-1", "api-1")
+    assert still_running(wanted, handles("head")) == "still running: head; not running: api-1, 3 workers"
 
 
 def test_a_broken_one_does_not_run() -> None:

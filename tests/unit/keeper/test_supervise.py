@@ -59,6 +59,22 @@ class Watched:
         return [at for at, _, _ in self.recovered]
 
 
+def test_one_that_has_run_for_long_and_does_not_start_any_more_is_tried_after_longer_and_longer() -> None:
+    async def story() -> Watched:
+        watched = Watched(service("loop"), revive=False)
+        handle = await watched.start()
+        await asyncio.sleep(2 * STEADY_S)
+        watched.backend.end(handle, 1)
+        for _ in BACKOFF_S:
+            await asyncio.sleep(BACKOFF_S[-1] + 1)
+            watched.supervisor.retry("loop")
+        watched.supervisor.close()
+        return watched
+
+    delays = [event.data["delay_s"] for event in run(story()).recording.events if event.kind is Kind.BACKING_OFF]
+    assert delays == [*BACKOFF_S, BACKOFF_S[-1]]
+
+
 def test_a_service_that_ends_at_once_is_started_again_after_longer_and_longer() -> None:
     async def story() -> Watched:
         watched = Watched(service("loop"))

@@ -8,6 +8,7 @@ import marshal
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from daybreak.keeper.template_control import TemplateControl, taken
 from daybreak.keeper.template_orders import tell
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
+from daybreak.services.slots import Slot
 from daybreak.timeline.event import Event, Kind
 from tests.unit.helpers import Recording
 from tests.unit.services import engine
@@ -93,6 +95,20 @@ def test_every_node_is_told_also_one_that_starts_later(paths: ClusterPaths) -> N
 
     head, worker = asyncio.run(story())
     assert head == worker == [{"order": "release", "but_last": True}]
+
+
+def test_those_of_a_generation_beside_the_one_that_serves_are_told_in_their_own_folders(paths: ClusterPaths) -> None:
+    async def story() -> tuple[list[Any], list[Any]]:
+        old, new = (FakeTemplate(paths.ray_temp(name) / "warm") for name in ("head", "head.b"))
+        warmth = made(paths)
+        beside = warmth.beside(replace(CLUSTER, site=replace(CLUSTER.site, slot=Slot.B)))
+        async with await old.listen(), await new.listen():
+            beside.follow(event(Kind.PLANNED, start=["head", "serve", "worker-1"], stop=[], keep=[]))
+            beside.follow(event(Kind.READY, "serve"))
+            await settled(beside)
+        return old.orders, new.orders
+
+    assert asyncio.run(story()) == ([], [{"order": "release", "but_last": True}])
 
 
 def test_a_node_that_comes_back_alone_waits_for_nothing(paths: ClusterPaths) -> None:
@@ -175,3 +191,18 @@ def test_what_a_container_writes_there_costs_no_memory_and_keeps_nobody_waiting(
             server.close()
 
     assert asyncio.run(asked()) is None
+
+
+def test_workers_begin_low_as_long_as_applications_are_redeployed(paths: ClusterPaths) -> None:
+    async def story() -> None:
+        warmth = made(paths)
+        template = FakeTemplate(warmth.nodes["head"])
+        async with await template.listen():
+            for way in ("redeploy", "in-place"):
+                warmth.follow(event(Kind.RUN_BEGAN, way=way))
+                await settled(warmth)
+                warmth.follow(event(Kind.RUN_ENDED))
+                await settled(warmth)
+        assert [order["on"] for order in template.orders if order["order"] == "low"] == [True, False, False]
+
+    asyncio.run(story())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed, UsageError
 from daybreak.keeper.ways import Ways, goal_of, services_of
 from daybreak.run.plan import Goal
-from daybreak.run.way import Choice, Way
-from daybreak.services.build import Cluster
-from daybreak.services.ray.serve import redeploying, serve, way_file
+from daybreak.run.way import STARTED_ELSEWHERE, Choice, Way
+from daybreak.services.build import Cluster, build
+from daybreak.services.ray.serve import DEPLOYED, redeploying, serve, way_file
 from daybreak.services.service import Need, Service, Tier
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from tests.unit.helpers import service
 from tests.unit.keeper.world import FakeClient, World
+from tests.unit.services import engine
 from tests.unit.services.test_serving import site
 
 APPS = {"applications": [{"import": "app:main"}]}
@@ -157,3 +159,15 @@ def test_the_deployment_is_told_how_much_may_run_more(tmp_path: Path) -> None:
     assert goal == Goal(replace_services=frozenset({"serve", "web", "x"}), serving="serve")
     assert services_of(Choice(Way.IN_PLACE), cluster, anew=True) == cluster.services
     assert services_of(REDEPLOY, cluster, anew=True) != cluster.services
+
+
+def test_what_a_container_has_deployed_is_remembered_in_its_own_folder(tmp_path: Path) -> None:
+    wanted = engine.spec(serve=APPS)
+    site = replace(engine.site(wanted), runtime=str(tmp_path), version=2)
+    cluster = Cluster(wanted, site, build(wanted, engine.site(wanted)))
+    nobody: Any = None
+    ways = Ways(nobody, nobody, nobody)
+    assert ways.against_version(cluster, head_stays=True) == STARTED_ELSEWHERE
+    Path(site.place("head")).mkdir()
+    (Path(site.place("head")) / DEPLOYED).write_text(json.dumps({"head": "1", "applications": {}, "follows": True}))
+    assert not ways.against_version(cluster, head_stays=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import PreflightError
+from daybreak.machine import listeners as listeners_module
 from daybreak.machine.listeners import Listener, belongs_to, listeners
 from daybreak.machine.ports import BLOCKS, START, STOP, PortBook, free_ports, is_free, owner_of
 from daybreak.services.ray.haproxy import BLOCK
@@ -157,7 +158,9 @@ def test_a_holder_that_ends_while_it_is_looked_at_is_no_stranger(
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     looks = [{port: Listener(ended.pid)}]
-    monkeypatch.setattr("daybreak.machine.listeners.listeners", lambda: looks.pop() if looks else listeners())
+    monkeypatch.setattr(
+        "daybreak.machine.listeners.listeners", lambda ports: looks.pop() if looks else listeners(ports)
+    )
     with process(port, data):
         assert port_of(tmp_path, "postgres") == port
     assert looks == []
@@ -245,3 +248,31 @@ def test_where_every_block_is_some_clusters_a_free_one_will_do(tmp_path: Path) -
         folder.mkdir()
         (folder / "ports.json").write_text(json.dumps({"replicas": first}))
     assert book(tmp_path).block("replicas") in BLOCKS
+
+
+def test_what_is_kept_for_services_that_run_is_theirs_whoever_seems_to_listen(tmp_path: Path) -> None:
+    kept = book(tmp_path).ports(["head.gcs", "b.head.gcs", "worker-1.metrics", "redis"])
+    ours = book(tmp_path).of(["head", "redis"])
+    assert ours == {kept["head.gcs"], kept["b.head.gcs"], kept["redis"]}
+    with socket.create_server(("", kept["b.head.gcs"])):
+        assert book(tmp_path).ports(list(kept), own=ours) == kept
+
+
+ROWS = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+    "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000   100        0 11 1 0 100 0 0 10 0",
+    "   1: 0100007F:1F40 0100007F:9C40 06 00000000:00000000 00:00000000 00000000     0        0 0 3 0",
+    "   2: 0100007F:2328 00000000:0000 0A 00000000:00000000 00:00000000 00000000   200        0 12 1 0 100 0 0 10 0",
+)
+
+
+def test_connections_are_not_read_where_the_port_is_found_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of connections stand below what listens, in a kernel that lists that first."""
+    monkeypatch.setattr(listeners_module, "PROC", str(tmp_path))
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/tcp").write_text("\n".join(ROWS[:3]) + "\nno row\n")
+    assert listeners([8000]) == {8000: Listener(uid=100)}
+    (tmp_path / "net/tcp").write_text("\n".join(ROWS) + "\n")
+    assert listeners([8000, 9000, 9001]) == listeners() == {8000: Listener(uid=100), 9000: Listener(uid=200)}

@@ -53,6 +53,18 @@ def test_as_many_more_as_fit(serve: dict[str, Any], nodes: list[dict[str, Any]],
     assert bool(found.why) == (surge == 0)
 
 
+def test_a_replica_that_is_stopping_makes_room_by_itself() -> None:
+    serve = serving(2)
+    deployment = serve["applications"]["shop"]["deployments"]["App"]
+    deployment["target_num_replicas"] = deployment["deployment_config"]["num_replicas"] = 1
+    there = node("n", {"CPU": 1.0}, {"CPU": 1.0}, CPU=2)
+    for pid, worker in zip((100, 101), there["raylet"]["coreWorkersStats"], strict=True):
+        worker["pid"] = pid
+    assert room(serve, [there], ["shop"]).surge == 0
+    deployment["replicas"][0]["state"] = "STOPPING"
+    assert room(serve, [there], ["shop"]).surge == ALL
+
+
 def test_what_lacks_is_told() -> None:
     assert room(serving(1), [node(CPU=1.5)], ["shop"]).why.endswith("App asks for 1 CPU; free: 0.5 CPU")
 

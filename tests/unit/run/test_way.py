@@ -71,6 +71,16 @@ def test_why_anything_is_done_comes_first() -> None:
     assert choose(None, blocked, FREE, ALONE, "app.py has changed").why.startswith("app.py has changed; ")
 
 
+def test_of_many_reasons_the_line_has_the_first_and_json_all() -> None:
+    nodes = dict.fromkeys(("head", *(f"worker-{n}" for n in range(9))), "its configuration changed: workers.cpus")
+    choice = choose(None, Facts(replaced=nodes), Room(), ALONE)
+    assert "worker-8" in choice.to_json()["why"]
+    assert "head: its configuration changed: workers.cpus" in choice.told
+    assert "more: `daybreak plan --restart --json`" in choice.told
+    assert len(choice.told) < 350
+    assert choice.told.count("(") == choice.told.count(")")
+
+
 @pytest.mark.parametrize(
     ("choice", "told"),
     [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from daybreak.services.ray.addresses import fixed_ports
+from daybreak.services.ray.addresses import published_ports, same_ports
 from daybreak.services.service import Network
 from daybreak.services.site import Engine, Image, RayInstall, Site
+from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
 from tests.unit.services.shop import shop
 
@@ -22,7 +24,8 @@ def spec(**written: Any) -> Spec:
     return Spec.model_validate({"name": "shop", "backend": "docker", **written})
 
 
-def site(wanted: Spec, **engine: Any) -> Site:
+def site(wanted: Spec, slot: Slot = Slot.A, **engine: Any) -> Site:
+    """As a survey would find it: in the second slot the head has other published ports, and another address."""
     facts: dict[str, Any] = {
         "image": IMAGE,
         "network": NETWORK,
@@ -31,11 +34,15 @@ def site(wanted: Spec, **engine: Any) -> Site:
         "python": "/host/python",
         "memory_bytes": 8 * GIB,
     }
-    return shop(
+    chosen = {name: 20500 + place for place, name in enumerate(published_ports(wanted, slot))}
+    made = shop(
         ray=RayInstall("2.60.0", "/opt/ray/bin/python", "/opt/ray/bin/ray", haproxy="/opt/ray/haproxy"),
         node_ip=ADDRESSES["head"],
-        ports={"postgres": 20432, "redis": 20379, "mysql": 20306, "neo4j": 20687} | fixed_ports(wanted, [10100]),
+        ports={"postgres": 20432, "redis": 20379, "mysql": 20306, "neo4j": 20687}
+        | same_ports(wanted, [10100], slot)
+        | chosen,
         secrets={"ray-token": "t" * 64, **PASSWORDS},
         cpus=4,
         engine=Engine("daybreak-shop", **{**facts, **engine}),
     )
+    return replace(made, slot=slot, node_ip=replace(made, slot=slot).head_ip)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from daybreak.machine.ports import PortBook
 from daybreak.machine.survey import _ports, _ray_ports
 from daybreak.services.ray import addresses, environment, nodes, serve, warm
 from daybreak.services.service import Joined
@@ -43,9 +43,9 @@ def test_every_command_of_rays_finds_this_cluster() -> None:
 
 
 def test_the_client_server_has_the_port_of_the_spec_and_is_waited_for(tmp_path: Path) -> None:
-    wanted = spec(ray={"client_server": True}, ports={"client": 10005, "offset": 100})
-    paths: Any = SimpleNamespace(root=tmp_path)
-    ports = _ports(wanted, paths, _ray_ports(wanted, Slot.A), slot=Slot.A, only_look=True)
+    wanted = spec(ray={"client": True}, ports={"client": 10005, "offset": 100})
+    book = PortBook(tmp_path / "ports.json")
+    ports = _ports(wanted, book, _ray_ports(wanted, Slot.A), slot=Slot.A, only_look=True)
     head = nodes.head(wanted, site(ports))
     assert "--ray-client-server-port=10105" in head.argv
     assert (10105, "Ray client") in [(claim.port, claim.purpose) for claim in head.ports]
@@ -55,11 +55,11 @@ def test_the_client_server_has_the_port_of_the_spec_and_is_waited_for(tmp_path: 
 
 
 def test_in_the_second_slot_every_port_and_folder_is_another_one(tmp_path: Path) -> None:
-    wanted = spec(ray={"client_server": True}, serve={"applications": [{"import": "app:main"}]}, workers={"count": 1})
-    paths: Any = SimpleNamespace(root=tmp_path)
+    wanted = spec(ray={"client": True}, serve={"applications": [{"import": "app:main"}]}, workers={"count": 1})
+    book = PortBook(tmp_path / "ports.json")
 
     def at(slot: Slot) -> Site:
-        ports = _ports(wanted, paths, _ray_ports(wanted, slot), slot=slot, only_look=False)
+        ports = _ports(wanted, book, _ray_ports(wanted, slot), slot=slot, only_look=False)
         return replace(site(ports, slot), gateway="/bin/haproxy")
 
     first, second = at(Slot.A), at(Slot.B)
@@ -83,7 +83,7 @@ def test_in_the_second_slot_every_port_and_folder_is_another_one(tmp_path: Path)
 def test_a_client_port_that_is_taken_in_the_spec_is_told(tmp_path: Path) -> None:
     taken = {"services": {"own": {"command": ["x"], "ports": [10001]}}}
     assert check(spec(**taken), tmp_path) == []
-    found = check(spec(**taken, ray={"client_server": True}), tmp_path)
+    found = check(spec(**taken, ray={"client": True}), tmp_path)
     assert [finding.message for finding in found] == ["port 10001 is already taken by ports.client"]
 
 

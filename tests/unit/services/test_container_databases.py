@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daybreak.errors import SpecError
-from daybreak.services.container_site import site_inside
-from daybreak.services.databases.connections import connection_env, connection_files
-from daybreak.services.databases.containers import POSTGRES_READY, REDIS_START, database_container, neo4j_auth
+from daybreak.services.container_site import secret_of, site_inside
+from daybreak.services.databases.connections import connection_env, connection_files, holds_addresses
+from daybreak.services.databases.containers import PGDATA, database_container, neo4j_auth
+from daybreak.services.databases.redis_start import IN_A_CONTAINER as REDIS_START
+from daybreak.services.databases.setup_live import READY
 from daybreak.services.service import (
     EngineHealthCheck,
     MountKind,
@@ -106,15 +109,35 @@ def test_no_argument_holds_the_password_that_is_set(tmp_path: Path) -> None:
     psql = tmp_path / "psql"
     psql.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >>"$NOTED"\ncase "$*" in *" -c "*) ;; *) cat >>"$NOTED" ;; esac\n')
     psql.chmod(0o755)
-    secret, noted = tmp_path / "password", tmp_path / "noted"
-    secret.write_text("it's-secret")
-    words = ("/bin/sh", "-c", POSTGRES_READY, "postgres", "shop", "vector", str(secret), "127.0.0.1", "5432")
+    secrets, noted = tmp_path / "secrets", tmp_path / "noted"
+    secrets.mkdir()
+    (secrets / "postgres").write_text("it's-secret")
+    marker = tmp_path / "daybreak-setup-1"
+    told = ("shop:postgres", "shop:shop", "shop:vector", "", str(marker), "127.0.0.1", "first")
+    words = ("/bin/sh", "-c", READY, "postgres", str(secrets), "5432", *told)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTED": str(noted)}
     assert subprocess.run(words, env=env, check=False, timeout=10).returncode == 1
     said = noted.read_text()
-    assert "secret" not in said.replace(str(secret), "")
-    assert "ALTER ROLE daybreak PASSWORD :'password';\nALTER ROLE daybreak_admin PASSWORD NULL;" in said
+    assert "-secret" not in said
+    assert "ALTER ROLE \"shop\" PASSWORD :'password';\n" in said
+    assert '\\set password `cat "$SECRETS/postgres"`' in said
+    assert "ALTER ROLE daybreak_admin PASSWORD NULL;" in said
     assert 'CREATE EXTENSION IF NOT EXISTS "vector"' in said
+    assert marker.exists()
+
+
+def test_further_databases_have_the_files_of_their_passwords() -> None:
+    wanted = spec(databases={"postgres": {"databases": ["orders"]}})
+    made = site(wanted)
+    made = replace(made, secrets={**made.secrets, "postgres.orders": "d" * 64})
+    service = database_container(wanted, made, "postgres")
+    assert service.container is not None
+    assert "/run/daybreak/secrets/postgres.orders" in service.container.secrets
+    inner = site_inside(made, "head")
+    assert connection_files(wanted, inner)["database-url.orders"].endswith("@10.208.2.3:5432/orders")
+    assert secret_of(made, "/run/daybreak/secrets/database-url.orders", holds_addresses).path.endswith(
+        "inside/database-url.orders"
+    )
 
 
 def test_root_of_mysql_comes_over_no_port() -> None:
@@ -133,10 +156,30 @@ def test_a_password_with_marks_is_one_word_to_redis(tmp_path: Path) -> None:
     assert said == 'include /etc/redis.conf\nrequirepass "a \\"b\\\\c #d$HOME"\n'
 
 
+def test_an_empty_lock_file_of_postgres_is_removed_before_it_starts(tmp_path: Path) -> None:
+    empty, whole = tmp_path / "postmaster.pid", tmp_path / "socket.lock"
+    empty.touch()
+    whole.write_text("1\n")
+    (tmp_path / "docker-entrypoint.sh").write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    (tmp_path / "docker-entrypoint.sh").chmod(0o755)
+    argv = database("postgres", settings={"jit": False}).argv
+    assert argv[4:7] == (f"{PGDATA}/postmaster.pid", "/var/run/postgresql/.s.PGSQL.5432.lock", "--")
+    words = (*argv[:4], str(empty), str(whole), str(tmp_path / "none"), *argv[6:])
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = subprocess.run(words, env=env, check=True, timeout=10, capture_output=True, text=True).stdout
+    assert said.split("|")[:2] == ["postgres", "-c"]
+    assert not empty.exists()
+    assert whole.exists(), "PostgreSQL judges what names a process"
+
+
 def test_the_image_s_superuser_is_not_the_user_of_programs() -> None:
     env = database("postgres").env
     assert env["POSTGRES_USER"] == "daybreak_admin"
-    assert database("postgres", extensions=["vector"]).env["DAYBREAK_SETUP"] != env["DAYBREAK_SETUP"]
+    one, other = database("postgres"), database("postgres", extensions=["vector"])
+    assert one.settle
+    assert other.settle
+    assert one.settle.text != other.settle.text
+    assert one.fingerprint() == other.fingerprint(), "it is set up while it runs"
 
 
 @pytest.mark.parametrize(

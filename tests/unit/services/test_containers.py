@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from daybreak.services.build import build
-from daybreak.services.container_site import site_inside
+from daybreak.services.container_site import has_room_for_two, site_inside
 from daybreak.services.ray.environment import client_env
 from daybreak.services.ray.metrics import metrics_endpoints
-from daybreak.services.service import CommandCheck, HttpCheck, MountKind, Published, Secret, Service, TcpCheck, Tier
+from daybreak.services.service import (
+    CommandCheck,
+    HttpCheck,
+    MountKind,
+    Network,
+    Published,
+    Secret,
+    Service,
+    TcpCheck,
+    Tier,
+)
+from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
 from tests.unit.services.engine import ADDRESSES, GIB, PASSWORDS, site, spec
 
@@ -131,7 +142,7 @@ def test_programs_of_this_machine_use_published_ports() -> None:
     within = client_env(wanted, site_inside(site(wanted), "head"))
     assert (within["PGHOST"], within["PGPORT"]) == ("10.208.2.3", "5432")
     assert within["RAY_API_SERVER_ADDRESS"] == "http://10.208.2.2:8265"
-    through = spec(ray={"client_server": True})
+    through = spec(ray={"client": True})
     assert str(client_env(through, site(through))["RAY_ADDRESS"]).startswith("ray://10.208.2.2:")
 
 
@@ -173,6 +184,11 @@ def test_on_the_machines_network_nothing_is_published() -> None:
         if service.container:
             assert (service.container.network, service.container.published) == (None, ())
     assert "--dashboard-host=127.0.0.1" in job(services["head"])["start"]
+    gates = {gate.name: gate.check for gate in services["head"].gates}
+    asked = gates["dashboard"]
+    assert isinstance(asked, HttpCheck)
+    assert asked.url == "http://127.0.0.1:8265/api/gcs_healthz", "where it listens, not at the nodes' address"
+    assert "127.0.0.1:8265/api/gcs_healthz" in str(services["head"].env["DAYBREAK_HEALTH_URLS"])
     assert "listen_addresses=127.0.0.1" in services["postgres"].argv
     assert "port=20432" in services["postgres"].argv
 
@@ -241,3 +257,32 @@ def test_a_url_to_check_is_the_users_own() -> None:
     check = built(wanted)["api"].gates[0].check
     assert isinstance(check, HttpCheck)
     assert check.url == "http://127.0.0.1:9100/x"
+
+
+def test_in_the_second_slot_nothing_is_in_the_way_of_the_first() -> None:
+    wanted = spec(ray={"client": True}, **EVERYTHING)
+    first, second = ({one.name: one for one in build(wanted, site(wanted, slot))} for slot in Slot)
+    nodes = ("head", "worker-1", "worker-2")
+    assert [container(second[name]).address for name in nodes] == ["10.208.3.254", "10.208.3.253", "10.208.3.252"]
+    published = [{port.host_port for port in container(one["head"]).published} for one in (first, second)]
+    # Without a gateway the dashboard and Serve have the spec's, and there is no second generation.
+    assert published[0] & published[1] == {8265, 8000}
+    assert {20500, 20501} < published[1]
+    start = job(second["worker-1"])["start"]
+    assert "--address=10.208.3.254:20500" in start
+    assert "--node-ip-address=10.208.3.253" in start
+    folders = [{mount.source for mount in container(one["head"]).mounts} for one in (first, second)]
+    runtime = site(wanted).runtime
+    assert folders[0] ^ folders[1] == {f"{runtime}/head", f"{runtime}/head.b"}
+    assert f"{runtime}/head.b/node.sock" in second["serve"].argv
+    assert {one.name for one in second.values() if one.slot is Slot.B} == {*nodes, "serve"}
+    assert second["redis"].fingerprint() == first["redis"].fingerprint()
+
+
+def test_a_network_has_room_for_two_app_tiers_as_far_as_it_reaches() -> None:
+    place = site(spec())
+    assert has_room_for_two(place, 200)
+    assert not has_room_for_two(place, 256)
+    small = site(spec(), network=Network("daybreak-shop", "10.208.2.0/24"))
+    assert not has_room_for_two(small, 1)
+    assert has_room_for_two(site(spec(), network=None), 256)

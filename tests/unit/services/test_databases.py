@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daybreak.errors import PreflightError, SpecError
-from daybreak.services.databases.connections import connection_env, connection_files
+from daybreak.services.databases.connections import connection_env, connection_files, passwords_of
 from daybreak.services.databases.processes import postgres, redis
 from daybreak.services.service import CommandCheck, RedisCheck, Secret, Service, Tier
 from daybreak.services.site import PostgresServer, RedisServer
@@ -23,6 +23,8 @@ SITE = shop(
     postgres=PostgresServer("/pg/bin", "18.4", "test"),
     redis=RedisServer("/bin/valkey-server", "9.1.2", "test", "valkey"),
 )
+# Among the words of the setup's script.
+OWNER = 9
 
 
 def spec(**databases: Any) -> Spec:
@@ -140,16 +142,40 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert len(caught.value.problems) == 2
 
 
-def test_another_database_or_password_is_another_setup_and_replaces_the_server() -> None:
+def test_another_database_or_password_is_set_up_in_the_server_that_runs() -> None:
     first = postgres(spec(), SITE)
     changes = [
         postgres(spec(postgres={"database": "other"}), SITE),
         postgres(spec(), replace(SITE, secrets={**SITE.secrets, "postgres": "new"})),
     ]
     for changed in changes:
-        assert changed.fingerprint() != first.fingerprint()
+        assert changed.fingerprint() == first.fingerprint()
         assert changed.prepare[0].creates != first.prepare[0].creates
-    assert postgres(spec(), SITE).fingerprint() == first.fingerprint()
+        assert changed.settle
+        assert first.settle
+        assert changed.settle.text != first.settle.text
+    admins = replace(SITE, secrets={**SITE.secrets, "postgres-admin": "new"})
+    assert postgres(spec(), admins).fingerprint() != first.fingerprint(), "nobody else could set it"
+
+
+def test_each_further_database_has_a_role_and_a_password_of_its_own() -> None:
+    site = replace(SITE, secrets={**SITE.secrets, "postgres.orders": "d4" * 32, "postgres.mail": "e5" * 32})
+    wanted = spec(postgres={"databases": ["orders", "mail"]})
+    assert passwords_of(wanted, containers=False) == ["postgres", "postgres-admin", "postgres.orders", "postgres.mail"]
+    env, files = connection_env(wanted, site), connection_files(wanted, site)
+    assert env["DATABASE_URL_ORDERS"] == Secret("/state/shop/secrets/database-url.orders")
+    assert files["database-url.orders"] == f"postgresql://orders:{'d4' * 32}@127.0.0.1:20432/orders"
+    assert files["database-url"] == connection_files(spec(), SITE)["database-url"]
+    assert files["pgpass"].splitlines() == [
+        f"*:20432:*:daybreak:{PASSWORD}",
+        f"*:20432:*:orders:{'d4' * 32}",
+        f"*:20432:*:mail:{'e5' * 32}",
+    ]
+    service = postgres(wanted, site)
+    assert "daybreak:daybreak orders:orders mail:mail" in service.prepare[0].argv
+    assert "d4d4" not in repr(service)
+    changed = replace(site, secrets={**site.secrets, "postgres.mail": "new"})
+    assert service.prepare[0].creates != postgres(wanted, changed).prepare[0].creates
 
 
 def test_new_postgres_sorts_by_its_own_locale_old_ones_by_bytes() -> None:
@@ -161,16 +187,16 @@ def test_new_postgres_sorts_by_its_own_locale_old_ones_by_bytes() -> None:
 def test_what_runs_it_without_root_stands_before_the_server_and_after_the_setup_s_values() -> None:
     way = ("unshare", "--user", "--map-user=1", "--map-group=1", "--")
     service = postgres(spec(), replace(SITE, postgres=PostgresServer("/pg/bin", "18.4", "test", way)))
-    assert service.argv[5 : 5 + len(way)] == way
-    assert service.argv[5 + len(way)] == "/pg/bin/postgres"
+    assert service.argv[6 : 6 + len(way)] == way
+    assert service.argv[6 + len(way)] == "/pg/bin/postgres"
     assert service.prepare[0].argv[-len(way) :] == way
-    assert service.prepare[0].argv[-len(way) - 1] == "", "seen through a namespace the files stay ours"
+    assert service.prepare[0].argv[OWNER] == "", "seen through a namespace the files stay ours"
 
 
 def test_another_account_must_own_the_data() -> None:
     way = ("setpriv", "--reuid=101", "--regid=104", "--clear-groups", "--")
     service = postgres(spec(), replace(SITE, postgres=PostgresServer("/pg/bin", "18.4", "test", way)))
-    assert service.prepare[0].argv[-len(way) - 1] == "101:104"
+    assert service.prepare[0].argv[OWNER] == "101:104"
 
 
 def test_a_title_would_hide_redis_and_old_ones_do_not_know_the_setting() -> None:

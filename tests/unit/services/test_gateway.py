@@ -126,6 +126,14 @@ def test_it_is_the_same_in_whichever_slot_the_app_tier_is() -> None:
     assert only(gateway(by_config(), second)).fingerprint() == only(gateway(by_config(), first)).fingerprint()
 
 
+def test_in_front_of_containers_it_knows_the_heads_of_both_slots_in_either() -> None:
+    spec = engine.spec(serve={"applications": [{"import": "app:main"}]})
+    first, second = (only(gateway(spec, replace(engine.site(spec, slot), gateway="/bin/haproxy"))) for slot in Slot)
+    assert "server a 10.208.2.2:" in first.files[0].text
+    assert "server b 10.208.3.254:" in first.files[0].text
+    assert second.fingerprint() == first.fingerprint()
+
+
 def test_a_head_that_had_serve_on_the_public_port_is_replaced() -> None:
     assert head(by_import(), site(None)).fingerprint() != head(by_import(), with_gateway()).fingerprint()
 
@@ -169,7 +177,8 @@ def test_the_routes_are_told_with_their_applications() -> None:
 def test_haproxy_takes_the_configuration(
     program: str, listen: str, config: dict[str, Any] | None, tmp_path: Path
 ) -> None:
-    spec = by_config(listen=listen) if config else by_import(listen=listen)
+    settings = {"rehearse": {"headers": ["accept", "cookie"]}} if listen == "::1" else {}
+    spec = (by_config if config else by_import)(listen=listen, gateway=settings)
     place = replace(with_gateway(config), runtime=str(tmp_path), gateway=program)
     service = only(gateway(spec, place))
     (tmp_path / "gw").mkdir()
@@ -178,6 +187,15 @@ def test_haproxy_takes_the_configuration(
     done = subprocess.run([program, "-c", "-f", service.argv[-1]], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
+
+
+def test_only_what_the_gateway_tells_of_requests_makes_it_another_one() -> None:
+    def made(**rehearse: Any) -> str:
+        return only(gateway(by_import(gateway={"rehearse": rehearse}), with_gateway())).fingerprint()
+
+    assert made(enabled=False) == only(gateway(by_import(), with_gateway())).fingerprint()
+    assert made() == made(keep=7, skip=["/metrics"], size_percent=50, headers=["Accept"])
+    assert len({made(enabled=False), made(), made(headers=["accept", "cookie"])}) == 3
 
 
 def test_the_program_of_an_image_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_node_needs_the_folder_that_ray_was_told_of(older: bool) -> None:
     spec = Spec.model_validate({"name": "shop", "workers": {"count": 1}})
     ports = dict.fromkeys(port_names(spec), 1) | dict(SITE.ports)
     site = replace(SITE, ray=replace(SITE.ray, takes_socket_names=older), ports=ports)
-    heads, own = temporary(head(spec, site)), temporary(worker(spec, site, 1))
+    heads, own = temporary(head(spec, site)), temporary(worker(spec, site, "worker-1"))
     assert heads is not None
     assert needed_folder(site, "head") == heads
     assert needed_folder(site, "worker-1") == (own or heads)
@@ -58,5 +58,5 @@ def test_a_workers_logs_are_where_its_raylet_writes(older: bool, raylet: str) ->
     spec = Spec.model_validate({"name": "shop", "workers": {"count": 1}})
     ports = dict.fromkeys(port_names(spec), 1) | dict(SITE.ports)
     site = replace(SITE, ray=replace(SITE.ray, takes_socket_names=older), ports=ports)
-    assert worker(spec, site, 1).logs == (f"{site.runtime}/{raylet.format('session_latest/logs/')}",)
+    assert worker(spec, site, "worker-1").logs == (f"{site.runtime}/{raylet.format('session_latest/logs/')}",)
     assert not [pattern for pattern in head(spec, site).logs if pattern.endswith("raylet.*")], "those of workers"

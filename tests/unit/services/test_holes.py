@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from daybreak.services.ray.holes import HOLES, holes, warnings
+from daybreak.services.ray.environment import auth_env
+from daybreak.services.ray.holes import HOLES, holes, warnings, without_token
 from daybreak.services.site import RayInstall, Site
 from tests.unit.services import engine
 
@@ -46,3 +47,19 @@ def test_nobody_reaches_containers_in_a_network_of_their_own() -> None:
     assert not warnings(contained)
     assert contained.engine
     assert warnings(replace(contained, engine=replace(contained.engine, network=None)))
+
+
+def test_without_a_token_it_is_said_each_time_wherever_the_nodes_are() -> None:
+    opened = replace(site("2.60.0"), ray=replace(ray("2.60.0"), tokens=False))
+    assert len(without_token(opened)) == len(warnings(opened)) == 1
+    assert "ray.auth is false" in without_token(opened)[0]
+    assert without_token(site("2.60.0")) == ()
+    assert without_token(replace(opened, ray=replace(ray("2.20.0"), tokens=False))) == ()
+    assert (opened.ray.has_token_auth, opened.ray.knows_tokens) == (False, True)
+
+
+def test_the_account_s_own_token_is_not_asked_for_either() -> None:
+    opened = replace(site("2.60.0"), ray=replace(ray("2.60.0"), tokens=False))
+    assert auth_env(opened) == {"RAY_AUTH_MODE": "disabled"}
+    assert auth_env(site("2.60.0"))["RAY_AUTH_MODE"] == "token"
+    assert auth_env(site("2.20.0")) == {}

@@ -43,7 +43,7 @@ def test_what_earlier_heads_have_left_there_is_removed() -> None:
     assert f"{SITE.runtime}/h" in service.folders
 
 
-# As Ray writes it, as far as it matters here.
+# As Ray writes it, as far as it matters here. Without the page of its own HAProxy would end where it has no other door.
 CONFIG = """
 defaults
     mode http
@@ -55,6 +55,9 @@ defaults
     balance roundrobin
     # A comment on option idle-close-on-response.
     option idle-close-on-response
+frontend stats
+    bind 127.0.0.1:{stats}
+    stats enable
 frontend http_frontend
     bind 127.0.0.1:{port}
     http-request return status 200 if {{ path / }}
@@ -74,13 +77,13 @@ async def started(
     applications: str = "use_backend app if TRUE",
 ) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
-    (port,) = free_ports(1)
+    port, stats = free_ports(2)
     ray = replace(site.ray, haproxy=binary, python=sys.executable)
     (file,) = haproxy.files(SPEC, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
     told = {"dies": replicas[0], "lives": replicas[1], "applications": applications}
-    config.write_text(CONFIG.format(port=port, **told))
+    config.write_text(CONFIG.format(port=port, stats=stats, **told))
     program.chmod(0o700)
     process = await asyncio.create_subprocess_exec(program, "-db", "-f", config)
     try:
@@ -225,9 +228,11 @@ def test_one_that_was_just_started_and_knows_no_application_does_not_listen(
         site = replace(WITH_HAPROXY, gateway=gateway)
         async with started(tmp_path, binary, site, applications="") as (port, first):
             # It replaces itself by HAProxy when the file is whole.
-            while sys.executable in procfs.command_line(first.pid):
+            while not procfs.command_line(first.pid).startswith(binary):
                 await asyncio.sleep(0.02)
-            assert ("bind" in (tmp_path / "haproxy.cfg.pinned").read_text()) == (not gateway)
+            assert (f"bind 127.0.0.1:{port}" in (tmp_path / "haproxy.cfg.pinned").read_text()) == (not gateway)
+            # It goes on, as Ray's does for its page, until it is replaced.
+            assert first.returncode is None
             # What replaces it has been told, if only that there is none.
             after = await asyncio.create_subprocess_exec(
                 tmp_path / "haproxy", "-db", "-f", tmp_path / "haproxy.cfg", "-sf", str(first.pid)

@@ -22,6 +22,8 @@ def test_what_went_wrong_is_told_where_it_did() -> None:
     assert receipt_text(Receipt()) == "0 requests, 0 failed, held 0"
     under_way = "3 requests, 0 failed, held 0, 2 more that waited are still being answered"
     assert receipt_text(Receipt(requests=3, under_way=2)) == under_way
+    assert receipt_text(Receipt(rehearsed=43)) == "0 requests, 0 failed, held 0, rehearsed 43"
+    assert receipt_text(Receipt(rehearsed=0)) == "0 requests, 0 failed, held 0, rehearsed 0"
     away = "0 requests, 0 failed, held 0; the gateway was away itself, and whom it refused is not counted"
     assert receipt_text(Receipt(complete=False)) == away
 

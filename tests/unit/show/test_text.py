@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.show.text import ago, plural, seconds
+from daybreak.show.text import ago, in_two_columns, plural, seconds
 
 NOW = 1_760_000_000.0
 
@@ -72,3 +72,10 @@ def test_long_ago_is_a_date() -> None:
 
 def test_plural() -> None:
     assert [plural(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+
+
+def test_the_second_column_begins_at_one_place() -> None:
+    lines = in_two_columns({"api": "http://a", "recommendations": "http://b"})
+    assert lines == ["api             http://a", "recommendations http://b"]
+    assert in_two_columns({"api": "http://a"}) == ["api          http://a"]
+    assert in_two_columns({}) == []

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from daybreak.spec.check import RESERVED, check
+from daybreak.spec.check import check
 from daybreak.spec.document import dotted
 from daybreak.spec.model import Spec
+from daybreak.spec.node_checks import RESERVED
 
 APP = {"applications": [{"import": "app:main"}]}
 
@@ -211,3 +212,12 @@ def test_ports_of_what_watches_give_way_by_default(tmp_path: Path) -> None:
     assert found(tmp_path, services={"web": service(ports=[3000, 9090])}) == []
     assert found(tmp_path, ports={"prometheus": 8265}, prometheus=False) == []
     assert found(tmp_path, ports={"prometheus": 3000}, grafana=False) == []
+
+
+def test_without_a_token_only_this_machine_may_reach_the_dashboard(tmp_path: Path) -> None:
+    open_to_all = Spec.model_validate({"name": "shop", "ray": {"auth": False}, "listen": "0.0.0.0"})
+    found = check(open_to_all, tmp_path)
+    assert [(dotted(one.path), one.hint) for one in found] == [
+        ("ray.auth", "remove it, or write listen: 127.0.0.1"),
+    ]
+    assert check(open_to_all.model_copy(update={"listen": "127.0.0.1"}), tmp_path) == []

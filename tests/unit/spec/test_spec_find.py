@@ -12,7 +12,7 @@ import pytest
 import daybreak.errors
 import daybreak.spec
 from daybreak.errors import SpecError
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec import cluster_name, find, find_spec
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -54,6 +54,49 @@ def test_the_name_in_the_file_wins(tmp_path: Path) -> None:
     file = tmp_path / "daybreak.yaml"
     file.write_text("# a comment\nworkers: {count: 2}\nname: 'shop'\n")
     assert cluster_name(tmp_path, file) == "shop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: shop\n",
+        "# ours\n\nname: shop  # the shop\nworkers:\n  count: 2\nserve: {}\n",
+        "name: shop",
+        "name: shop\n  and more\n",
+        "name: shop\n\n  # a comment\nworkers: {}\n",
+        "name: shop\nname: other\n",
+        "name: shop\n'name': other\n",
+        "name: shop\n? name\n: other\n",
+        "name: shop\nhead:\u2028name: other\n",
+        "name: shop\nhead: {env: {A: 'x\nname: other'}}\n",
+        'name: shop\nhead: "x\nname: other"\n',
+        "name: shop\n<<: {name: other}\n",
+        "name: shop\n---\nname: other\n",
+        "name: null\n",
+        "name: 12\n",
+        "name: shop#1\n",
+        "name: shop #1\n",
+        "name: -\n",
+        "name: shop\nworkers: [\n",
+        "name: shop\nworkers:\n- 1\nhead: {}\n",
+        "name: shop\n- 1\n",
+        "\ufeffname: shop\r\nworkers: {}\r\n",
+        "name: shop\rname: other",
+        "name: Shop\n",
+        "name: shop-\n",
+    ],
+)
+def test_a_name_that_is_found_without_the_parser_is_the_parsers(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "daybreak.yaml"
+    file.write_bytes(text.encode())
+    parsed: object
+    try:
+        parsed = find._parsed_name(file, tmp_path)
+    except SpecError as error:
+        parsed = error.problems
+    found = find._first_name(file.read_text())
+    assert found in (None, parsed)
+    assert found == "shop" or "workers:\n  count" not in text
 
 
 def test_a_file_without_a_name(tmp_path: Path) -> None:
@@ -99,7 +142,7 @@ from pathlib import Path
 from daybreak.spec import cluster_name, find_spec, parse_seconds
 folder = Path({str(tmp_path)!r})
 print(cluster_name(folder / "none", find_spec(folder / "none")), "yaml" in sys.modules)
-print(cluster_name(folder, find_spec(folder)), "pydantic" in sys.modules)
+print(cluster_name(folder, find_spec(folder)), bool(set(sys.modules) & set(["pydantic", "yaml"])))
 """
     assert _python(code).split() == ["none", "False", "shop", "False"]
 

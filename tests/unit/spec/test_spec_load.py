@@ -113,9 +113,9 @@ def test_what_is_wrong_with_an_option_is_said_of_the_option(problems: Problems) 
 
 
 def test_options_do_not_hide_what_they_cannot_be_laid_over(problems: Problems) -> None:
-    (problem,) = problems("name: a\nworkers: 3\n", {"workers": {"count": 2}})
+    (problem,) = problems("name: a\nworkers: 0\n", {"workers": {"count": 2}})
     assert str(problem).endswith(
-        "daybreak.yaml:2: workers: give a mapping of keys to values, not 3 (write workers: {count: 3})"
+        "daybreak.yaml:2: workers: give a mapping of keys to values, not 0 (write workers: {count: 0})"
     )
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from daybreak.spec.model import Postgres, Spec
+from daybreak.spec.databases import Postgres
+from daybreak.spec.model import Spec
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 texts = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3)

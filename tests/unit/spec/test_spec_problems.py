@@ -64,7 +64,12 @@ def test_every_problem_at_once(problems: Problems, tmp_path: Path) -> None:
         (1, "name", name_rule + "'Bad_Name'", None),
         (3, "ray.version", "give text", "put it in quotes: '2.20'"),
         (5, "workers.memroy", "unknown key", "did you mean 'memory'?"),
-        (6, "workers.cpus", "give a number of CPUs such as 2, 0.5 or 500m (thousandths); not -1", None),
+        (
+            6,
+            "workers.cpus",
+            "give a number of CPUs such as 2, 0.5 or 500m (thousandths), or all or share; not -1",
+            None,
+        ),
         (7, "workers.count", "give a whole number, not 3.5", None),
         (
             8,
@@ -109,7 +114,7 @@ def test_every_problem_at_once(problems: Problems, tmp_path: Path) -> None:
         ("services.api.healthcheck", "did you mean 'check'?"),
         ("services.api.check.port", "did you mean 'tcp'?"),
         ("postgres", "did you mean 'databases.postgres'?"),
-        ("ray.qqqq", "known keys: version, python, client_server, autoscaler_monitor, dashboard_modules"),
+        ("ray.qqqq", "known keys: version, python, client, autoscaler_monitor, auth, dashboard_modules, state"),
     ],
 )
 def test_unknown_keys_are_explained(problems: Problems, path: str, hint: str) -> None:
@@ -125,9 +130,9 @@ def test_unknown_keys_are_explained(problems: Problems, path: str, hint: str) ->
     ("text", "message", "hint"),
     [
         ("services: {a: {command: []}}", "must not be empty", None),
-        ("services: {a: {command: [x], needs: postgres}}", "give a list", "write [postgres]"),
+        ("services: {a: {command: [x], needs: postgres}}", "must be a list of names, such as [postgres]", None),
         ('services: {a: {command: "x \'y"}}', "give a list", "write [x 'y]"),
-        ("services: {a: {command: [x], check: {}}}", "give exactly one of tcp, http, command", None),
+        ("services: {a: {command: [x], check: {}}}", "give exactly one of tcp, http, command, grpc", None),
         ("services: {a: {command: [x], check: {http: localhost}}}", "must be a URL such as", None),
         ("services: {a: {command: [x], check: {http: 'http://127.0.0.1:99999/'}}}", "a port up to 65535", None),
         ("services: {a: {command: [x], check: {http: 'http:///health'}}}", "must be a URL with a host", None),
@@ -195,3 +200,10 @@ def test_what_is_valid_is_checked_beside_what_is_not(problems: Problems) -> None
         "services.two.needs[1]",
         "services.two.ports[0]",
     ]
+
+
+def test_a_further_database_needs_a_name_that_is_free(problems: Problems) -> None:
+    text = "databases: {postgres: {database: shop, databases: [shop, daybreak_x, pg_x, mail, mail]}}"
+    (found,) = problems(text)
+    assert found.key == "databases.postgres.databases"
+    assert found.message.endswith("taken already, also as those of roles: daybreak_x, mail, pg_x, shop")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import daybreak.spec.schema
 from daybreak.spec.schema import DIALECT, json_schema
 
 FOLDER = Path(daybreak.spec.schema.__file__).parent
+DOCS = Path(__file__).parents[3] / "docs"
+MANY = 30
 REGENERATE = "python -m daybreak.spec.schema > src/daybreak/spec/daybreak.schema.json"
 
 
@@ -51,6 +55,21 @@ def test_the_starter_file_is_valid() -> None:
     jsonschema.Draft202012Validator(json_schema()).validate(yaml.safe_load(text))
 
 
+def test_what_the_docs_show_is_valid() -> None:
+    known, seen = set(json_schema()["properties"]), 0
+    for page in DOCS.glob("*.md"):
+        for block in re.findall(r"(?:^(?:    .*)?\n)+", page.read_text(encoding="utf-8"), re.MULTILINE):
+            try:
+                shown = yaml.safe_load(textwrap.dedent(block))
+            except yaml.YAMLError:
+                continue
+            theirs = "ray start" in block  # a Compose project
+            if isinstance(shown, dict) and set(shown) <= known and not theirs:
+                jsonschema.Draft202012Validator(json_schema()).validate(shown)
+                seen += 1
+    assert seen > MANY
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -65,6 +84,13 @@ def test_the_starter_file_is_valid() -> None:
         "services: {api: {command: [x], check: {tcp: 80}, needs: [head]}}",
         "services: {api: {image: a, volumes: [data:/data, ./x:/y:ro], memory: 1GiB}}",
         "{backend: docker, docker: {network: host, mount_code: true}, databases: {mysql: , neo4j: {image: neo4j:5}}}",
+        "gateway: {rehearse: true}",
+        "gateway: {rehearse: }",
+        "gateway: {rehearse: {keep: 20, headers: [Accept, x-tenant], skip: [/metrics], size_percent: 0}}",
+        "services: {report: {command: [x], schedule: '0 3 * * *'}}",
+        "services: {report: {command: [x], schedule: {cron: '@daily', timezone: Europe/Berlin, timeout: 1h}}}",
+        "hooks: {before_up: [x, y], after_up: {command: [x], timeout: 5m}, after_down: }",
+        "hooks: {before_up: [], before_down: [[x], {command: [y]}]}",
         "serve: {applications: [{import: a:b, route: null, args: {x: [1, {y: null}]}}]}",
     ],
 )
@@ -96,8 +122,13 @@ def test_accepted(text: str) -> None:
         "services: {api: {command: [x], check: {tcp: 80, http: 'http://a'}}}",
         "serve: {applications: [{name: a}]}",
         "serve: {applications: [{import: app}]}",
+        "gateway: {rehearse: 20}",
+        "gateway: {rehearse: {keep: 0}}",
+        "gateway: {rehearse: {headers: ['a b']}}",
+        "gateway: {rehearse: {skip: [metrics]}}",
         "ports: {serve: 70000}",
         "listen:",
+        "hooks: {before_up: x}",
     ],
 )
 def test_refused(text: str) -> None:

@@ -61,6 +61,9 @@ def test_aliases_of_aliases_end(problems: Problems) -> None:
 
 def test_deep_nesting_ends(problems: Problems) -> None:
     assert problems("a: " + "[" * 3000 + "]" * 3000)[0].message == "is nested too deeply, or refers to itself"
+    for deep in ("a: " + "[" * 100_000, "- " * 50_000 + "a", "a: " + "{b: " * 20_000):
+        assert problems(deep)[0].message == "is nested too deeply, or refers to itself"
+    assert "deep" not in problems("a: " + "x" * 20_000)[0].message
 
 
 def test_the_second_of_two_keys_counts(problems: Problems) -> None:

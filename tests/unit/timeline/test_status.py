@@ -40,6 +40,7 @@ def test_what_is_printed_is_what_was_printed_before(capsys: pytest.CaptureFixtur
         daybreak="0.1.0",
         generation=3,
         workers=2,
+        groups={"gpu": 1, "cpu": 1},
         ray="2.60.0",
         backend="process",
         root="/home/me/.local/state/daybreak/visits",
@@ -51,6 +52,7 @@ def test_what_is_printed_is_what_was_printed_before(capsys: pytest.CaptureFixtur
         kept=KeptStatus(6, 1790000300.0, 641728512),
         services=(head, stuck),
         serving={"unknown": "", "applications": []},
+        alerts={"firing": [], "destinations": []},
     )
     print_json(made.to_json())
     assert capsys.readouterr().out == SAMPLE

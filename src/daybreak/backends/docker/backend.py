@@ -17,6 +17,7 @@ from daybreak.backends.docker import ends, steps
 from daybreak.backends.docker.container_config import Owner, secret_names
 from daybreak.backends.docker.events import Watch
 from daybreak.backends.docker.exec import Command
+from daybreak.backends.docker.freezing import ContainerFreezer
 from daybreak.backends.docker.handles import handle_of, in_its_state, may_have_ended, new_handle, not_started, startable
 from daybreak.backends.docker.in_threads import Calls
 from daybreak.backends.docker.logs import Logs
@@ -50,6 +51,7 @@ class DockerBackend:
         self._containers: dict[str, str] = {}
         self._newest: dict[str, str] = {}
         self._starting: set[str] = set()
+        self.freezer = ContainerFreezer(self._calls, self._identities)
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
         """Make the service's container and start it; its output goes to the service's log file."""
@@ -121,6 +123,9 @@ class DockerBackend:
         if identity is None:
             return CommandResult(NOT_RUN_CODE, f"{service.name} has no container")
         client = await self._calls.in_thread(self._calls.client)
+        if service.settle and tuple(argv) == service.settle.argv:
+            # Secrets may have changed since they were copied in.
+            await self._calls.ask(self._steps.copy_secrets, identity, service)
         command = Command(client, identity, (*with_secrets(secret_names(service)), *argv))
         running = asyncio.ensure_future(self._calls.in_thread(command.run))
         try:

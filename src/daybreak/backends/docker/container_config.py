@@ -193,6 +193,9 @@ def host_config(container: Container, volume_labels: Mapping[str, str]) -> dict[
         found["Memory"] = found["MemorySwap"] = container.memory_bytes
     if container.cpus is not None:
         found["NanoCpus"] = round(container.cpus * NANOSECONDS)
+    if container.gpus:
+        # What `docker run --gpus device=...` asks for.
+        found["DeviceRequests"] = [{"Driver": "", "DeviceIDs": list(container.gpus), "Capabilities": [["gpu"]]}]
     return found
 
 

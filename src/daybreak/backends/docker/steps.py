@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from daybreak.backends.base import Handle
@@ -59,6 +60,13 @@ class Steps:
         # Somebody has removed the network since it was last looked at.
         self.shared.forget()
         return self._started(client, service, container, handle, asked, copied)
+
+    def copy_secrets(self, client: EngineClient, identity: str, service: Service) -> None:
+        """Into a container that runs, as they are now."""
+        assert service.container
+        copied = archive(replace(service, env={}, files=(), folders=()), service.container, "")
+        if copied is not None:
+            client.containers.put(identity, copied)
 
     def _started(
         self,

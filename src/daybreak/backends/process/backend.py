@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,13 +15,14 @@ from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
 from daybreak.backends.process import procfs
 from daybreak.backends.process.blame import first_to_end
 from daybreak.backends.process.claim import claim, require_free
+from daybreak.backends.process.commands import kill_group
 from daybreak.backends.process.exits import exit_reason, first_lost
 from daybreak.backends.process.freezing import Freezer
 from daybreak.backends.process.members import Scan, Scans, forks_of, is_alive
 from daybreak.backends.process.pidfd import wait_all
 from daybreak.backends.process.purging import purge
 from daybreak.backends.process.records import Records
-from daybreak.backends.process.starting import Starter, handle_of, kill_group
+from daybreak.backends.process.starting import Starter, handle_of
 from daybreak.backends.process.stopping import Stop
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
@@ -78,6 +80,8 @@ class ProcessBackend:
             killed = await Stop(handle, self._scans, self._paths.forks).run()
             self._reap(handle.pid)
             self._children.pop(handle.pid, None)
+        for folder in handle.stop.deletes:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._records.forget(handle)
         return Stopped(after_s=time.monotonic() - began, killed=killed)
 

@@ -23,10 +23,14 @@ CONNECTIONS = (
 OF_RAY = "RAY_"
 OF_DATABASES = frozenset(
     (
-        *("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSFILE", "REDIS_URL", "MYSQL_URL"),
+        *("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSFILE", "MYSQL_URL"),
+        *("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"),
+        *("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDISCLI_AUTH"),
         *("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD"),
     )
 )
+# Those of further databases, whose names follow.
+OF_FURTHER = ("DATABASE_URL_", "REDIS_URL_")
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
@@ -37,14 +41,14 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     def is_anothers(name: str) -> bool:
         if name in CONNECTIONS or name.startswith(OWN) or name in told:
             return True
-        return in_a_service and (name.startswith(OF_RAY) or name in OF_DATABASES)
+        return in_a_service and (name.startswith((OF_RAY, *OF_FURTHER)) or name in OF_DATABASES)
 
     return {name: value for name, value in environment.items() if not is_anothers(name)}
 
 
 def told_of(names: Iterable[str]) -> dict[str, str]:
     """The variable by which a shell remembers which of these are a cluster's databases; none where none is."""
-    found = sorted(OF_DATABASES.intersection(names))
+    found = sorted(name for name in names if name in OF_DATABASES or name.startswith(OF_FURTHER))
     return {TOLD: ",".join(found)} if found else {}
 
 

@@ -11,15 +11,17 @@ from daybreak.errors import DaybreakError
 
 # What a killed server would take for its data, half deleted, has another name by then.
 DELETED = ".deleted-"
+# An upgrade makes a folder beside the data, and keeps what it has replaced; so does a setup that was killed.
+BESIDE = ".*"
 
 
 def purge(data: Path, services: Sequence[str]) -> None:
-    """Delete the folders of these services, and what an earlier attempt has left of others.
+    """Delete the folders of these services, what upgrades have kept beside them, and what an earlier attempt has left.
 
     Raises DaybreakError: for a link, whose target is somebody's choice, before anything is deleted; for what cannot be
     deleted after all the rest was.
     """
-    folders = [data / name for name in services]
+    folders = [folder for name in services for folder in (data / name, *sorted(data.glob(f"{name}{BESIDE}")))]
     for folder in folders:
         if folder.is_symlink():
             raise DaybreakError(

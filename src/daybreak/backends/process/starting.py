@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -14,13 +11,11 @@ from pathlib import Path
 
 from daybreak.backends.base import CommandResult, Handle
 from daybreak.backends.process import limits, procfs
+from daybreak.backends.process.commands import run_command
 from daybreak.backends.process.inherited import inherited, places
 from daybreak.files import write_private
-from daybreak.names import NOT_RUN_CODE, TIMED_OUT_CODE
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Joined, Secret, Service, log_path
-
-MOST_OUTPUT = 4000
 
 
 class Starter:
@@ -32,7 +27,8 @@ class Starter:
 
     def prepare(self, service: Service, instance: str) -> None:
         """Remove what an earlier instance has left; make folders and files. Blocks, and may be repeated."""
-        for stale in map(Path, service.discard):
+        known = () if service.comes_back else service.stop.deletes
+        for stale in map(Path, (*service.discard, *known)):
             if stale.is_dir() and not stale.is_symlink():
                 shutil.rmtree(stale, ignore_errors=True)
             else:
@@ -71,33 +67,13 @@ class Starter:
 
         Raises OSError where it is the keeper that lacks something to start it.
         """
-        variables = self.environment(service) | {procfs.CLUSTER_MARKER: str(self._paths.root)}
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=service.cwd if Path(service.cwd).is_dir() else None,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=held,
-            )
-        except OSError as error:
-            if limits.lacking_to_start(error):
-                raise
-            return CommandResult(NOT_RUN_CODE, f"{argv[0]}: {error.strerror}")
-        limits.give_back(child.pid)
-        try:
-            async with asyncio.timeout(timeout_s):
-                output, _ = await child.communicate()
-        except TimeoutError:
-            return CommandResult(TIMED_OUT_CODE, f"no answer within {timeout_s:g} s")
-        finally:
-            if child.returncode is None:
-                kill_group(child.pid)
-                await child.wait()
-        return CommandResult(child.returncode or 0, output.decode(errors="replace")[-MOST_OUTPUT:].strip())
+        return await run_command(
+            argv,
+            environment=self.environment(service) | {procfs.CLUSTER_MARKER: str(self._paths.root)},
+            folder=service.cwd if Path(service.cwd).is_dir() else None,
+            timeout_s=timeout_s,
+            held=held,
+        )
 
     def environment(self, service: Service) -> dict[str, str]:
         """What is inherited, with the service's own on top; secrets are read from their files now."""
@@ -128,8 +104,3 @@ def handle_of(service: Service, pid: int, instance: str, generation: int, bound:
         started_ticks=found.started_ticks if found else 0,
         boot_id=procfs.boot_id(),
     )
-
-
-def kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ from daybreak.cli.common.receipt_listener import ReceiptListener
 from daybreak.errors import DaybreakError
 from daybreak.show.pause import pause_line
 from daybreak.show.progress import progress
-from daybreak.show.text import harmless, seconds
+from daybreak.show.text import harmless, in_two_columns, seconds
 from daybreak.states import PageState
 
 R = TypeVar("R")
@@ -41,8 +41,8 @@ def follow(change: Callable[[api.OnMessage], api.Cluster], *, as_json: bool) -> 
         return cluster
     print(f"{cluster.name} is {cluster.state} after {seconds(took_s)}", file=sys.stderr)
     _print_receipt(receipts)
-    for service, url in cluster.urls.items():
-        print(f"{service:<12} {url}")
+    for line in in_two_columns(cluster.urls):
+        print(line)
     page, pause = cluster.snapshot.page, cluster.snapshot.pause
     if pause:
         print(f"note: still paused, {pause_line(pause, time.time())}", file=sys.stderr)

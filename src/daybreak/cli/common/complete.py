@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
-from daybreak.names import SERVE
+from daybreak.names import DATABASES, GATEWAY, HEAD, SERVE, WORKERS, group_of
+from daybreak.spec.groups import groups_in
 
+# What Ray calls the file with a job's output, before its name.
+JOB_LOG = "job-driver-"
 TARGETS = ("all", "head", "serve", "stopped", "workers")
 
 
@@ -23,19 +26,61 @@ def service(context: click.Context, parameter: click.Parameter, incomplete: str)
     """The services of the cluster that is named, or the folder's, that have a log, and all workers as one."""
     given = context.params.get(parameter.name or "") or ()
     known = _services(context)
-    workers = ["workers"] if any(name.startswith("worker-") for name in known) else []
+    groups = _groups(context)
+    workers = [WORKERS] if any(group_of(name, groups) for name in known) else []
     return [name for name in [*known, *workers] if name.startswith(incomplete) and name not in given]
 
 
 def restartable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The services of that cluster that can be started anew by themselves."""
-    del parameter
-    return [name for name in _services(context) if name not in ("keeper", SERVE) and name.startswith(incomplete)]
+    return _named(context, parameter, incomplete, but=("keeper", SERVE))
+
+
+def stoppable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those that can be stopped by themselves."""
+    return _named(context, parameter, incomplete, but=("keeper", SERVE, HEAD, GATEWAY, "warm"))
+
+
+def startable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those that can be started by themselves."""
+    return _named(context, parameter, incomplete, but=("keeper",))
+
+
+def _named(context: click.Context, parameter: click.Parameter, incomplete: str, *, but: tuple[str, ...]) -> list[str]:
+    given = context.params.get(parameter.name or "") or ()
+    known = sorted({*_services(context), *_own(context)} - {"hooks", *but, *given})
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def _own(context: click.Context) -> list[str]:
+    """The user's services of what the cluster was last started with: one that has not run yet has no log."""
+    from daybreak.keeper.stored import Stored
+    from daybreak.paths import ClusterPaths
+
+    name = _name(context)
+    stored = Stored.load(ClusterPaths.of(name).wanted) if name else None
+    return list(stored.spec.get("services") or ()) if stored else []
+
+
+def group(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """`GROUP=` for the groups of workers that the cluster was last started with, where there are several."""
+    given = [str(word).partition("=")[0] for word in context.params.get(parameter.name or "") or ()]
+    groups = _groups(context)
+    return [f"{name}=" for name in groups if len(groups) > 1 and name.startswith(incomplete) and name not in given]
+
+
+def _groups(context: click.Context) -> list[str]:
+    from daybreak.keeper.stored import Stored
+    from daybreak.paths import ClusterPaths
+
+    name = _name(context)
+    stored = Stored.load(ClusterPaths.of(name).wanted) if name else None
+    return groups_in(stored.spec if stored else {})
 
 
 def application(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The applications of what that cluster was last started with; those of a Serve config as it is now."""
-    from daybreak.keeper.wanted import Stored
+    from daybreak.keeper.stored import Stored
     from daybreak.paths import ClusterPaths
 
     del parameter
@@ -47,6 +92,23 @@ def application(context: click.Context, parameter: click.Parameter, incomplete: 
     return [one for one in listed if one.startswith(incomplete)]
 
 
+def profile(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The profiles of the spec's services, and `none`."""
+    from daybreak.errors import DaybreakError
+    from daybreak.spec.document import parse_document, read_text
+    from daybreak.spec.find import spec_files
+
+    given = context.params.get(parameter.name or "") or ()
+    found = {"none"}
+    try:
+        for file in spec_files(context.params.get("file"), Path.cwd()):
+            services = parse_document(read_text(file), "").data.get("services") or {}
+            found |= {str(one) for service in services.values() for one in (service or {}).get("profiles") or ()}
+    except (DaybreakError, OSError, AttributeError, TypeError):
+        pass
+    return sorted(one for one in found if one.startswith(incomplete) and one not in given)
+
+
 def version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The versions that are kept, newest first."""
     from daybreak.paths import ClusterPaths
@@ -55,6 +117,26 @@ def version(context: click.Context, parameter: click.Parameter, incomplete: str)
     name = _name(context)
     numbers = [] if name is None else [path.stem for path in ClusterPaths.of(name).versions.glob("*.json")]
     return sorted((number for number in numbers if number.startswith(incomplete)), key=int, reverse=True)
+
+
+def job(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The jobs whose logs the head has, newest first."""
+    from daybreak.paths import ClusterPaths
+
+    given = context.params.get(parameter.name or "") or ()
+    name = _name(context)
+    found = [] if name is None else list(ClusterPaths.of(name).runtime.glob(f"*/session_latest/logs/{JOB_LOG}*.log"))
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    known = dict.fromkeys(path.stem.removeprefix(JOB_LOG) for path in found)
+    return [one for one in known if one.startswith(incomplete) and one not in given]
+
+
+def database(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The databases of that cluster, one after another with commas between."""
+    del parameter
+    before, comma, last = incomplete.rpartition(",")
+    known = [name for name in _services(context) if name in DATABASES and name not in before.split(",")]
+    return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
 
 
 def target(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -83,10 +165,10 @@ def _services(context: click.Context) -> list[str]:
 
 def _name(context: click.Context) -> str | None:
     """The cluster that is named, or the folder's; None where its spec cannot be read."""
-    from daybreak.spec import cluster_name, find_spec
+    from daybreak.spec.find import cluster_here
 
     folder = Path.cwd()
     try:
-        return context.params.get("name") or cluster_name(folder, find_spec(folder))
+        return context.params.get("name") or cluster_here(folder)
     except (OSError, ValueError):
         return None

@@ -15,7 +15,7 @@ class LazyGroup(click.Group):
     """Help and completion know a command by its name and one line; only what is called, or completed, is imported.
 
     `lines` are the commands' first lines of help by name; the command NAME is the attribute NAME of the module NAME in
-    `package`.
+    `package`, with `_` for `-`.
     """
 
     def __init__(self, *, package: str, lines: Mapping[str, str], **rest: Any) -> None:
@@ -25,9 +25,10 @@ class LazyGroup(click.Group):
 
     def load(self, name: str) -> click.Command:
         """The command itself."""
+        word = name.replace("-", "_")
         with interrupt.nothing_started():
-            module = importlib.import_module(f"{self._package}.{name}")
-        command = getattr(module, name)
+            module = importlib.import_module(f"{self._package}.{word}")
+        command = getattr(module, word)
         assert isinstance(command, click.Command)
         return command
 

@@ -36,7 +36,7 @@ def doctor(
     diagnoses: tuple[str, ...],
     app: str | None,
     name: str | None,
-    file: str | None,
+    file: options.Words,
     port_offset: int | None,
     prune: bool,
     volumes: bool,

@@ -11,9 +11,9 @@ from daybreak import api
 from daybreak.errors import DaybreakError, Problem, SpecError, UsageError
 from daybreak.extras.doctor.case import Case
 from daybreak.keeper import client
-from daybreak.keeper.wanted import Stored
+from daybreak.keeper.stored import Stored
 from daybreak.paths import ClusterPaths
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec.find import Files, cluster_name, spec_files
 from daybreak.spec.names import NAME_RULE, is_name
 from daybreak.timeline.status import Snapshot
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 KEEPER_DEADLINE_S = 2.0
 
 
-def gather(app: str | None, name: str | None, file: str | None, port_offset: int | None) -> Case:
+def gather(app: str | None, name: str | None, file: Files, port_offset: int | None) -> Case:
     """What the diagnoses look at. No keeper is started, and nothing is written."""
-    if file and not Path(file).is_file():
-        raise UsageError(f"there is no file {file}")
+    source = spec_files(file, Path.cwd())
+    for missing in (one for one in source if not one.is_file()):
+        raise UsageError(f"there is no file {missing}")
     if name is not None and not is_name(name):
         raise UsageError(f"{name!r} is no name of a cluster: {NAME_RULE}")
     from daybreak.spec import Spec
 
-    source = Path(file) if file else find_spec(Path.cwd())
     loaded, problems = _load(app, name, source, port_offset)
     here = _name_here(source)
     wanted = name or (loaded.spec.name if loaded else here)
@@ -46,7 +46,7 @@ def gather(app: str | None, name: str | None, file: str | None, port_offset: int
         spec=asked.spec if asked else Spec(name=wanted),
         base=asked.base if asked else Path.cwd(),
         given=bool(stored or asked),
-        file=source if from_file or problems else None,
+        file=source[0] if source and (from_file or problems) else None,
         of_file=from_file.spec if from_file else None,
         problems=problems,
         snapshot=snapshot,
@@ -57,18 +57,19 @@ def gather(app: str | None, name: str | None, file: str | None, port_offset: int
 
 
 def _load(
-    app: str | None, name: str | None, source: Path | None, port_offset: int | None
+    app: str | None, name: str | None, source: tuple[Path, ...], port_offset: int | None
 ) -> tuple[LoadedSpec | None, tuple[Problem, ...]]:
     """The spec of the file or of the options, or what is wrong with it: an invalid one is a finding, too."""
     try:
-        return api.load(source, name=name, app=app, port_offset=port_offset), ()
+        loaded = api.load(source, name=name, app=app, port_offset=port_offset)
+        return loaded, loaded.missing
     except SpecError as error:
-        if source is None:
+        if not source:
             raise
         return None, error.problems
 
 
-def _name_here(source: Path | None) -> str:
+def _name_here(source: tuple[Path, ...]) -> str:
     """The cluster that a command without -n means in this folder."""
     try:
         return cluster_name(Path.cwd(), source)

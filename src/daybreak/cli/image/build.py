@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from daybreak.cli.common import options
+from daybreak.cli.common.given_spec import load
 from daybreak.cli.common.output import print_json
 from daybreak.cli.image import default_tag, megabytes
 from daybreak.docker import command as docker
@@ -19,7 +20,8 @@ from daybreak.docker.images.choice import Choice, choose
 from daybreak.docker.images.context import Context
 from daybreak.errors import UsageError
 from daybreak.show.text import harmless, plural, seconds
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec.find import cluster_here, spec_files
+from daybreak.spec.handing import handed_files
 from daybreak.spec.load import LoadedSpec
 
 
@@ -36,7 +38,7 @@ from daybreak.spec.load import LoadedSpec
 @options.as_json
 def build(
     name: str | None,
-    file: str | None,
+    file: options.Words,
     ray_version: str | None,
     python: str | None,
     requirements: str | None,
@@ -56,7 +58,8 @@ def build(
     """
     folder, cluster = _project(name, file)
     choice = choose(base=base, runtime=runtime, python=python, ray=ray_version, installed=_installed())
-    built = _build(folder, cluster, choice, Context.of(folder, requirements, constraints), tag or default_tag(cluster))
+    context = Context.of(folder, requirements, constraints).without(_secrets(name, file))
+    built = _build(folder, cluster, choice, context, tag or default_tag(cluster))
     if as_json:
         print_json(asdict(built))
     else:
@@ -68,17 +71,27 @@ def build_if_missing(spec: LoadedSpec) -> None:
     tag = default_tag(spec.spec.name)
     if spec.spec.docker.image not in (None, tag) or docker.find().has(tag):
         return
-    folder, cluster = _project(spec.spec.name, str(spec.source) if spec.source else None)
+    folder, cluster = _project(spec.spec.name, tuple(str(file) for file in spec.files) or None)
     choice = choose(base=None, runtime=None, python=None, ray=None, installed=_installed())
-    _show(_build(folder, cluster, choice, Context.of(folder, None, None), tag))
+    context = Context.of(folder).without(handed_files(spec.spec, spec.base))
+    _show(_build(folder, cluster, choice, context, tag))
 
 
-def _project(name: str | None, file: str | None) -> tuple[Path, str]:
+def _secrets(name: str | None, file: options.Words) -> list[Path]:
+    """The files with secrets and variables that the spec names. Raises SpecError where it is wrong: what is a secret
+    would not be known."""
+    if not spec_files(file, Path.cwd()):
+        return []
+    loaded = load(file, name=name)
+    return handed_files(loaded.spec, loaded.base)
+
+
+def _project(name: str | None, file: options.Words) -> tuple[Path, str]:
     """The application's folder, and the cluster's name. Raises UsageError where the spec's file is not there."""
-    if file and not Path(file).is_file():
-        raise UsageError(f"there is no file {file}")
-    source = Path(file) if file else find_spec(Path.cwd())
-    return source.absolute().parent if source else Path.cwd(), name or cluster_name(Path.cwd(), source)
+    source = spec_files(file, Path.cwd())
+    for missing in (one for one in source if not one.is_file()):
+        raise UsageError(f"there is no file {missing}")
+    return source[0].absolute().parent if source else Path.cwd(), name or cluster_here(Path.cwd(), file)
 
 
 def _build(folder: Path, cluster: str, choice: Choice, context: Context, tag: str) -> Built:

@@ -13,7 +13,7 @@ from daybreak.cli.image import default_tag, megabytes
 from daybreak.docker import command as docker
 from daybreak.docker.images.size import Weight, weigh
 from daybreak.show.text import plural
-from daybreak.spec import cluster_name, find_spec
+from daybreak.spec.find import cluster_here
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +27,7 @@ PACKAGES = 20
 @options.as_json
 def size(image: str | None, name: str | None, as_json: bool) -> None:
     """Show what each layer and the largest packages of IMAGE weigh; of the application's image if absent."""
-    cluster = name or cluster_name(Path.cwd(), find_spec(Path.cwd()))
+    cluster = name or cluster_here(Path.cwd())
     found = weigh(docker.find(), image or default_tag(cluster))
     if as_json:
         print_json(found.to_json())

@@ -8,6 +8,7 @@ from daybreak import api
 from daybreak.cli.common import options
 from daybreak.cli.perf.measuring import last_run, repeat, show
 from daybreak.errors import UsageError
+from daybreak.spec.groups import Counts
 from daybreak.states import ClusterState
 from daybreak.timeline.run import Run
 
@@ -19,10 +20,10 @@ from daybreak.timeline.run import Run
 @options.as_json
 def startup(
     runs: int,
-    workers: int | None,
+    workers: Counts | None,
     app: str | None,
     name: str | None,
-    file: str | None,
+    file: options.Words,
     port_offset: int | None,
     as_json: bool,
 ) -> None:

@@ -171,6 +171,11 @@ def _running(cluster: str) -> api.Cluster:
         raise DaybreakError(f"cluster {cluster} is not running", hint="start it with `daybreak up`")
     if "serve" not in {row["name"] for row in status.services}:
         raise DaybreakError(f"cluster {cluster} has no application", hint="give it one under `serve` in the spec")
+    if not isinstance(status.counts, int):
+        groups = ", ".join(status.counts)
+        raise UsageError(
+            f"the workers of {cluster} are in several groups ({groups}): which number is best is not asked"
+        )
     if "serve" not in status.urls and status.state is ClusterState.READY:
         raise DaybreakError(
             f"the applications of {cluster} have no HTTP door", hint="proxy_location: HeadOnly in the Serve config"

@@ -6,8 +6,8 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -28,11 +28,13 @@ Named = tuple[str, Path]
 
 @dataclass(frozen=True)
 class Context:
-    """Where its parts come from; `folder` is the application's, None for an image without one."""
+    """Where its parts come from; `folder` is the application's, None for an image without one. `secrets` are files of
+    it that stay out, whatever .dockerignore says."""
 
     folder: Path | None
     requirements: Path | None = None
     constraints: Path | None = None
+    secrets: frozenset[Path] = frozenset()
 
     @classmethod
     def of(cls, folder: Path, requirements: str | None = None, constraints: str | None = None) -> Context:
@@ -45,6 +47,10 @@ class Context:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}")
         return cls(folder, chosen, Path(constraints) if constraints else None)
+
+    def without(self, secrets: Iterable[Path]) -> Context:
+        """The same without these files."""
+        return replace(self, secrets=frozenset(path.resolve() for path in secrets))
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,8 @@ def write(context: Context, stream: IO[bytes]) -> Sent:
         top.type, top.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(top)
         for name, path in application_files(context.folder) if context.folder else ():
+            if path.resolve() in context.secrets:
+                continue
             size += _add_file(tar, f"{APPLICATION}/{name}", path)
             files += 1
     return Sent(files, size)

@@ -14,7 +14,7 @@ from daybreak.names import HEAD, SERVE
 from daybreak.redact import Redaction
 from daybreak.show.logs.alarm import alarms
 from daybreak.show.logs.sources import slot_suffix
-from daybreak.states import FINE, ON_ITS_WAY, Health, ServiceState
+from daybreak.states import BY_YOU, FINE, ON_ITS_WAY, Health, ServiceState
 from daybreak.timeline.status import ServiceStatus
 
 MOST_LINES = 12
@@ -70,6 +70,9 @@ def look_at(case: Case, service: str) -> Iterator[Finding]:
 def _unwell(case: Case, row: ServiceStatus) -> Finding:
     """What is under way is no error yet."""
     service = row.name
+    if row.reason == BY_YOU:
+        why = "it stays so until somebody starts it; `daybreak up` does, too"
+        return warning(f"{service} is stopped {BY_YOU}", why, case.command(f"start {service}"))
     what = Health.UNHEALTHY if row.state is ServiceState.READY else row.state
     found = f"{service} is {what}" + (f": {row.reason}" if row.reason else "")
     lines = [*row.tail, *log_lines(case, service)][:MOST_LINES]

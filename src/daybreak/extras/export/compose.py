@@ -9,16 +9,19 @@ from pathlib import Path
 
 from daybreak.docker import labels
 from daybreak.extras.export import data, nodes, observe, user_services
+from daybreak.extras.export.conditions import of_head
 from daybreak.extras.export.files import Export, File
+from daybreak.extras.export.handed import sources
 from daybreak.extras.export.left_out import left_out
 from daybreak.extras.export.parts import Part, escaped
 from daybreak.extras.export.target import Target
 from daybreak.extras.export.text import document
 from daybreak.names import HEAD
 from daybreak.services.container_site import PACKAGE
-from daybreak.services.databases.connections import wanted_databases
+from daybreak.services.databases.connections import given_passwords, passwords_of, wanted_databases
 from daybreak.services.service import Tier
 from daybreak.services.watching.processes import GRAFANA
+from daybreak.spec.groups import by_group
 from daybreak.spec.model import Spec
 
 COMPOSE_FILE = "compose.yaml"
@@ -32,7 +35,7 @@ The cluster {name}, written by `daybreak export compose`. Needs Docker Compose 2
 
   docker compose up --wait                     start everything, and wait until the applications answer
   docker compose --profile app restart         restart Ray and the applications; databases stay up
-  docker compose up --wait --scale worker=5    change the number of workers
+  docker compose up --wait --scale {scaled:<11} change the number of workers
   docker compose down                          stop everything; -v also deletes the databases' data
 
 What a plain `docker compose up` starts is in .env. What you change here is yours: another export asks before it
@@ -53,10 +56,16 @@ def compose(spec: Spec, target: Target) -> Export:
     rest = {
         "networks": {"cluster": {"driver": "bridge"}},
         "volumes": {name: {} for name in sorted(used) if not name.startswith((".", "/"))},
-        "secrets": {name: {"file": f"./secrets/{name}"} for name in secrets},
+        "secrets": {name: {"file": f"./secrets/{name}"} for name in secrets} | escaped(sources(spec, target)),
     }
+    scaled = f"{next(iter(by_group(spec.workers)))}=5"
     engine = " and Docker Engine 25 or newer" if target.start_interval else ""
-    text = document(HEADER.format(name=spec.name, engine=engine), spec.name, parts, rest)
+    text = document(
+        HEADER.format(name=spec.name, engine=engine, scaled=scaled),
+        spec.name,
+        parts,
+        rest,
+    )
     files = [File(COMPOSE_FILE, text), File(".env", _env(parts)), File(".gitignore", IGNORED), *found]
     return Export(tuple(files), passwords(spec, target), tuple(left_out(spec, target)))
 
@@ -65,19 +74,24 @@ def passwords(spec: Spec, target: Target) -> tuple[str, ...]:
     """The secrets that are made up, by name; those made from them are `environment.secret_values`."""
     wanted = {
         "ray-token": target.ray.has_token_auth,
-        **dict.fromkeys(wanted_databases(spec), True),
+        **dict.fromkeys(passwords_of(spec, containers=True), True),
         GRAFANA: spec.prometheus.enabled and spec.grafana.enabled,
     }
-    return tuple(name for name, there in wanted.items() if there)
+    given = given_passwords(spec)
+    return tuple(name for name, there in wanted.items() if there and name not in given)
 
 
 def _parts(spec: Spec, target: Target) -> list[Part]:
     tiers: dict[str, str] = dict.fromkeys(wanted_databases(spec), Tier.DATA)
-    tiers |= {HEAD: Tier.APP, nodes.WORKER: Tier.APP}
+    tiers |= dict.fromkeys((HEAD, *by_group(spec.workers)), Tier.APP)
     tiers |= {name: wanted.tier for name, wanted in spec.services.items()}
     found = data.parts(spec, target)
-    found += [nodes.head(spec, target, tiers), nodes.workers(spec, target)]
-    found += [user_services.service(spec, target, name, wanted, tiers) for name, wanted in spec.services.items()]
+    found += [nodes.head(spec, target, tiers, of_head(spec)), *nodes.workers(spec, target)]
+    found += [
+        user_services.service(spec, target, name, wanted, tiers)
+        for name, wanted in spec.services.items()
+        if not wanted.schedule
+    ]
     return [*found, *observe.parts(spec, target)]
 
 

@@ -8,10 +8,13 @@ from daybreak.extras.export.files import File
 from daybreak.extras.export.parts import Part, contained, file_of
 from daybreak.extras.export.target import Target, site_outside
 from daybreak.names import NEO4J, POSTGRES
+from daybreak.services.databases import container_scripts
 from daybreak.services.databases.connections import wanted_databases
-from daybreak.services.databases.containers import DATA, NEO4J_HTTP, database_container
-from daybreak.services.databases.roles import IN_A_CONTAINER
-from daybreak.services.service import ConfigFile, Container, Service
+from daybreak.services.databases.containers import DATA, NEO4J_HTTP, PGDATA, database_container
+from daybreak.services.databases.setup import Setup, setup_of
+from daybreak.services.databases.setup_live import FUNCTIONS
+from daybreak.services.service import Container, EnvValue, Secret, Service
+from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 COMMENT = "Its data is in a volume: it outlives the container."
@@ -19,14 +22,16 @@ COMMENT = "Its data is in a volume: it outlives the container."
 # the password stands in front of it.
 NEO4J_ENTRYPOINT = ("tini", "-g", "--", "/startup/docker-entrypoint.sh")
 NEO4J_HEALTH = ("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{NEO4J_HTTP}")
-# What the image runs once, when it makes the data: the user that programs are is no superuser.
-POSTGRES_INIT = "/docker-entrypoint-initdb.d/daybreak.sh"
+POSTGRES_ENTRYPOINT = ("docker-entrypoint.sh",)
+# Variables of the image's first program, with the passwords of PostgreSQL's roles, whose names follow.
+OF_ROLE = "PASSWORD_"
+TELLING = f"""telling() {{ printf 'printf %%s "${OF_ROLE}%s"' "${{1%%:*}}"; }}\n"""
 
 
 def services(spec: Spec, target: Target) -> list[Service]:
     """All of them. Raises SpecError for a setting that cannot be."""
     site = site_outside(spec, target)
-    return [_adapted(spec, database_container(spec, site, name)) for name in wanted_databases(spec)]
+    return [_adapted(spec, site, database_container(spec, site, name)) for name in wanted_databases(spec)]
 
 
 def parts(spec: Spec, target: Target) -> list[Part]:
@@ -38,7 +43,7 @@ def files(spec: Spec, target: Target) -> list[File]:
     return [file_of(service, file) for service in services(spec, target) for file in service.files]
 
 
-def _adapted(spec: Spec, service: Service) -> Service:
+def _adapted(spec: Spec, site: Site, service: Service) -> Service:
     """Published where the spec names a port alone: the other containers need none."""
     container = service.container
     assert isinstance(container, Container)
@@ -47,14 +52,22 @@ def _adapted(spec: Spec, service: Service) -> Service:
     if service.name == NEO4J:
         container = replace(container, entrypoint=NEO4J_ENTRYPOINT, health=NEO4J_HEALTH)
     if service.name == POSTGRES:
-        # An exported cluster has its data at the volume's top: elsewhere the server would find none, and begin anew.
-        env = {**service.env, "PGDATA": DATA[POSTGRES]}
-        service = replace(service, env=env, files=(ConfigFile(POSTGRES_INIT, _postgres_init(spec), 0o644),))
+        assert spec.databases.postgres
+        return _postgres(setup_of(spec.databases.postgres), site, service, container)
     return replace(service, container=container)
 
 
-def _postgres_init(spec: Spec) -> str:
-    assert spec.databases.postgres
-    extensions = " ".join(spec.databases.postgres.extensions)
-    told = f"database=$POSTGRES_DB extensions='{extensions}'\nexport PASSWORD=$POSTGRES_PASSWORD\n"
-    return f"# Run once, when the data is made.\n{told}{IN_A_CONTAINER}\nset_up\n"
+def _postgres(setup: Setup, site: Site, service: Service, container: Container) -> Service:
+    """Everything is set up when the image makes the data: nobody else is there who may read all secrets."""
+    # An exported cluster has its data at the volume's top: elsewhere the server would find none, and begin anew.
+    data = DATA[POSTGRES]
+    env: dict[str, EnvValue] = {role: Secret(secret) for role, secret in setup.roles.items()}
+    env = {**service.env, "PGDATA": data, **{f"{OF_ROLE}{role}": secret for role, secret in env.items()}}
+    argv = tuple(data if word == PGDATA else word for word in service.argv)
+    first = f"{setup.assigned}SECRETS=yes superuser_password= hands_over=first\n{FUNCTIONS}{TELLING}set_up\n"
+    files = container_scripts.around(site, POSTGRES, data, first, "hands_over=all\nhand_over\n")
+    files = files or (container_scripts.script(container_scripts.BEFORE, first),)
+    kept = {path: secret for path, secret in container.secrets.items() if path.endswith(f"/{POSTGRES}")}
+    # A shell that reads passwords stands in front of it, as for Neo4j.
+    own = replace(container, secrets=kept, entrypoint=POSTGRES_ENTRYPOINT)
+    return replace(service, env=env, argv=argv, files=files, container=own)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from daybreak.extras.export.target import SECRETS, Target, site_outside
-from daybreak.names import HEAD, NEO4J
+from daybreak.names import HEAD, NEO4J, POSTGRES, REDIS
 from daybreak.services.container_site import site_inside
 from daybreak.services.databases.connections import connection_env, connection_files
 from daybreak.services.databases.containers import NEO4J_AUTH, neo4j_auth
@@ -42,7 +41,7 @@ def secrets_read(spec: Spec, target: Target) -> list[str]:
     site = site_inside(site_outside(spec, target), HEAD)
     found = ["ray-token"] if site.ray.has_token_auth else []
     found += connection_files(spec, site)
-    return found + ([NEO4J] if spec.databases.neo4j else [])
+    return found + [name for name in (POSTGRES, REDIS, NEO4J) if getattr(spec.databases, name)]
 
 
 def secret_values(spec: Spec, target: Target, passwords: Mapping[str, str]) -> dict[str, str]:
@@ -55,8 +54,3 @@ def secret_values(spec: Spec, target: Target, passwords: Mapping[str, str]) -> d
 def user(numbers: tuple[int, int]) -> str:
     """Who a container runs as. The variable is for who copies the folder to an account with other numbers."""
     return f"${{DAYBREAK_USER:-{numbers[0]}:{numbers[1]}}}"
-
-
-def mounted(names: list[str]) -> dict[str, Any]:
-    """`secrets` of a service; none where there are no names."""
-    return {"secrets": names} if names else {}

@@ -34,11 +34,15 @@ class Written:
 
 
 class Folder:
-    """The folder that is exported to. `owner` are the numbers that the secrets get, None for the caller's own."""
+    """The folder that is exported to. `owner` are the numbers that the secrets get, None for the caller's own.
 
-    def __init__(self, path: Path, owner: tuple[int, int] | None) -> None:
+    `ending` is what a secret's file has behind the secret.
+    """
+
+    def __init__(self, path: Path, owner: tuple[int, int] | None, ending: str = "\n") -> None:
         self.path = path
         self._owner = owner
+        self._ending = ending
 
     def check(self, export: Export, *, force: bool) -> None:
         """Raise ExportRefused where something is in the way."""
@@ -138,7 +142,7 @@ class Folder:
         self._replace(folder / SECRETS_MARK, "`daybreak image build` leaves this folder out of images.\n", PRIVATE)
         kept = []
         for name, value in {**passwords, **made}.items():
-            place, text = folder / name, value + "\n"
+            place, text = folder / name, value + self._ending
             if place.is_file() and not place.is_symlink() and place.read_text(encoding="utf-8").strip() == value:
                 kept.append(f"{SECRETS}/{name}")
                 place.chmod(PRIVATE)
@@ -164,7 +168,7 @@ class Folder:
 
 def _manifest(files: list[File]) -> str:
     digests = {file.path: _digest(file.text.encode()) for file in files}
-    note = "Written by `daybreak export compose`: by this the next export knows which files are as it left them."
+    note = "Written by `daybreak export`: by this the next export knows which files are as it left them."
     return json.dumps({"note": note, "files": digests}, indent=1) + "\n"
 
 

@@ -8,24 +8,24 @@ from dataclasses import replace
 from typing import Any
 
 from daybreak.docker.labels import HEALTH_FILE as HEALTH
-from daybreak.extras.export import environment
+from daybreak.extras.export import environment, handed
 from daybreak.extras.export.files import File
 from daybreak.extras.export.parts import Part, common, healthcheck, limits, needs, published, size
 from daybreak.extras.export.target import CLIENT_PORT, CONFIG, PYTHON, Target, site_inside, spec_inside
-from daybreak.names import HEAD
+from daybreak.names import HEAD, ONLY
 from daybreak.services.container_site import PACKAGE
-from daybreak.services.databases.connections import wanted_databases
 from daybreak.services.ray import addresses, haproxy, nodes
 from daybreak.services.ray.addresses import AGENT_HEALTH
 from daybreak.services.ray.containers import HEAD_OWN_BYTES, WORKER_OWN_BYTES, memory_bytes, shm_bytes
+from daybreak.services.ray.cpus import number_of
 from daybreak.services.ray.serve import serve
 from daybreak.services.ray.serve_config import Serving, serving
 from daybreak.services.ray.start_command import START_PROGRAM, start_options
 from daybreak.services.service import Service, Tier
 from daybreak.services.site import Site
-from daybreak.spec.model import Node, Spec
+from daybreak.spec.groups import by_group, each_group
+from daybreak.spec.model import Node, Spec, WorkerGroup
 
-WORKER = "worker"
 # Beside Ray's folder, which is not there yet.
 SERVING = "/tmp/daybreak-serving"
 DASHBOARD_FOLDER = "/tmp/daybreak-dashboard"
@@ -41,7 +41,7 @@ HEAD_COMMENT = """\
 Ray's head. {deploys}Healthy means {healthy}.
 /tmp is fresh after every restart: Ray must not find the addresses of the cluster that was."""
 WORKER_COMMENT = """\
-Ray's workers, all alike: one service, so that `--scale worker=N` changes their number and their name finds them all.
+{what}, all alike: one service, so that `--scale {name}=N` changes their number and their name finds them all.
 They do not wait until the head is healthy: that includes the applications, and these may need a worker to run on."""
 
 
@@ -59,8 +59,8 @@ def command(*words: str) -> list[str]:
     return ["sh", f"{CONFIG}/enter.sh", *words]
 
 
-def head(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
-    """The head. Its databases come first: an application may connect when it is imported."""
+def head(spec: Spec, target: Target, tiers: Mapping[str, str], conditions: Mapping[str, str]) -> Part:
+    """The head; `conditions` are those of what must be there before the applications are deployed."""
     node = _head(spec, target)
     program = (*PYTHON, HEALTH)
     both = f"test -e {SERVING} && exec {' '.join(program)}"
@@ -69,7 +69,7 @@ def head(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
         **image(target),
         **_node(spec, spec.head, target, node, HEAD),
         "healthcheck": _healthcheck(spec, target, test, deploys=spec.serve.wanted),
-        "depends_on": needs(dict.fromkeys(wanted_databases(spec), "service_healthy"), tier=Tier.APP, tiers=tiers),
+        "depends_on": needs(conditions, tier=Tier.APP, tiers=tiers),
         "ports": _ports(spec, target),
         **_limits(spec.head, HEAD_OWN_BYTES),
         **common(spec, Tier.APP),
@@ -80,21 +80,26 @@ def head(spec: Spec, target: Target, tiers: Mapping[str, str]) -> Part:
     return Part(HEAD, HEAD_COMMENT.format(deploys=deploys, healthy=healthy), _without_empty(body))
 
 
-def workers(spec: Spec, target: Target) -> Part:
-    """The workers; also without one there is the service, which can be scaled."""
-    node, site = _worker(spec, target), _workers_site(spec, target)
-    limits = _limits(spec.workers, WORKER_OWN_BYTES)
+def workers(spec: Spec, target: Target) -> list[Part]:
+    """A service for each group of workers; also one without a worker is there, and can be scaled."""
+    return [_workers(spec, target, name, group) for name, group in by_group(spec.workers).items()]
+
+
+def _workers(spec: Spec, target: Target, name: str, group: WorkerGroup) -> Part:
+    node, site = _worker(spec, target, name), _workers_site(spec, target)
+    limits = _limits(group, WORKER_OWN_BYTES)
     body = {
         **image(target),
-        **_node(spec, spec.workers, target, node, WORKER),
+        **_node(spec, group, target, node, name),
         "healthcheck": _healthcheck(spec, target, ["CMD", *PYTHON, HEALTH], deploys=False),
         # When Compose restarts the head, it restarts these as well.
         "depends_on": {HEAD: {"condition": "service_started", "restart": True}},
-        "deploy": {"replicas": spec.workers.count, **limits.get("deploy", {})},
+        "deploy": {"replicas": group.count, **limits.get("deploy", {})},
         **common(spec, Tier.APP),
     }
-    body["environment"]["DAYBREAK_HEALTH_URLS"] = f"127.0.0.1:{site.ports['worker-1.agent_http']}{AGENT_HEALTH}"
-    return Part(WORKER, WORKER_COMMENT, _without_empty(body))
+    body["environment"]["DAYBREAK_HEALTH_URLS"] = f"127.0.0.1:{site.ports[f'{name}-1.agent_http']}{AGENT_HEALTH}"
+    what = "Ray's workers" if name == ONLY else f"Ray's workers of the group {name}"
+    return Part(name, WORKER_COMMENT.format(what=what, name=name), _without_empty(body))
 
 
 def files(spec: Spec, target: Target) -> list[File]:
@@ -104,22 +109,29 @@ def files(spec: Spec, target: Target) -> list[File]:
         deploying = [PYTHON[0], f"{CONFIG}/programs/deploy/deploy.py", f"{CONFIG}/{REQUEST}"]
         head_job["deploy"] = {"command": deploying, "done": SERVING}
     after = {"address": addresses.address(spec_inside(spec), site_inside(spec, target)), "within_s": spec.start_timeout}
-    worker_job = {**_job(spec, _worker(spec, target), target), "after": after}
-    return [_json(f"{HEAD}.json", head_job), _json(f"{WORKER}.json", worker_job), *_request(spec, target)]
+    jobs = {
+        name: {**_job(spec, _worker(spec, target, name), target), "after": after} for name in by_group(spec.workers)
+    }
+    return [_json(f"{name}.json", job) for name, job in {HEAD: head_job, **jobs}.items()] + _request(spec, target)
 
 
 def _head(spec: Spec, target: Target) -> Service:
     return nodes.head(spec_inside(spec), site_inside(spec, target))
 
 
-def _worker(spec: Spec, target: Target) -> Service:
-    return nodes.worker(spec_inside(spec), _workers_site(spec, target), 1)
+def _worker(spec: Spec, target: Target, group: str) -> Service:
+    return nodes.worker(_with_workers(spec_inside(spec)), _workers_site(spec, target), f"{group}-1")
 
 
 def _workers_site(spec: Spec, target: Target) -> Site:
     """Ports are chosen for workers that there are."""
-    one = spec.workers.model_copy(update={"count": max(1, spec.workers.count)})
-    return site_inside(spec.model_copy(update={"workers": one}), target)
+    return site_inside(_with_workers(spec), target)
+
+
+def _with_workers(spec: Spec) -> Spec:
+    """The same with at least one worker of each group."""
+    some = each_group(spec.workers, lambda group: {"count": max(1, group.count)})
+    return spec.model_copy(update={"workers": some})
 
 
 def _job(spec: Spec, service: Service, target: Target) -> dict[str, Any]:
@@ -177,14 +189,16 @@ def health_url(spec: Spec, target: Target) -> str:
 def _node(spec: Spec, node: Node, target: Target, service: Service, name: str) -> dict[str, Any]:
     """What head and workers have in common. The program that starts and watches the node is the container's first."""
     secrets = environment.secrets_read(spec, target)
+    uses = (*node.secrets, *spec.serve.secrets)
     return {
         **account(target),
         "entrypoint": command("python", "-IS", f"{CONFIG}/programs/node/node.py", f"{CONFIG}/{name}.json"),
         "environment": environment.plain(service.env)
         | environment.connections(spec, target)
-        | _serve_env(spec, target)
-        | dict(node.env),
-        **environment.mounted(secrets),
+        | serve_env(spec, target)
+        | dict(node.env)
+        | handed.variables(uses),
+        **handed.body(spec, target, secrets, uses, node.env_file),
         "volumes": [f"./config:{CONFIG}:ro"],
         # Runtime environments have programs and libraries there, which memory file systems forbid by default. The image
         # has this folder: an engine makes one that it has not, and after a restart that belongs to root.
@@ -194,7 +208,7 @@ def _node(spec: Spec, node: Node, target: Target, service: Service, name: str) -
     }
 
 
-def _serve_env(spec: Spec, target: Target) -> dict[str, str]:
+def serve_env(spec: Spec, target: Target) -> dict[str, str]:
     """HAProxy as Serve's proxy, where the image has it. In a container its own files and ports need no moving."""
     there = bool(target.ray.haproxy) and target.ray.release >= haproxy.OLDEST
     wanted = haproxy.asked_for(spec) and there and not haproxy.hindrance(spec, site_inside(spec, target))
@@ -210,16 +224,17 @@ def _ports(spec: Spec, target: Target) -> list[dict[str, Any]]:
         found += [published(door.host, port, port) for port in ports]
     if spec.dashboard:
         found.append(published(spec.listen, spec.port("dashboard"), spec.port("dashboard")))
-    if spec.ray.client_server:
+    if spec.ray.client:
         found.append(published("127.0.0.1", spec.port("client"), CLIENT_PORT))
     return found
 
 
 def _limits(node: Node, own_bytes: int) -> dict[str, Any]:
-    found = limits(memory_bytes(node, own_bytes), node.cpus)
+    found = limits(memory_bytes(node, own_bytes), number_of(node))
     if not node.gpus:
         return found
-    device = {"driver": "nvidia", "count": node.gpus, "capabilities": ["gpu"]}
+    which = {"count": node.gpus} if isinstance(node.gpus, int) else {"device_ids": list(map(str, node.gpus))}
+    device = {"driver": "nvidia", **which, "capabilities": ["gpu"]}
     resources = found.get("deploy", {}).get("resources", {})
     return {"deploy": {"resources": {**resources, "reservations": {"devices": [device]}}}}
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from daybreak.extras.export import environment
 from daybreak.extras.export.files import File
-from daybreak.extras.export.nodes import WORKER
 from daybreak.extras.export.parts import Part, common, duration, healthcheck, published
 from daybreak.extras.export.target import SECRETS, Target, site_inside
 from daybreak.names import HEAD
 from daybreak.services.service import Tier
 from daybreak.services.watching.processes import DASHBOARDS, GRAFANA, GRAFANA_USER, PROMETHEUS, SOURCE_NAME
+from daybreak.spec.groups import by_group
 from daybreak.spec.model import Spec
 
 # Those that count on Ray's metrics; the others show what the keeper tells.
@@ -48,11 +48,11 @@ def files(spec: Spec, target: Target) -> list[File]:
             _json("config/grafana/datasources/daybreak.yaml", {"apiVersion": 1, "datasources": [source]}),
             _json("config/grafana/dashboards/daybreak.yaml", {"apiVersion": 1, "providers": [provider]}),
         ]
-        found += [File(f"config/grafana/boards/{name}", _board(name)) for name in BOARDS]
+        found += [File(f"config/grafana/boards/{name}", board(name)) for name in BOARDS]
     return found
 
 
-def _board(name: str) -> str:
+def board(name: str) -> str:
     return Path(DASHBOARDS / name).read_text(encoding="utf-8")
 
 
@@ -118,7 +118,12 @@ def _scraping(spec: Spec, target: Target) -> dict[str, Any]:
     if spec.dashboard:
         target_ = f"{HEAD}:{ports['head.dashboard_metrics']}"
         heads.append({"targets": [target_], "labels": _labels(spec, HEAD, "dashboard")})
-    workers = {"names": [WORKER], "type": "A", "port": ports["head.metrics"], "refresh_interval": "5s"}
+    workers = {
+        "names": list(by_group(spec.workers)),
+        "type": "A",
+        "port": ports["head.metrics"],
+        "refresh_interval": "5s",
+    }
     relabel: list[dict[str, Any]] = [
         {"target_label": name, "replacement": value} for name, value in _labels(spec, "", "node").items() if value
     ]

@@ -13,7 +13,7 @@ from daybreak.docker.secret_env import with_secrets
 from daybreak.extras.export.files import File
 from daybreak.extras.export.target import PREFIX
 from daybreak.services.databases.containers import SETUP
-from daybreak.services.service import ConfigFile, Secret, Service
+from daybreak.services.service import ConfigFile, Mount, Secret, Service
 from daybreak.spec.model import Health, Spec
 from daybreak.spec.quantity_types import MIB
 
@@ -116,7 +116,7 @@ def contained(spec: Spec, service: Service, *, start_interval: bool) -> dict[str
         "environment": {key: value for key, value in service.env.items() if isinstance(value, str) and key != SETUP},
         "secrets": [{"source": name, "target": path} for path, name in files.items()],
         "volumes": [
-            *(f"{mount.source.removeprefix(f'{PREFIX}-')}:{mount.target}" for mount in container.mounts),
+            *(_volume(mount) for mount in container.mounts),
             *(f"./{file_of(service, file).path}:{file.path}:ro" for file in service.files),
         ],
         "ports": [published(port.host, port.host_port, port.port) for port in container.published],
@@ -129,6 +129,10 @@ def contained(spec: Spec, service: Service, *, start_interval: bool) -> dict[str
     if container.health:
         found["healthcheck"] = healthcheck(spec.health, ["CMD", *container.health], start_interval=start_interval)
     return {key: value for key, value in found.items() if value not in ([], {}, None)}
+
+
+def _volume(mount: Mount) -> str:
+    return f"{mount.source.removeprefix(f'{PREFIX}-')}:{mount.target}" + (":ro" if mount.read_only else "")
 
 
 def file_of(service: Service, file: ConfigFile) -> File:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daybreak.names import HEAD
-from daybreak.services.databases.connections import USUAL_PORTS, wanted_databases
-from daybreak.services.ray.addresses import fixed_ports
+from daybreak.services.databases.connections import USUAL_PORTS, passwords_of, wanted_databases
+from daybreak.services.ray.addresses import same_ports
 from daybreak.services.service import Network
 from daybreak.services.site import Engine, Image, RayInstall, Site
 from daybreak.spec.model import Spec, Warm
@@ -34,7 +34,8 @@ class Target:
 
     `engine` is the version of Docker that the files are for. `local` says that no registry has the image;
     `serve_config` is the parsed Serve config file, where the spec names one, `affinity` where the applications' source
-    sends requests to certain replicas. `base` is the spec's folder.
+    sends requests to certain replicas. `base` is the spec's folder; `scripts` are those that run when a database's data
+    is made, by its name.
     """
 
     image: str
@@ -45,6 +46,9 @@ class Target:
     serve_config: Mapping[str, Any] | None = None
     affinity: str = ""
     base: str = "."
+    prefix: str = ""
+    head: str = HEAD
+    scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def start_interval(self) -> bool:
@@ -59,7 +63,7 @@ def spec_inside(spec: Spec) -> Spec:
 def site_inside(spec: Spec, target: Target) -> Site:
     """The site that the services of a container are built for; the head is found by its name."""
     ray = replace(target.ray, python=PYTHON[0], command="/opt/ray/bin/ray", takes_socket_names=False, haproxy="")
-    ports = fixed_ports(spec, [CLIENT_PORT]) | {f"{HEAD}.client": CLIENT_PORT}
+    ports = same_ports(spec, [CLIENT_PORT]) | {f"{HEAD}.client": CLIENT_PORT}
     return Site(
         base=APPLICATION,
         root=CONFIG,
@@ -68,19 +72,20 @@ def site_inside(spec: Spec, target: Target) -> Site:
         data="",
         secrets_folder=SECRETS,
         ray=ray,
-        node_ip="head",
+        node_ip=target.head,
         ports={**ports, **USUAL_PORTS},
         serve_config=target.serve_config,
         affinity=target.affinity,
+        scripts=target.scripts,
     )
 
 
 def site_outside(spec: Spec, target: Target, passwords: Mapping[str, str] | None = None) -> Site:
     """The site that containers are made from: each is found by its service's name, at its usual ports."""
-    names = [HEAD, *wanted_databases(spec)]
+    addresses = {HEAD: target.head, **{name: f"{target.prefix}{name}" for name in wanted_databases(spec)}}
     return replace(
         site_inside(spec, target),
         secrets_folder=SECRETS,
-        secrets=passwords or dict.fromkeys(names, ""),
-        engine=Engine(PREFIX, Image(target.image), Network("cluster", ""), {name: name for name in names}),
+        secrets=passwords or dict.fromkeys((*addresses, *passwords_of(spec, containers=True)), ""),
+        engine=Engine(PREFIX, Image(target.image), Network("cluster", ""), addresses),
     )

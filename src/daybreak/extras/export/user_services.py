@@ -6,13 +6,15 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from daybreak.extras.export import environment
-from daybreak.extras.export.nodes import WORKER, account, command, image
+from daybreak.extras.export import environment, handed
+from daybreak.extras.export.conditions import conditions
+from daybreak.extras.export.nodes import account, command, image
 from daybreak.extras.export.parts import Part, common, duration, healthcheck, limits, needs, published
 from daybreak.extras.export.target import APPLICATION, CLIENT_PORT, CONFIG, PYTHON, Target, site_inside, spec_inside
-from daybreak.names import HEAD, SERVE, WORKERS
+from daybreak.services.ray.environment import JOBS
 from daybreak.services.user_services import user_service
 from daybreak.spec.model import Spec, UserService
+from daybreak.spec.needs import steps
 
 RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "never": "no"}
 
@@ -21,19 +23,20 @@ PROBE = f"{CONFIG}/programs/recipe/health.py"
 
 def service(spec: Spec, target: Target, name: str, wanted: UserService, tiers: Mapping[str, str]) -> Part:
     """One of them, by its name in the spec; `tiers` has the tier of every service of the file."""
+    once = name in steps(spec)
     found = {
         **({"image": wanted.image} if wanted.image else {**image(target), **account(target)}),
         "command": command(*wanted.command) if wanted.command else [],
         "working_dir": _folder(wanted),
         "environment": environment_of(spec, target, name, wanted),
-        **environment.mounted(environment.secrets_read(spec, target)),
+        **handed.body(spec, target, environment.secrets_read(spec, target), wanted.secrets, wanted.env_file),
         "volumes": [f"./config:{CONFIG}:ro", *(_volume(target, volume) for volume in wanted.volumes)],
-        "healthcheck": _health(spec, target, wanted),
+        "healthcheck": {"disable": True} if once and not wanted.image else _health(spec, target, wanted),
         "depends_on": needs(conditions(spec, wanted.needs), tier=wanted.tier, tiers=tiers),
         "ports": [published("127.0.0.1", port, port) for port in wanted.ports],
         "stop_grace_period": duration(wanted.stop_grace),
         **limits(wanted.memory, wanted.cpus),
-        **common(spec, wanted.tier, RESTART[wanted.restart]),
+        **common(spec, wanted.tier, "no" if once else RESTART[wanted.restart]),
     }
     return Part(name, "", {key: value for key, value in found.items() if value not in ([], {}, "")})
 
@@ -59,21 +62,11 @@ def environment_of(spec: Spec, target: Target, name: str, wanted: UserService) -
     found = environment.plain(made.env) | environment.connections(spec, target)
     if "RAY_ADDRESS" not in wanted.env:
         del found["RAY_ADDRESS"]
-        if spec.ray.client_server:
-            found["RAY_ADDRESS"] = f"ray://{HEAD}:{CLIENT_PORT}"
-    if spec.dashboard and "RAY_API_SERVER_ADDRESS" not in wanted.env:
-        found["RAY_API_SERVER_ADDRESS"] = f"http://{HEAD}:{spec.port('dashboard')}"
-    return found | dict(wanted.env)
-
-
-def conditions(spec: Spec, needed: tuple[str, ...]) -> dict[str, str]:
-    """What must hold of which service of the file; a service without a check only has to run."""
-    found: dict[str, str] = {}
-    for name in needed:
-        own = spec.services.get(name)
-        where = HEAD if name == SERVE else WORKER if name == WORKERS or name.startswith("worker-") else name
-        found[name if own else where] = "service_started" if own and not own.check else "service_healthy"
-    return found
+        if spec.ray.client:
+            found["RAY_ADDRESS"] = f"ray://{target.head}:{CLIENT_PORT}"
+    if spec.dashboard:
+        found |= dict.fromkeys(JOBS, f"http://{target.head}:{spec.port('dashboard')}")
+    return found | dict(wanted.env) | handed.variables(wanted.secrets)
 
 
 def _health(spec: Spec, target: Target, wanted: UserService) -> dict[str, Any]:
@@ -90,6 +83,8 @@ def _health(spec: Spec, target: Target, wanted: UserService) -> dict[str, Any]:
         test = [*PYTHON, PROBE, f"tcp://127.0.0.1:{check.tcp}"]
     elif check.http is not None:
         test = [*PYTHON, PROBE, check.http]
+    elif check.grpc is not None:
+        test = [PYTHON[0], "-I", f"{CONFIG}/programs/node/grpc_health.py", check.grpc.address, check.grpc.service]
     else:
         test = command(*(check.command or ()))
     return healthcheck(spec.health, ["CMD", *test], start_interval=target.start_interval)

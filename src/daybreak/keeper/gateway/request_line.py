@@ -5,7 +5,8 @@ r"""The line that the gateway writes for each request. Pure.
 
 Ta is how long the request took, held time included, Td how long of that the answer took from its first byte to its last
 (both in ms; -1 where there was none). The server is the slot that was asked. A gateway that an older daybreak has
-started writes lines of version 1, which have none.
+started writes lines of version 1, which have none. Lines of version 3 end with one more part: what would be sent again
+(`services/edge/line_format.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from daybreak.services.edge.repeating import asked
+
 FIELDS = {b"1": 11, b"2": 12}
+WITH_REQUEST, CLOSING = b"3\t", b" ."
 SERVER = 9
 SWITCHING_PROTOCOLS = 101
 # Of an answer that takes longer than this to come whole, the time until it began counts: it is a stream.
@@ -35,7 +39,8 @@ class Ending(Enum):
 
 
 class RequestLine(NamedTuple):
-    """One request. `latency_ms` is how long the client waited: of a stream or WebSocket until it began."""
+    """One request. `latency_ms` is how long the client waited: until it began where it `streams`, as WebSockets do.
+    `failed` is the server that had been asked before."""
 
     ended_ms: int
     application: str
@@ -43,6 +48,8 @@ class RequestLine(NamedTuple):
     latency_ms: int
     held_ms: int
     server: str = ""
+    streams: bool = False
+    failed: str = ""
 
 
 def parse(line: bytes) -> RequestLine | None:
@@ -59,18 +66,28 @@ def parse(line: bytes) -> RequestLine | None:
     streams = status == SWITCHING_PROTOCOLS or data_ms > STREAMED_MS
     latency_ms = max(took_ms - data_ms if streams else took_ms, 0)
     application = parts[2].decode("ascii", "replace")[:LONGEST_NAME] or "-"
-    server = parts[SERVER].decode("ascii", "replace")[:LONGEST_NAME]
-    return RequestLine(ended_ms, application, ending(status, parts[4]), latency_ms, held_ms, server)
+    server, failed = asked(parts[SERVER].decode("ascii", "replace")[:LONGEST_NAME])
+    return RequestLine(ended_ms, application, ending(status, parts[4]), latency_ms, held_ms, server, streams, failed)
 
 
 def fields(line: bytes) -> list[bytes] | None:
     """Its parts as of version 2, path and client together the last one; None for what is no such line."""
+    if line.startswith(WITH_REQUEST):
+        line = b"2\t" + line.rpartition(b"\t")[0].removeprefix(WITH_REQUEST)
     version = line.partition(b"\t")[0]
     count = FIELDS.get(version, 0)
     parts = line.split(b"\t", max(count - 1, 0))
     if not count or len(parts) != count:
         return None
     return parts if version == b"2" else [*parts[:SERVER], b"", *parts[SERVER:]]
+
+
+def request_of(line: bytes) -> bytes:
+    """What would be sent again, as the gateway wrote it: target, and headers. Empty where that is not told whole."""
+    if not line.startswith(WITH_REQUEST):
+        return b""
+    found = line.rpartition(b"\t")[2]
+    return found.removesuffix(CLOSING) if found.startswith(b"/") and found.endswith(CLOSING) else b""
 
 
 def ending(status: int, state: bytes) -> Ending:

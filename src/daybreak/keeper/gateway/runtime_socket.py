@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 
 from daybreak.errors import DaybreakError
 from daybreak.services.edge.haproxy_config import DASHBOARD, WEBSOCKETS
+from daybreak.services.edge.repeating import asked
 
 TIMEOUT_S = 5.0
 MOST_BYTES = 4 * 1024 * 1024
@@ -62,7 +64,10 @@ class InFlight:
 async def in_flight(path: str, server: str = "BACKEND") -> InFlight:
     """Behind all of it, or one `server` (a slot). Raises GatewaySilent."""
     rows = csv.DictReader(io.StringIO((await command(path, "show stat")).removeprefix("# ")))
-    counts = {row["pxname"]: int(row["scur"] or 0) for row in rows if row["svname"] == server}
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if asked(row["svname"])[0] == server:
+            counts[row["pxname"]] += int(row["scur"] or 0)
     counts.pop(DASHBOARD, None)
     websockets = counts.pop(WEBSOCKETS, 0)
     return InFlight(sum(counts.values()), websockets)

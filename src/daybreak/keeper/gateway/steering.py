@@ -14,12 +14,13 @@ from pathlib import Path
 from daybreak.files import replacing
 from daybreak.keeper.background import Background
 from daybreak.keeper.gateway.certificate import is_renewed, renew
+from daybreak.keeper.gateway.ending import close_websockets, drained
 from daybreak.keeper.gateway.pause import Page, PauseBook
-from daybreak.keeper.gateway.runtime_socket import GatewaySilent, InFlight, command, in_flight
+from daybreak.keeper.gateway.runtime_socket import GatewaySilent, command
 from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.run.plan import Plan
 from daybreak.services.build import Cluster
-from daybreak.services.edge.gateway import page_file, routes_map, routes_text, runtime_socket
+from daybreak.services.edge.gateway import page_file, routes_map, routes_text, runtime_socket, shares_map
 from daybreak.services.edge.haproxy_config import DASHBOARD, GRPC, ONCE, WEBSOCKETS
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
@@ -28,7 +29,10 @@ from daybreak.timeline.recorder import Recorder
 
 # Of the time that requests wait at most, so much may pass until what is being answered has ended.
 DRAIN_SHARE = 0.5
-LOOK_S = 0.02
+# The backends in which a new generation has its part of the requests by weight; the last one is not always there.
+BY_WEIGHT = (ONCE, WEBSOCKETS, GRPC)
+# Of both slots together: per cents.
+WEIGHTS = 100
 
 
 class Steering:
@@ -127,14 +131,18 @@ class Steering:
         try:
             await self._steer(self._cluster)
             left = await drained(socket, min(gateway.drain, gateway.hold * DRAIN_SHARE))
+            closed = await close_websockets(self._cluster) if left.websockets else 0
         except GatewaySilent as error:
             record.emit(Kind.NOTE, GATEWAY, text=f"{error.message}; requests do not wait", level="error")
             return
         if left.requests:
             text = f"{left.requests} requests that are still being answered are cut off"
             record.emit(Kind.NOTE, GATEWAY, text=text, level="error")
-        if left.websockets:
-            text = f"{left.websockets} WebSockets are cut off: their clients wait where they connect again"
+        if closed:
+            text = f"{closed} WebSockets were closed: their clients wait where they connect again"
+            record.emit(Kind.NOTE, GATEWAY, text=text)
+        if left.websockets > closed:
+            text = f"{left.websockets - closed} WebSockets are cut off: their clients wait where they connect again"
             record.emit(Kind.NOTE, GATEWAY, text=text)
 
     async def let_go(self) -> int:
@@ -192,38 +200,29 @@ async def _ask_alone(site: Site, other: str) -> None:
     """The slot of the app tier alone is asked; the other one is in the state `other`. It was just seen to answer:
     HAProxy's own next look may come a moment later."""
     socket, server = runtime_socket(site), f"set server {SERVE}/{site.slot}"
+    for backend in (SERVE, *BY_WEIGHT):  # who was killed meanwhile may have left it without
+        await command(socket, f"set server {backend}/{site.slot} weight {WEIGHTS}")
     await command(socket, f"{server} state ready")
     await command(socket, f"{server} health up")
     await command(socket, f"set server {SERVE}/{site.slot.other} state {other}")
-
-
-async def drained(socket: str, deadline_s: float, slot: Slot | None = None) -> InFlight:
-    """Wait until no request is being answered, and of one slot no WebSocket is open either; returns what still goes on
-    when the deadline is over. Raises GatewaySilent."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + deadline_s
-    while (
-        (left := await in_flight(socket, slot or "BACKEND")).requests or (slot and left.websockets)
-    ) and loop.time() < end:
-        await asyncio.sleep(LOOK_S)
-    return left
+    for slot in Slot:  # last, so that what the other one fails until then is asked of this one
+        await command(socket, f"set map {shares_map(site)} {slot} 0")
 
 
 async def _ask_both(site: Site, percent: int) -> None:
-    """Both slots are asked, the other one for so many per cent of the requests. Weights mean nothing where one alone is
-    asked: they stay as they are."""
-    socket = runtime_socket(site)
-    for slot, weight in ((site.slot, 100 - percent), (site.slot.other, percent)):
-        for backend in (SERVE, ONCE, WEBSOCKETS, GRPC):  # the last one is not always there
-            await command(socket, f"set server {backend}/{slot} weight {weight}")
+    """Both slots are asked, the other one for so many per cent of the requests."""
+    socket, other = runtime_socket(site), site.slot.other
+    # Nothing comes there by itself until what it fails is asked of this one. What may be asked twice is shared out
+    # before, so in SERVE it has no weight.
+    for backend in (SERVE, *BY_WEIGHT):
+        await command(socket, f"set server {backend}/{other} weight 0")
+    for slot in (site.slot, other):
         await command(socket, f"set server {SERVE}/{slot} state ready")
         await command(socket, f"set server {SERVE}/{slot} health up")
-
-
-async def cut_off(socket: str, slot: Slot) -> None:
-    """Close what is still open to the applications in a slot. Raises GatewaySilent."""
-    for backend in (SERVE, ONCE, WEBSOCKETS, GRPC):
-        await command(socket, f"shutdown sessions server {backend}/{slot}")
+    await command(socket, f"set map {shares_map(site)} {other} {percent}")
+    for slot, weight in ((site.slot, WEIGHTS - percent), (other, percent)):
+        for backend in BY_WEIGHT:
+            await command(socket, f"set server {backend}/{slot} weight {weight}")
 
 
 async def _ask_dashboard(site: Site, state: str) -> None:

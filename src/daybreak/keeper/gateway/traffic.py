@@ -13,8 +13,9 @@ from typing import Any
 from daybreak.keeper.background import Background
 from daybreak.keeper.gateway.access_log import AccessLog
 from daybreak.keeper.gateway.counts import MOST_APPLICATIONS, OTHERS, Application, Counts, merged
+from daybreak.keeper.gateway.kept_requests import KeptRequests
 from daybreak.keeper.gateway.line_socket import LineSocket
-from daybreak.keeper.gateway.request_line import RequestLine, parse
+from daybreak.keeper.gateway.request_line import Ending, RequestLine, parse
 from daybreak.names import GATEWAY
 from daybreak.services.build import Cluster
 from daybreak.services.edge.gateway import access_log, log_socket
@@ -36,6 +37,7 @@ class Traffic:
 
     def __init__(self, background: Background, now: Callable[[], float] = time.time) -> None:
         self.now = now
+        self.kept = KeptRequests()
         self._background = background
         self._listening: asyncio.Task[None] | None = None
         self._applications: dict[str, Application] = {}
@@ -48,6 +50,7 @@ class Traffic:
     def want(self, cluster: Cluster) -> None:
         """Listen from now on where this cluster has a gateway, and else no more."""
         self._access = AccessLog(Path(access_log(cluster.site))) if cluster.spec.gateway.access_log else None
+        self.kept.want(cluster.spec.gateway.rehearse)
         wanted = any(service.name == GATEWAY for service in cluster.services)
         if wanted and not self.listens:
             socket = LineSocket(Path(log_socket(cluster.site)), self.take)
@@ -65,6 +68,7 @@ class Traffic:
             self._listening.cancel()
             self._listening = None
             self._applications.clear()
+            self.kept.clear()
 
     # --- counting -----------------------------------------------------------------------------------------------------
 
@@ -76,6 +80,7 @@ class Traffic:
         for text in lines:
             if line := parse(text):
                 self._count(line, now_s)
+                self.kept.take(text, line)
             elif text:
                 self._malformed += 1
         self._came.set()
@@ -94,8 +99,8 @@ class Traffic:
     # --- windows ------------------------------------------------------------------------------------------------------
 
     def begin(self, server: str = "") -> Window | None:
-        """Count by itself from now on what ends until the window does, of one `server` (a slot) alone where one is
-        named; None where there is no gateway."""
+        """Count by itself from now on what ends until the window does; None where there is no gateway. Where a `server`
+        (a slot) is named, what it was asked first alone, as failed where another one has answered it then."""
         if not self.listens:
             return None
         window = Window(self, self.now_ms(), server)
@@ -178,8 +183,11 @@ class Window:
         return self._counts
 
     def add(self, line: RequestLine) -> None:
-        if self._server and line.server != self._server:
-            return
+        if self._server:
+            if self._server == line.failed:
+                line = line._replace(ending=Ending.FAILED)
+            elif line.failed or line.server != self._server:
+                return
         let_go = line.held_ms > 0 and self._counts.held < self._waited
         if line.ended_ms >= self._began_ms and (self._end_ms is None or line.ended_ms <= self._end_ms or let_go):
             self._counts.add(line)

@@ -10,20 +10,28 @@ from daybreak.errors import DaybreakError
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.generations.replacing import Replacing
+from daybreak.keeper.generations.returning import Returning
+from daybreak.keeper.generations.vetting import vet
+from daybreak.keeper.hooks import HookRunner
+from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.prepare import Preparation, Prepared
 from daybreak.keeper.recovery import Recovery
-from daybreak.keeper.replacing import Replacing
 from daybreak.keeper.request import Request
-from daybreak.keeper.returning import Returning
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.unfinished import begun
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.versions.version import Files
-from daybreak.keeper.vetting import vet
 from daybreak.names import HEAD, SERVE
 from daybreak.spec.model import Spec
 from daybreak.states import Stage
+
+
+def _verb(request: Request) -> str:
+    """Whose hooks are run: those of `up` or `restart`. Other changes, and each save in `dev`, have none."""
+    other = request.op != "apply" or request.only_running or request.changed_only or request.application
+    return "" if other or not request.hooks else "restart" if request.restart else "up"
 
 
 @dataclass
@@ -39,6 +47,8 @@ class Apply:
     versions: Versions
     replacing: Replacing
     returning: Returning
+    hooks: HookRunner
+    company: Company
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         async def settle(spec: Spec) -> None:
@@ -52,13 +62,29 @@ class Apply:
             prepared = await self.preparation.prepare(request, settle)
             operation.kind = prepared.kind
             told = await self.preparation.check(prepared)
+            verb = _verb(request)
+            if verb and await self._before(verb, prepared, operation):
+                # It may have changed whatever was looked at.
+                prepared = await self.preparation.prepare(request, settle)
+                told = await self.preparation.check(prepared)
             if not prepared.tries_itself:
                 await vet(prepared.steps, prepared.target, self.backends)
             if prepared.choice:
                 operation.note(prepared.choice.told)
             for text in told:
                 operation.note(f"note: {text}")
-            return await self.carry_out(operation, await self._alone(operation, prepared))
+            done = await self.carry_out(operation, await self._alone(operation, prepared))
+            if verb:
+                await self.hooks.after(verb, prepared.target.cluster, operation)
+            return done
+
+    async def _before(self, verb: str, prepared: Prepared, operation: Operation) -> bool:
+        """The hook has the environment of what it comes before; where it fails that of now counts on."""
+        self.backends.inherit(prepared.target.environment)
+        try:
+            return await self.hooks.before(verb, prepared.target.cluster, operation)
+        finally:
+            self.backends.inherit(self.followers.desired.environment)
 
     async def _alone(self, operation: Operation, prepared: Prepared) -> Prepared:
         """What is kept of before ends where anything changes, and stays where nothing does."""
@@ -73,6 +99,8 @@ class Apply:
         """What is prepared, for an operation that has its turn. Raises what it has failed with."""
         prepared = replace(prepared, target=prepared.target.with_state(changed_for=operation.pid))
         files = await self._taken(operation, prepared)
+        if files is not None:
+            await self.company.bring(await self.versions.deployed_by(prepared.target, files))
         if prepared.steps.new_generation:
             done = await self.replacing(operation, prepared)
         else:

@@ -11,7 +11,8 @@ from daybreak.backends.process.purging import DELETED
 from daybreak.errors import DaybreakError
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.keeping import Keeping
+from daybreak.keeper.generations.kept import Keeping
+from daybreak.keeper.hooks import HookRunner
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.owner import NOBODY
 from daybreak.keeper.request import Request
@@ -39,12 +40,17 @@ class Down:
     record: Recorder
     subscribers: Subscribers
     keeping: Keeping
+    hooks: HookRunner
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         self.followers.supervisor.forgive()
         self.runner.cancel_others(operation, "`daybreak down`" + (f" (pid {request.pid})" if request.pid else ""))
         async with self.runner.turn(operation):
-            return await self.stop(request, operation)
+            cluster = self.followers.desired.cluster if request.hooks else None
+            await self.hooks.before("down", cluster, operation)
+            done = await self.stop(request, operation)
+            await self.hooks.after("down", cluster, operation)
+            return done
 
     async def stop(self, request: Request, operation: Operation) -> dict[str, Any]:
         """For an operation that has its turn. Killed in the middle it is finished by the next keeper, but for what was

@@ -47,7 +47,7 @@ class Prewarm:
         if any(handle.tier != Tier.WARM for handle in observed):
             return {"status": self.measured.snapshot().to_json()}
         operation.kind = RunKind.PREWARM
-        target = await self.followers.desired.target(state, request.environment)
+        target = await self.followers.desired.target(state, request.environment, asked=request.environment)
         cluster = target.cluster
         services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
         change = Change(services, generation=state.generation)

@@ -8,6 +8,7 @@ from typing import Any
 from daybreak.errors import UsageError
 from daybreak.keeper.request import read_spec
 from daybreak.keeper.versions.version import Version
+from daybreak.names import SERVE
 from daybreak.spec.model import Spec
 
 # What of a spec is the applications': all else, databases and ports among it, stays as it is now.
@@ -44,16 +45,22 @@ def returning_spec(version: Version, now: Spec) -> Spec:
     merged = {**current, **{key: version.spec[key] for key in OF_THE_APPLICATIONS if key in version.spec}}
     merged["services"] = _of_tier(version.spec.get("services", {}), "app") | _of_tier(current["services"], "data")
     spec = read_spec(merged)
-    known = {*merged["services"], "head", "workers", "serve"}
+    known = {*merged["services"], *spec.workers.groups, "head", "workers", "serve"}
     known |= {name for name, wanted in merged["databases"].items() if wanted is not None}
-    for name, service in spec.services.items():
-        if missing := sorted(need for need in service.needs if need not in known and not need.startswith("worker-")):
+    needs = {**{name: service.needs for name, service in spec.services.items()}, SERVE: spec.serve.needs}
+    for name, needed in needs.items():
+        if missing := sorted(need for need in needed if need not in known and not _is_worker(need)):
+            what = "applications, and serve" if name == SERVE else f"a service {name} that"
             raise UsageError(
-                f"version {version.number} has a service {name} that needs {', '.join(missing)}, "
+                f"version {version.number} has {what} needs {', '.join(missing)}, "
                 "which the spec does not have now; nothing was changed",
                 hint="`daybreak rollback` leaves databases, and services of tier data, as they are",
             )
     return spec
+
+
+def _is_worker(need: str) -> bool:
+    return need.startswith("worker-")
 
 
 def _of_tier(services: dict[str, Any], tier: str) -> dict[str, Any]:

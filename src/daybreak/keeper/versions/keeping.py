@@ -11,6 +11,7 @@ from typing import Any
 
 from daybreak.errors import DaybreakError, NotRunning, UsageError
 from daybreak.keeper.desired import Desired, Target
+from daybreak.keeper.hosts.code import Code, of_version
 from daybreak.keeper.request import Request
 from daybreak.keeper.versions.book import Book
 from daybreak.keeper.versions.choice import choose, returning_spec
@@ -108,6 +109,12 @@ class Versions:
         await self._check_out(version, Path(was.base), "it is kept no longer")
         spec = returning_spec(replace(version, spec=_plain(was.spec)), state.spec)
         return was.with_changes(spec=spec, rolled_back=left, settled=False, given_up=(), backend=state.backend)
+
+    async def deployed_by(self, target: Target, files: Files) -> Code:
+        """What other machines need for a deployment: the folder's `files`, or those of the version that it is of."""
+        number = target.state.code_version
+        version = None if number is None else await asyncio.to_thread(self.book.get, number)
+        return of_version(version.files if version else files, self.book)
 
     # --- what was deployed -------------------------------------------------------------------------------------------
 

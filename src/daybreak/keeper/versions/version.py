@@ -64,9 +64,16 @@ class Version:
 def digest_of(files: Files, spec: Mapping[str, Any]) -> str:
     """Changes with the code, and with the spec but for what commands set beside it."""
     values = {key: value for key, value in spec.items() if key != "backend"}
-    values["workers"] = {key: value for key, value in spec.get("workers", {}).items() if key != "count"}
+    workers = _without_count(spec.get("workers", {}))
+    if workers.get("groups"):
+        workers["groups"] = {name: _without_count(group) for name, group in workers["groups"].items()}
+    values["workers"] = workers
     told = [values, sorted((path, kept.digest) for path, kept in files.items())]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_count(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != "count"}
 
 
 def changes(before: Version, after: Version) -> list[str]:

@@ -2,11 +2,16 @@
 
 import errno
 import os
+import time
 from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 PROC = "/proc"
 # What this process itself lacks says nothing about others.
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# The kernel takes microseconds to set up a program, unless it must wait for a processor.
+LOOK_S, MOST_LOOKS = 0.001, 50
+# PF_EXITING: it is on its way out, and what it had may be given back already or not.
+EXITING = 0x4
 
 
 class Process(NamedTuple):
@@ -18,11 +23,20 @@ class Process(NamedTuple):
     started_ticks: int
     comm: str
     state: str
+    threads: int = 1
+    flags: int = 0
 
     @property
     def zombie(self) -> bool:
-        """Has it ended, and waits to be collected?"""
-        return self.state in ("Z", "X")
+        """Has it ended, and waits to be collected? Where only its first thread has ended, which /proc shows alike, the
+        others still hold its files and ports."""
+        return self.state in ("Z", "X") and self.threads <= 1
+
+    @property
+    def ending(self) -> bool:
+        """Will it have ended in a moment? Until then its ports are taken, and its environment and its files may not be
+        seen any more."""
+        return bool(self.flags & EXITING) and not self.zombie
 
     @property
     def stopped(self) -> bool:
@@ -44,6 +58,8 @@ def read(pid: int, proc: str = PROC) -> Optional[Process]:
         started_ticks=int(fields[19]),
         comm=head.partition("(")[2],
         state=fields[0],
+        threads=int(fields[17]),
+        flags=int(fields[6]),
     )
 
 
@@ -60,6 +76,11 @@ def processes(proc: str = PROC) -> Iterator[Process]:
             found = read(int(entry), proc)
             if found is not None and not found.zombie:
                 yield found
+
+
+def any_ends(proc: str = PROC) -> bool:
+    """Is there a process that will have ended in a moment?"""
+    return any(process.ending for process in processes(proc))
 
 
 def descendants(rows: Iterable[Process], roots: Collection[int], stop: Collection[int] = ()) -> List[int]:
@@ -97,9 +118,23 @@ def children(pid: int, proc: str = PROC) -> List[int]:
 
 
 def environment(pid: int, names: Collection[str], proc: str = PROC) -> Dict[str, str]:
-    """The named variables of a process's first environment; empty where it cannot be read."""
-    pairs = (word.partition("=") for word in null_separated(f"{proc}/{pid}/environ"))
+    """The named variables of a process's first environment; empty where it cannot be read.
+
+    Where it is just becoming another program, so that it has neither an environment nor arguments, that is waited for:
+    who has started it knows of it already.
+    """
+    path = f"{proc}/{pid}/environ"
+    raw, looks = contents(path), 1
+    while not raw and looks < MOST_LOOKS and _is_becoming_another(pid, proc):
+        time.sleep(LOOK_S)
+        raw, looks = contents(path), looks + 1
+    pairs = (os.fsdecode(word).partition("=") for word in raw.split(b"\0"))
     return {name: value for name, _, value in pairs if name in names}
+
+
+def _is_becoming_another(pid: int, proc: str) -> bool:
+    """A thread of the kernel, and what has ended, runs no file."""
+    return not contents(f"{proc}/{pid}/cmdline") and bool(_target(f"{proc}/{pid}/exe"))
 
 
 def arguments(pid: int, proc: str = PROC) -> List[str]:

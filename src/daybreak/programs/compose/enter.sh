@@ -1,5 +1,6 @@
 # Secrets become variables of the process that is to run, and of nobody else: `enter.sh COMMAND...`.
-for name in DATABASE_URL REDIS_URL MYSQL_URL NEO4J_PASSWORD; do
+# DAYBREAK_SECRETS has the names of further ones.
+for name in DATABASE_URL REDIS_URL MYSQL_URL NEO4J_PASSWORD ${DAYBREAK_SECRETS:-}; do
   eval "file=\${${name}_FILE:-}"
   if [ -n "$file" ]; then
     value=$(cat "$file") || {

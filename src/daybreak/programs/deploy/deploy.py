@@ -9,7 +9,8 @@ The request (JSON): `address`, `raylet_health` (URL), `http` (host, port), `appl
 `config` (Ray's Serve config as a mapping, or null), `dashboard` (URL), `token_file` (or null), `status_file`,
 `config_file` (its name for people), `nodes_file` (what the nodes offer, or null), `way_file` (see `surge.read_way`),
 `drain_s` (how long a replica that is replaced has to end what it answers), `least_drain_s` (how long it takes requests
-at least), `base` and `code_link` (see `code_folder.py`), `instance`, `timeout_s`.
+at least), `base` and `code_link` (see `code_folder.py`), `instance`, `timeout_s`; where the head's state outlives it
+`session_file`, which has the name of the session.
 """
 
 import functools
@@ -39,6 +40,7 @@ from . import (
     replaced,
     sources,
     surge,
+    unchanged,
 )
 from .following import packages, wait_until_running
 from .head import connect, head_id
@@ -46,6 +48,9 @@ from .progress import DeployFailed, Status
 from .room import refuse_shortage
 from .submitting import start_serve, submit
 
+# The priority that Ray's workers have, and so what answers while it is replaced. Where somebody waits for what they
+# have just saved, what answers meanwhile can wait.
+LOW = 15
 # The keeper's own deadline ends first: it knows what was waited for last.
 SPARE_S = 5.0
 
@@ -54,12 +59,15 @@ def run(job: Dict[str, Any], status: Status) -> None:
     """Everything in order; raises on failure."""
     deadline = time.monotonic() + float(job["timeout_s"]) + SPARE_S
     status.write("importing", "the application")
+    way = surge.read_way(job.get("way_file"))
+    if (way.get("redeploy") or way.get("surge")) and not way.get("changed_only"):
+        os.nice(LOW)
     code_folder.work_in(job)
     import ray
     import ray.serve
 
     loading.find_the_applications()
-    wanted, only = wanted_routes(job), surge.read_way(job.get("way_file")).get("only") or None
+    wanted, only = wanted_routes(job), way.get("only") or None
     if only:
         job = dict(job, applications=[entry for entry in job["applications"] if entry["name"] == only])
     targets = load_all(job, status, deadline)
@@ -67,8 +75,8 @@ def run(job: Dict[str, Any], status: Status) -> None:
         connect(job, status, deadline, ray.init)
     runtime = os.path.dirname(job["status_file"])
     book = os.path.join(runtime, sources.CODE_FILE)
-    sources.note(book, os.getcwd(), imported=job["config"] is None, beside=bool(only))
-    deployed = remembered.Deployed(os.path.join(runtime, "serve-deployed.json"), head_id())
+    files = sources.note(book, os.getcwd(), imported=job["config"] is None, beside=bool(only))
+    deployed = remembered.Deployed(os.path.join(runtime, "serve-deployed.json"), head_id(job))
     open_doors(job, deployed, status)
     if code_folder.is_version(job) and not deployed.follows:
         raise loading.Refused("the version is not deployed: Serve's replicas would find the code of the spec's folder")
@@ -79,7 +87,9 @@ def run(job: Dict[str, Any], status: Status) -> None:
         except packing.NotPacked as error:
             raise loading.Refused(str(error)) from error
     replacement = replaced.Replacement(job)
-    submit(job, targets, wanted, deployed, status, deadline)
+    same = unchanged.Unchanged(os.getcwd(), files, deployed.versions, job["instance"])
+    submit(job, targets, wanted, deployed, status, deadline, same)
+    replacement.kept = same.kept
     status.write("submitted", "waiting for replicas")
     wait_until_running(job, list(wanted), replacement, status, deadline)
     status.write("running")

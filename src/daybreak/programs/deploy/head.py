@@ -74,9 +74,15 @@ def connect(job: Dict[str, Any], status: Status, deadline: float, init: Any, **o
         return init(address=job["address"], ignore_reinit_error=True, **{**defaults, **given})
 
 
-def head_id() -> str:
-    """The head's node. A driver's own may be any node of this machine: they have one address."""
+def head_id(job: Dict[str, Any]) -> str:
+    """The head's session where its state outlives it, else its node. A driver's own may be any node of this machine:
+    they have one address."""
     import ray
 
+    try:
+        with open(job.get("session_file") or "", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        pass
     heads = [node["NodeID"] for node in ray.nodes() if HEAD_RESOURCE in node.get("Resources", {})]
     return str(heads[0] if heads else ray.get_runtime_context().get_node_id())

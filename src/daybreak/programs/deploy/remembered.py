@@ -10,6 +10,7 @@ class Deployed:
     """A file with their names and routes, true for one head. A route is None where only the application knows it.
 
     `by_config` tells the applications of a Serve config: Ray itself ends those that the next config leaves out.
+    `versions` are those of their deployments, by application and name (see `unchanged.py`).
     `proxy_options` is how Serve was told to be reached, None where nobody knows. `follows`: its replicas look for their
     code where `code_folder.py` says.
     """
@@ -20,12 +21,14 @@ class Deployed:
         self._known: Dict[str, Dict[str, Any]] = {}
         self.proxy_options: Optional[Dict[str, Any]] = None
         self.follows = False
+        self.versions: Dict[str, Dict[str, str]] = {}
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
             if found["head"] == head:
                 self._known = dict(found["applications"])
                 self.proxy_options, self.follows = found.get("proxy_options"), bool(found.get("follows"))
+                self.versions = {str(name): dict(some) for name, some in found.get("versions", {}).items()}
         except (OSError, ValueError, KeyError, TypeError):
             pass  # the first deployment, or an older program's
 
@@ -55,6 +58,11 @@ class Deployed:
             self.proxy_options, self.follows = proxy_options, follows
         self._save(self._known)
 
+    def note(self, versions: Dict[str, Dict[str, str]]) -> None:
+        """After Serve has been told of them; those of other applications stay."""
+        self.versions = {**self.versions, **versions}
+        self._save(self._known)
+
     def drop(self, names: Iterable[str]) -> None:
         """After they have been deleted."""
         dropped = set(names)
@@ -62,5 +70,6 @@ class Deployed:
 
     def _save(self, known: Dict[str, Dict[str, Any]]) -> None:
         self._known = known
-        told = {"head": self._head, "applications": known}
+        self.versions = {name: some for name, some in self.versions.items() if name in known}
+        told = {"head": self._head, "applications": known, "versions": self.versions}
         write_json(self._path, {**told, "proxy_options": self.proxy_options, "follows": self.follows})

@@ -5,7 +5,7 @@ Serve calls an application RUNNING when the last old replica has ended, which ma
 
 import json
 from time import monotonic
-from typing import Any, Dict, Iterator, Optional, Set
+from typing import AbstractSet, Any, Dict, Iterator, Optional, Set
 
 from . import surge
 from .head import request
@@ -21,6 +21,8 @@ class Replacement:
         self._job = job
         self._old: Dict[str, Set[str]] = {}
         self._since: Dict[str, float] = {}
+        # Deployments that keep their replicas, by application.
+        self.kept: Dict[str, Set[str]] = {}
         if surge.read_way(job.get("way_file")).get("surge"):
             told = self._told() or {}
             self._old = {name: {one["replica_id"] for one in _replicas(app)} for name, app in told.items()}
@@ -29,7 +31,7 @@ class Replacement:
         """Do new replicas alone get this application's requests, and as many as there are to be?"""
         old = self._old.get(name)
         app = (self._told() or {}).get(name) if old else None
-        if not (old and app and taken_over(app, old)):
+        if not (old and app and taken_over(app, old, self.kept.get(name, set()))):
             self._since.pop(name, None)
             return False
         # HAProxy is told of it later, and its old process answers what it has accepted: replicas go on taking requests
@@ -45,11 +47,13 @@ class Replacement:
             return None
 
 
-def taken_over(app: Dict[str, Any], old: Set[str]) -> bool:
-    """From what Serve's REST API tells of an application: no deployments while it is built from a config."""
+def taken_over(app: Dict[str, Any], old: Set[str], kept: AbstractSet[str] = frozenset()) -> bool:
+    """From what Serve's REST API tells of an application: no deployments while it is built from a config. Those in
+    `kept` go on with what they have."""
     try:
-        deployments = app["deployments"].values()
-        return bool(deployments) and all(_deployment_taken_over(one, old) for one in deployments)
+        deployments = app["deployments"]
+        replaced = [one for name, one in deployments.items() if name not in kept]
+        return bool(deployments) and all(_deployment_taken_over(one, old) for one in replaced)
     except (KeyError, TypeError, AttributeError):
         return False
 

@@ -33,11 +33,11 @@ class Part(NamedTuple):
 
 
 def shortage(asks: Sequence[Dict[str, Any]], nodes: Sequence[Dict[str, Any]]) -> Optional[Short]:
-    """What can never be placed on these nodes; None where it can, or may be.
+    """What can never be placed on these nodes; None where it can, or may be, or nobody knows the nodes.
 
-    The first node is the head, the others are workers, all alike.
+    The first node is the head, the others are workers; those of a group are all alike, and are called GROUP-1, GROUP-2.
     """
-    parts = parts_of(asks)
+    parts = parts_of(asks) if nodes else []
     for resource in dict.fromkeys(name for part in parts for name in part.needs):
         of_resource = [part for part in parts if part.needs.get(resource)]
         reason = _too_large(of_resource, resource, nodes) or _too_many(of_resource, resource, nodes)
@@ -100,12 +100,38 @@ def _too_many(parts: Sequence[Part], resource: str, nodes: Sequence[Dict[str, An
 
 
 def _nodes(offers: Sequence[float], nodes: Sequence[Dict[str, Any]], resource: str) -> str:
-    """What each offers, workers together."""
-    head = f"{nodes[0]['name']} {_number(offers[0], resource)}"
-    if len(offers) == 1:
-        return f"{head}, no workers"
-    each = _number(offers[1], resource)
-    return f"{head}, 1 worker {each}" if len(offers) == 2 else f"{head}, {len(offers) - 1} workers {each} each"
+    """What each offers, the workers of a group together."""
+    told = [f"{nodes[0]['name']} {_number(offers[0], resource)}"]
+    groups = _groups(nodes)
+    for group, members in groups.items():
+        each = _number(offers[members[0]], resource)
+        kind = "worker" if len(groups) == 1 else f"{group} worker"
+        told.append(f"1 {kind} {each}" if len(members) == 1 else f"{len(members)} {kind}s {each} each")
+    return ", ".join(told if groups else [*told, "no workers"])
+
+
+def _groups(nodes: Sequence[Dict[str, Any]]) -> Dict[str, List[int]]:
+    """Where the workers of each group are."""
+    found: Dict[str, List[int]] = {}
+    for place, node in enumerate(nodes[1:], 1):
+        found.setdefault(node["name"].rpartition("-")[0], []).append(place)
+    return found
+
+
+def _more_workers(parts: Sequence[Part], nodes: Sequence[Dict[str, Any]]) -> List[str]:
+    """For each group the least number of its workers with which everything fits."""
+    ways = []
+    groups = _groups(nodes)
+    for group, members in groups.items():
+        for more in range(1, MOST_WORKERS - len(members) + 1):
+            count = len(members) + more
+            if fits(parts, [*nodes, *[nodes[members[0]]] * more]):
+                told = f"{count} workers (daybreak up {count})"
+                ways.append(
+                    f"start {told if len(groups) == 1 else f'{count} {group} workers (daybreak up {group}={count})'}"
+                )
+                break
+    return ways
 
 
 def _mending(parts: Sequence[Part], resource: str, nodes: Sequence[Dict[str, Any]]) -> str:
@@ -120,11 +146,7 @@ def _mending(parts: Sequence[Part], resource: str, nodes: Sequence[Dict[str, Any
         if fits(parts, [{**nodes[0], resource: amount / UNIT}, *nodes[1:]]):
             ways.append(f"write head: {{{_setting(resource, amount)}}}")
             break
-    worker = nodes[1] if len(nodes) > 1 else None
-    for count in range(len(nodes), MOST_WORKERS + 1) if worker else ():
-        if worker and fits(parts, [nodes[0], *[worker] * count]):
-            ways.append(f"start {count} workers (daybreak up {count})")
-            break
+    ways += _more_workers(parts, nodes)
     largest = max(part.needs.get(resource, 0) for part in parts)
     if not ways:
         ways.append(f"write workers: {{{_setting(resource, -(-largest // step) * step)}}}")

@@ -1,10 +1,15 @@
-"""Which files the applications are made of, and whether they are still what was deployed."""
+"""Which files the applications are made of, and whether they are still what was deployed.
+
+Those are files below the spec's folder, and what was imported from elsewhere without being installed: editable
+installations, and folders beside it that are in the search path.
+"""
 
 import hashlib
 import json
 import os
 import sys
-from typing import Dict, Iterator, List, Tuple
+import sysconfig
+from typing import Any, Dict, Iterator, List, Tuple
 
 from ..common.whole_file import write_json
 
@@ -12,21 +17,23 @@ CODE_FILE = "serve-code.json"
 # Where nobody has imported the applications here, every Python file below their folder counts, up to so many.
 MOST_FILES, MOST_FOLDERS = 2000, 500
 MOST_CHANGED = 3
+PROGRAMS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def note(path: str, folder: str, *, imported: bool, beside: bool = False) -> None:
+def note(path: str, folder: str, *, imported: bool, beside: bool = False) -> Dict[str, str]:
     """Write down what is below `folder`: what this process has imported, else every file that it might be. `beside`
-    what was noted of other applications, which stay as they are."""
-    files = _imported(folder) if imported else _found(folder)
+    what was noted of other applications, which stay as they are. Returns the files' digests by their relative paths."""
+    files = _own_modules(folder) if imported else _found(folder)
     noted = _read(path)[1] if beside and _read(path)[0] == folder else {}
-    found = {os.path.relpath(file, folder): _digest(file) for file in files}
+    found = {os.path.relpath(file, folder): digest_of(file) for file in files}
     write_json(path, {"folder": folder, "files": {**noted, **found}})
+    return found
 
 
 def changed(path: str) -> List[str]:
     """The files that differ from what was deployed last, relative to their folder; empty where nobody knows."""
     folder, files = _read(path)
-    return sorted(name for name, digest in files.items() if _digest(os.path.join(folder, name)) != digest)
+    return sorted(name for name, digest in files.items() if digest_of(os.path.join(folder, name)) != digest)
 
 
 def _read(path: str) -> Tuple[str, Dict[str, str]]:
@@ -45,19 +52,39 @@ def told(files: List[str]) -> str:
     return f"{names} {'has' if len(files) == 1 else 'have'} changed"
 
 
-def _imported(folder: str) -> List[str]:
-    """What is not installed below the folder, and was imported by this process."""
-    files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    return [file for file in sorted(files) if _is_own(os.path.abspath(file), folder)]
+def _own_modules(folder: str) -> List[str]:
+    """What this process has imported from the folder, or from elsewhere, and is not installed."""
+    below = {path for path in map(_file_of, list(sys.modules.values())) if _is_own(path, folder)}
+    return sorted(below.union(outside(folder).values()))
+
+
+def outside(folder: str) -> Dict[str, str]:
+    """The files of modules that this process has imported from elsewhere, by the modules' names."""
+    given = sysconfig.get_paths()
+    # The second is this package, whose programs run here.
+    homes = (folder, os.path.dirname(PROGRAMS), given["stdlib"], given["platstdlib"])
+    below = tuple(f"{home.rstrip(os.sep)}{os.sep}" for home in homes)
+    found = {name: _file_of(module) for name, module in list(sys.modules.items())}
+    return {
+        name: path
+        for name, path in found.items()
+        if path.endswith(".py") and not path.startswith(below) and not any(map(_is_left_out, path.split(os.sep)))
+    }
+
+
+def _file_of(module: Any) -> str:
+    """Empty for what is made of none."""
+    file = getattr(module, "__file__", None)
+    return os.path.abspath(file) if isinstance(file, str) and file else ""
 
 
 def _is_own(file: str, folder: str) -> bool:
-    parts = os.path.relpath(file, folder).split(os.sep)
+    parts = os.path.relpath(file, folder).split(os.sep) if file else [os.pardir]
     return file.endswith(".py") and parts[0] != os.pardir and not any(map(_is_left_out, parts[:-1]))
 
 
 def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name in ("site-packages", "__pycache__", "node_modules")
+    return name.startswith(".") or name in ("site-packages", "dist-packages", "__pycache__", "node_modules")
 
 
 def _found(folder: str) -> List[str]:
@@ -73,7 +100,7 @@ def _walk(folder: str) -> Iterator[str]:
         yield from (os.path.join(place, name) for name in sorted(files) if name.endswith(".py"))
 
 
-def _digest(file: str) -> str:
+def digest_of(file: str) -> str:
     """Of what is in it; empty where it cannot be read."""
     try:
         with open(file, "rb") as opened:

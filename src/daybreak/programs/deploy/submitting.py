@@ -12,6 +12,7 @@ from . import remembered, surge
 from .following import failed
 from .head import request
 from .progress import DeployFailed, Status, naps
+from .unchanged import Unchanged
 
 DEPLOY_TIMEOUT_S = 60.0
 # Of a Serve config.
@@ -26,6 +27,7 @@ def submit(
     deployed: remembered.Deployed,
     status: Status,
     deadline: float,
+    unchanged: Unchanged,
 ) -> None:
     """Tell Serve what to run. What an earlier deployment has left goes when the new one has been accepted, and before
     only where it holds a route. What somebody else has deployed stays."""
@@ -42,7 +44,8 @@ def submit(
         start_serve(serve.start, job, deadline)
         deploy_config(job, deployed.names, deadline, over=anything)
     else:
-        deploy_imported(job, targets, status, deadline)
+        deploy_imported(job, targets, status, deadline, unchanged)
+        deployed.note(unchanged.versions)
     left = deployed.names - set(wanted)
     delete(left)
     deployed.drop(left)
@@ -85,7 +88,9 @@ def wait_for_controller(started: Any, deadline: float) -> None:
             time.sleep(nap)
 
 
-def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, deadline: float) -> None:
+def deploy_imported(
+    job: Dict[str, Any], targets: List[Any], status: Status, deadline: float, unchanged: Unchanged
+) -> None:
     """Submit applications given by import path."""
     from ray import serve
 
@@ -98,8 +103,9 @@ def deploy_imported(job: Dict[str, Any], targets: List[Any], status: Status, dea
             # Serve's own start waits for its proxy; replicas need the controller alone.
             started = pool.submit(start)
             wait_for_controller(started, deadline)
-            percent = surge.read_way(job.get("way_file")).get("surge", 0)
-            with surge.replaced_gently(percent, float(job["drain_s"])):
+            way = surge.read_way(job.get("way_file"))
+            mark = functools.partial(unchanged.mark, all_anew=not way.get("changed_only"))
+            with surge.replaced_gently(way.get("surge", 0), float(job["drain_s"]), mark):
                 run_many(
                     [target_type(t, name=e["name"], route_prefix=e["route"]) for t, e in zip(targets, entries)],
                     wait_for_applications_running=False,

@@ -12,6 +12,8 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 OPTION, DRAIN = "max_surge_percent", "graceful_shutdown_timeout_s"
+# Set where replicas stop at a `breakpoint()`, for as long as somebody looks: meanwhile they answer no health check.
+STOPS, HEALTH, LOOKS_S = "DAYBREAK_BREAKPOINTS", "health_check_timeout_s", 24 * 3600.0
 # A Serve config is deployed anew only where something of it differs.
 MARK = "DAYBREAK_REDEPLOYED"
 
@@ -24,16 +26,18 @@ def is_known() -> bool:
 
 
 @contextlib.contextmanager
-def replaced_gently(percent: int, drain_s: float) -> Iterator[None]:
-    """Meanwhile every application that `ray.serve.run` and its like build surges by `percent`, 0 for not at all, and
-    its replicas have `drain_s` to end what they answer. Nothing where this Ray cannot surge."""
+def replaced_gently(percent: int, drain_s: float, mark: Callable[[Any], None]) -> Iterator[None]:
+    """Meanwhile every application that `ray.serve.run` and its like build surges by `percent`, 0 for not at all, its
+    replicas have `drain_s` to end what they answer, and `mark` is told of it. Nothing where this Ray cannot surge."""
     from ray.serve import api
 
     build: Optional[Callable[..., Any]] = getattr(api, "build_app", None)
     if build is None or not is_known():
         yield
         return
-    wanted = {OPTION: percent, DRAIN: drain_s}
+    wanted: Dict[str, float] = {OPTION: percent, DRAIN: drain_s}
+    if os.environ.get(STOPS):
+        wanted[HEALTH] = LOOKS_S
 
     def build_gently(*args: Any, **options: Any) -> Any:
         built = build(*args, **options)
@@ -41,6 +45,7 @@ def replaced_gently(percent: int, drain_s: float) -> Iterator[None]:
             config = deployment._deployment_config
             for name in wanted.keys() - config.user_configured_option_names:
                 setattr(config, name, wanted[name])
+        mark(built)
         return built
 
     api.build_app = build_gently
@@ -122,8 +127,8 @@ def _set_in_code(told: Dict[str, Any]) -> List[str]:
 
 
 def read_way(path: Optional[str]) -> Dict[str, Any]:
-    """How the applications are to be replaced: `redeploy`, `surge` in per cent, and `only` one of them by its name; all
-    absent in a plain start."""
+    """How the applications are to be replaced: `redeploy`, `surge` in per cent, `only` one of them by its name, and
+    `changed_only` those of their deployments whose code differs; all absent in a plain start."""
     try:
         with open(path or "", encoding="utf-8") as file:
             found = json.load(file)

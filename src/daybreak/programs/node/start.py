@@ -5,7 +5,8 @@ The command itself is Ray's own. What is changed around it: processes that it st
 where it is wanted (`client_server`); so do the dashboard's modules (`dashboard_modules`, a list or `all`), whose files
 go to a folder of the cluster's own (`temporary`); the head's log monitor reads the logs of all nodes (`logs_shared`:
 they lie in one folder), and the others have none, where their folders can be reached (`gathering`); what has been
-imported is let go once the node runs (`python` is the interpreter that watches it then, and starts its helpers again).
+imported is let go once the node runs (`python` is the interpreter that watches it then, and starts its helpers again;
+`restarts_gcs` counts the GCS among them: what it knows outlives it).
 Each change is made only where this Ray has the function that it needs, under the name and with the
 parameters that it had when this was written; elsewhere Ray's own way stays.
 """
@@ -25,10 +26,12 @@ if not __package__:  # run as a file: its neighbours are found under a name that
     sys.path[:] = [folder for folder in sys.path if folder != here]
     __package__ = "daybreak_programs.node"
 
+from ..common import collector
 from . import gathering
 
 # Processes without which a node goes on, and which are started again. Ray's own command ends the node with any of them.
 HELPERS = ("dashboard", "log_monitor", "monitor", "ray_client_server")
+GCS, STORAGE = "gcs_server", "RAY_gcs_storage"
 
 
 def parameters(function: Any) -> List[str]:
@@ -167,11 +170,11 @@ def one_log_monitor(services: Any, constants: Any, node: Any, command: Any, shar
     services.start_ray_process = started
 
 
-def as_told(kind: str, info: Any, constants: Any, temporary: str) -> Dict[str, Any]:
+def as_told(kind: str, info: Any, constants: Any, options: Dict[str, Any]) -> Dict[str, Any]:
     """One of the node's processes for `watch.py`, from what Ray knows of it."""
-    if kind not in HELPERS:
+    if kind not in HELPERS and not (kind == GCS and options.get("restarts_gcs")):
         return {"name": kind}
-    env = {"TMPDIR": temporary} if kind == constants.PROCESS_TYPE_DASHBOARD else {}
+    env = {"TMPDIR": options["temporary"]} if kind == constants.PROCESS_TYPE_DASHBOARD else {}
     return {
         "name": kind,
         "command": info.process.args,
@@ -179,6 +182,21 @@ def as_told(kind: str, info: Any, constants: Any, temporary: str) -> Dict[str, A
         "out": getattr(info, "stdout_file", None),
         "err": getattr(info, "stderr_file", None),
     }
+
+
+def store_for_the_gcs_alone(services: Any, constants: Any) -> None:
+    """What the raylet starts does not hear of the GCS's storage: a Ray that a task starts for itself would take it."""
+    start = services.start_ray_process
+    if parameters(start)[:4] != ["command", "process_type", "fate_share", "env_updates"]:
+        return
+
+    @functools.wraps(start)
+    def started(command: List[str], process_type: str, fate_share: bool, env_updates: Any = None, **rest: Any) -> Any:
+        if process_type == constants.PROCESS_TYPE_RAYLET:
+            env_updates = {**(env_updates or {}), STORAGE: "memory"}
+        return start(command, process_type, fate_share, env_updates, **rest)
+
+    services.start_ray_process = started
 
 
 def let_go(node: Any, constants: Any, options: Dict[str, Any]) -> None:
@@ -195,7 +213,7 @@ def let_go(node: Any, constants: Any, options: Dict[str, Any]) -> None:
         if found or not isinstance(processes, dict):
             return found
         children = {
-            info.process.pid: as_told(kind, info, constants, options["temporary"])
+            info.process.pid: as_told(kind, info, constants, options)
             for kind, infos in processes.items()
             for info in infos
         }
@@ -244,6 +262,8 @@ def prepare(options: Dict[str, Any]) -> Callable[[], None]:
     change_dashboard(services, constants, options, dashboard_modules)
     if not options["client_server"]:
         without_client_server(ray._private.node)
+    if options.get("restarts_gcs"):
+        store_for_the_gcs_alone(services, constants)
     let_go(ray._private.node, constants, options)
     scripts = command_line()
     if options["gathering"]:
@@ -255,7 +275,9 @@ def prepare(options: Dict[str, Any]) -> Callable[[], None]:
 def main() -> None:
     options = json.loads(sys.argv[1])
     sys.argv = ["ray", *sys.argv[2:]]
-    prepare(options)()
+    with collector.resting():
+        command = prepare(options)
+    command()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
+from ..common import collector
 from . import importer, memory, modules, randomness, ray_bytecode, shelf, threadpools, variables
 
 
@@ -69,7 +70,8 @@ class Imported:
         self.load(self._importer.proven(learned))
         with modules.search([os.getcwd()]):
             self.load(self._settings["modules"], asked_for=True)
-        read = self._codes.read(self._ray) if self._ray else 0
+        with collector.resting():
+            read = self._codes.read(self._ray) if self._ray else 0
         self._settle()
         warm()
         self.load(learned)
@@ -78,7 +80,7 @@ class Imported:
     def load(self, names: Sequence[str], asked_for: bool = False, trusted: bool = False) -> None:
         """Import more modules; one that makes this template unsafe is told of."""
         self._shelf.open()
-        with self._threads.held_back(), self.variables.watched(), self._seeds.watched():
+        with collector.resting(), self._threads.held_back(), self.variables.watched(), self._seeds.watched():
             try:
                 self._importer.load(names, asked_for, trusted)
             except importer.Unsafe as unsafe:
@@ -126,7 +128,9 @@ class Imported:
         self._seeds.renew()
 
     def arm(self) -> None:
-        """From here on what is imported is the program's."""
+        """From here on what is imported is the program's, and so is its garbage: this fork may have been made amid
+        imports."""
+        gc.enable()
         sys.meta_path.insert(0, self._codes)
         if not self._shelf.complete:
             self._shelve()

@@ -7,6 +7,8 @@ import traceback
 from typing import Any, NoReturn, Tuple
 
 from . import (
+    breakpoints,
+    closing,
     connections,
     ending,
     fresh,
@@ -14,6 +16,7 @@ from . import (
     launcher,
     listen_for,
     modules,
+    priority,
     process_title,
     registry,
     skip_modules,
@@ -64,7 +67,12 @@ class InsideFork:
         fresh.executable(request)
         fresh.search_path(have.site_path, program)
         skip_modules.prepare(program)
+        closing.prepare(program)
         process_title.show(sys.orig_argv, self._title)
         if program["what"].endswith(modules.WORKER):
             modules.watch(f"{self._folder}/{registry.SEEN}")
         have.arm()
+        if request.get("low"):
+            priority.begin_low(program)
+        if program["what"].endswith(modules.WORKER):
+            breakpoints.prepare()

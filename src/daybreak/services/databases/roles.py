@@ -50,19 +50,44 @@ BEGIN
       END;
       EXECUTE format('ALTER ROLE @ADMIN@ %s RESET %I', 'IN DATABASE ' || quote_ident(found.datname), found.name);
     END LOOP;
-  ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@USER@') THEN
-    CREATE ROLE @USER@ LOGIN CREATEDB;
   END IF;
 END $do$;
 """
 
-# In each database: what belongs to role 10, but for the system's own and what extensions consist of. Each is committed
-# by itself, since every one that is changed stays locked until then, and the locks are counted.
+# The application's role, daybreak.application_role, must be able to use its database. One that is the superuser's
+# becomes its own. Another owner, who was the application's role before, keeps it, and has the new one for a member.
+_OWN_FIRST = """\
+DO $do$
+DECLARE
+  own name := current_setting('daybreak.application_role');
+  place name := current_setting('daybreak.application_database');
+  owner pg_roles%ROWTYPE;
+BEGIN
+  SELECT r.* INTO owner FROM pg_roles r JOIN pg_database d ON d.datdba = r.oid WHERE d.datname = place;
+  IF owner.oid = 10 THEN
+    EXECUTE format('ALTER DATABASE %I OWNER TO %I', place, own);
+  ELSIF pg_has_role(own, owner.oid, 'MEMBER') THEN
+    NULL;
+  ELSIF owner.rolsuper THEN
+    RAISE EXCEPTION 'the database % belongs to %, who is a superuser', place, owner.rolname;
+  ELSE
+    RAISE WARNING 'the database % belongs to %: the role % is a member of that from now on', place, owner.rolname, own;
+    EXECUTE format('GRANT %I TO %I', owner.rolname, own);
+  END IF;
+END $do$;
+"""
+
+# In each database: what belongs to role 10, but for the system's own and what extensions consist of, goes to the owner
+# of the database, or to the application's role where that is role 10, too. Each is committed by itself, since every one
+# that is changed stays locked until then, and the locks are counted.
 _HAND_OVER = """\
 DO $do$
 DECLARE
   found record;
+  heir name;
 BEGIN
+  SELECT CASE datdba WHEN 10 THEN current_setting('daybreak.application_role') ELSE pg_get_userbyid(datdba) END
+    INTO heir FROM pg_database WHERE datname = current_database();
   FOR found IN
       SELECT CASE WHEN type IN ('function', 'procedure', 'aggregate') THEN 'routine'
           WHEN type = 'statistics object' THEN 'statistics' ELSE type END AS type, identity
@@ -93,7 +118,7 @@ BEGIN
             AND d.refobjid <> d.objid)
   LOOP
     BEGIN
-      EXECUTE format('ALTER %s %s OWNER TO @USER@', found.type, found.identity);
+      EXECUTE format('ALTER %s %s OWNER TO %I', found.type, found.identity, heir);
     EXCEPTION WHEN OTHERS THEN
       RAISE WARNING '% % stays with @ADMIN@: %', found.type, found.identity, SQLERRM;
     END;
@@ -106,55 +131,24 @@ BEGIN
       FROM pg_default_acl CROSS JOIN aclexplode(defaclacl) LEFT JOIN pg_namespace n ON n.oid = defaclnamespace
       WHERE defaclrole = 10 AND grantee <> 10 AND defaclobjtype IN ('r', 'S', 'f', 'T', 'n')
   LOOP
-    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE @USER@ %s GRANT %s ON %s TO %s %s',
-      'IN SCHEMA ' || quote_ident(found.nspname), found.what, found.things,
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s GRANT %s ON %s TO %s %s',
+      heir, 'IN SCHEMA ' || quote_ident(found.nspname), found.what, found.things,
       CASE found.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(found.grantee)) END,
       CASE WHEN found.is_grantable THEN 'WITH GRANT OPTION' END);
   END LOOP;
-  EXECUTE format('ALTER DATABASE %I OWNER TO @USER@', current_database());
+  EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), heir);
 END $do$;
 """
 
-
-# What sets up a server of an official image, over the socket, at which the images ask for no password: the superuser
-# has none, so no port lets it in. The words of a program are seen by everybody on the machine, so psql takes the
-# password from the environment. $database, $extensions, $PASSWORD.
-_IN_A_CONTAINER = r"""
-is_set_up() {
-  [ "$(psql "$@" -XAtq -U @USER@ -d "$database" -c "
-    SELECT 1 FROM pg_roles, pg_database
-    WHERE rolname = current_user AND NOT rolsuper AND datname = current_database() AND datdba = pg_roles.oid
-      AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@PENDING@')
-      AND NOT EXISTS (SELECT FROM unnest(string_to_array('$extensions', ' ')) AS name
-        WHERE name NOT IN (SELECT extname FROM pg_extension))")" = 1 ]
-}
-
-by() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-
-set_up() {
-  superuser=@ADMIN@
-  by -U @ADMIN@ -d template1 -c 'SELECT' 2>/dev/null || superuser=@USER@
-  by -U $superuser -d template1 <<'END' || return 1
-@ROLES@
-END
-  there=$(by -U @ADMIN@ -d template1 -c "SELECT 1 FROM pg_database WHERE datname = '$database'") || return 1
-  [ -n "$there" ] || by -U @ADMIN@ -d template1 -c "CREATE DATABASE "$database"" || return 1
-  by -U @ADMIN@ -d template1 <<'END' || return 1
-\set password `printf %s "$PASSWORD"`
-ALTER ROLE @USER@ PASSWORD :'password';
-ALTER ROLE @ADMIN@ PASSWORD NULL;
-END
-  by -U @ADMIN@ -d template1 -c "SELECT datname FROM pg_database WHERE datallowconn AND (datname = '$database'
-      OR NOT datistemplate AND EXISTS (SELECT FROM pg_roles WHERE rolname = '@PENDING@'))" | while IFS= read -r name; do
-    by -U @ADMIN@ -d "$name" <<'END' || exit 1
-@HAND_OVER@
-END
-  done || return 1
-  by -U @ADMIN@ -d template1 -c 'DROP ROLE IF EXISTS @PENDING@' || return 1
-  for name in $extensions; do
-    by -U @ADMIN@ -d "$database" -c "CREATE EXTENSION IF NOT EXISTS \"$name\" CASCADE" || return 1
-  done
-}
+# Before PostgreSQL 15 the schema `public` of a new database is the superuser's.
+OWN_PUBLIC = """
+DO $do$ BEGIN
+  IF current_setting('server_version_num')::int < 150000
+      AND EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND nspowner = 10) THEN
+    EXECUTE format('ALTER SCHEMA public OWNER TO %I', (SELECT pg_get_userbyid(datdba) FROM pg_database
+      WHERE datname = current_database()));
+  END IF;
+END $do$;
 """
 
 
@@ -164,4 +158,4 @@ def _named(sql: str) -> str:
 
 ROLES = _named(_ROLES)
 HAND_OVER = _named(_HAND_OVER)
-IN_A_CONTAINER = _named(_IN_A_CONTAINER.replace("@ROLES@", _ROLES).replace("@HAND_OVER@", _HAND_OVER))
+OWN_FIRST = _named(_OWN_FIRST)

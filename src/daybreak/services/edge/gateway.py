@@ -9,7 +9,7 @@ ports end with the container. Pure.
 from __future__ import annotations
 
 from daybreak.names import GATEWAY
-from daybreak.services.edge import haproxy_config
+from daybreak.services.edge import files, haproxy_config, repeating
 from daybreak.services.health import policy
 from daybreak.services.ray.claims import of_dashboard
 from daybreak.services.ray.serve import application_routes, public_claims
@@ -48,6 +48,7 @@ def gateway(spec: Spec, site: Site) -> tuple[Service, ...]:
             ConfigFile(config, haproxy_config.text(spec, site, folder(site))),
             # Told over the runtime socket from then on.
             ConfigFile(state_map(site), "state hold\n", aside=True),
+            ConfigFile(shares_map(site), repeating.NOBODY, aside=True),
             ConfigFile(routes_map(site), routes_text(spec, site), aside=True),
             # A certificate that was replaced is told, too.
             *((ConfigFile(tls_file(site), site.tls, aside=True),) if at.tls else ()),
@@ -65,12 +66,12 @@ def folder(site: Site) -> str:
 
 
 def runtime_socket(site: Site) -> str:
-    return haproxy_config.runtime_socket(folder(site))
+    return files.runtime_socket(folder(site))
 
 
 def log_socket(site: Site) -> str:
     """Where it tells of every request."""
-    return haproxy_config.log_socket(folder(site))
+    return files.log_socket(folder(site))
 
 
 def access_log(site: Site) -> str:
@@ -79,20 +80,24 @@ def access_log(site: Site) -> str:
 
 
 def state_map(site: Site) -> str:
-    return haproxy_config.state_map(folder(site))
+    return files.state_map(folder(site))
+
+
+def shares_map(site: Site) -> str:
+    return files.shares_map(folder(site))
 
 
 def routes_map(site: Site) -> str:
-    return haproxy_config.routes_map(folder(site))
+    return files.routes_map(folder(site))
 
 
 def tls_file(site: Site) -> str:
     """Certificate and key, for HAProxy alone."""
-    return haproxy_config.tls_file(folder(site))
+    return files.tls_file(folder(site))
 
 
 def page_file(site: Site) -> str:
-    return haproxy_config.page_file(folder(site))
+    return files.page_file(folder(site))
 
 
 def routes_text(spec: Spec, site: Site) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from daybreak.hosts import reachable
 from daybreak.names import SERVE
 from daybreak.services.container_site import program
+from daybreak.services.edge import files, line_format, repeating
 from daybreak.services.ray.addresses import DASHBOARD_HEALTH, OWN_DASHBOARD, upstream_host
-from daybreak.services.ray.serve_config import OWN_GRPC_PORT, OWN_PORT, Serving, in_slot, serving
+from daybreak.services.ray.serve_config import OWN_GRPC_PORT, OWN_PORT, in_slot, serving
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
@@ -19,8 +20,6 @@ HOLD = "programs/gateway/hold.lua"
 MOST_THREADS = 4
 # Serve's own servers take a request's head of 64 KiB.
 BUFFER_BYTES = 65536
-LONGEST_LINE = 1024
-LONGEST_PATH = 200
 # A server that refuses a connection is asked again after a second each, as long as a request may wait.
 RETRY_S = 1.0
 # What is being answered may take as long as it does: it is the application's to end it.
@@ -31,17 +30,9 @@ WEBSOCKETS = "websockets"
 AGAIN = "again"
 # The backend of requests that must not be sent twice.
 ONCE = "once"
-GRPC = "grpc"
+HTTP, GRPC = "http", "grpc"
 # The backend of Ray's dashboard.
 DASHBOARD = "dashboard"
-# What `keeper/gateway/request_line.py` reads: version of the line, when the request ended (ms), application, status,
-# how it ended, duration (ms), of which for the answer (ms), held (ms), bytes, slot, method, path, client.
-LINE = "\\t".join(
-    (
-        *("2", "%[date(0,ms)]", "%[var(txn.app)]", "%ST", "%ts", "%Ta", "%Td"),
-        *("%[var(txn.held_ms)]", "%B", "%s", "%HM", "%[var(txn.path)]", "%ci"),
-    )
-)
 
 TEXT = """\
 global
@@ -112,13 +103,15 @@ backend {websockets}
 FRONTEND = """
 frontend {name}
     bind {bind}{tls}
-    log ring@requests format raw local0
+    log ring@requests {long}format raw local0
     log-format "{line}"
     http-request set-var(txn.held_ms) int(0)
     http-request set-var(txn.path) path,bytes(0,{longest_path})
     http-request set-var(txn.app) path,map_beg({routes},-)
     http-request set-header X-Forwarded-Proto {scheme} unless {{ hdr(X-Forwarded-Proto) -m found }}
+{keeping}\
 {hold_rules}
+{repeating}\
     use_backend {websockets} if {{ hdr(Upgrade) -i websocket }}
     use_backend {backend} if {{ method GET HEAD OPTIONS }} !{{ hdr(Content-Length) -m found }} \
 !{{ hdr(Transfer-Encoding) -m found }}
@@ -168,16 +161,17 @@ def text(spec: Spec, site: Site, folder: str) -> str:
     at = serving(spec, site)
     assert at.own_port
     hold_s = spec.gateway.hold
-    frontends, others = [_frontend(spec, at, folder, "http", at.port, SERVE, ONCE, tls=at.tls)], []
+    frontends = [_frontend(spec, site, folder, HTTP, at.port, SERVE, ONCE, tls=at.tls)]
+    others = [repeating.backends(site, ENDLESS)]
     if at.grpc_port and at.own_grpc_port:
-        frontends.append(_frontend(spec, at, folder, "grpc", at.grpc_port, GRPC, GRPC))
+        frontends.append(_frontend(spec, site, folder, GRPC, at.grpc_port, GRPC, GRPC))
         others.append(GRPC_BACKEND.format(grpc=GRPC, servers=_servers(site, OWN_GRPC_PORT, f"proto h2 {TRACKS}")))
     if spec.dashboard:
         others.append(_dashboard(spec, site))
     return TEXT.format(
-        socket=runtime_socket(folder),
-        state=state_map(folder),
-        page=page_file(folder),
+        socket=files.runtime_socket(folder),
+        state=files.state_map(folder),
+        page=files.page_file(folder),
         hold=program(site, HOLD),
         hold_s=hold_s,
         retry_after=_retry_after(hold_s),
@@ -187,8 +181,8 @@ def text(spec: Spec, site: Site, folder: str) -> str:
         again=AGAIN,
         again_socket=f"{folder}/again.sock",
         hold_rules=_hold_rules(spec, folder),
-        log_socket=log_socket(folder),
-        line_length=LONGEST_LINE,
+        log_socket=files.log_socket(folder),
+        line_length=line_format.longest(spec.gateway.rehearse),
         threads=max(1, min(MOST_THREADS, site.cpus // 2)),
         buffer=BUFFER_BYTES,
         endless=ENDLESS,
@@ -206,7 +200,7 @@ def _servers(site: Site, port: str, options: str) -> str:
     return "\n".join(
         SERVER.format(
             slot=slot,
-            upstream=upstream_host(site),
+            upstream=upstream_host(site, slot),
             port=site.ports[at],
             options=options.format(serve=SERVE, slot=slot),
         )
@@ -216,21 +210,25 @@ def _servers(site: Site, port: str, options: str) -> str:
 
 
 def _frontend(
-    spec: Spec, at: Serving, folder: str, name: str, port: int, backend: str, otherwise: str, *, tls: bool = False
+    spec: Spec, site: Site, folder: str, name: str, port: int, backend: str, otherwise: str, *, tls: bool = False
 ) -> str:
     """Where people connect. `otherwise` is the backend of what must not be sent twice."""
+    kept = spec.gateway.rehearse if name == HTTP else None
     return FRONTEND.format(
         name=name,
-        bind=f"{_bound(at.host)}:{port}",
-        tls=TLS.format(file=tls_file(folder)) if tls else "",
+        bind=f"{_bound(serving(spec, site).host)}:{port}",
+        tls=TLS.format(file=files.tls_file(folder)) if tls else "",
         scheme="https" if tls else "http",
         serve=SERVE,
         websockets=WEBSOCKETS,
         backend=backend,
         otherwise=otherwise,
-        line=LINE,
-        longest_path=LONGEST_PATH,
-        routes=routes_map(folder),
+        line=line_format.line(kept),
+        long=f"len {line_format.longest(kept)} " if kept and kept.enabled else "",
+        keeping=line_format.rules(kept),
+        longest_path=line_format.LONGEST_PATH,
+        repeating=repeating.rules(site, files.shares_map(folder)) if name == HTTP else "",
+        routes=files.routes_map(folder),
         hold_rules=_hold_rules(spec, folder),
     )
 
@@ -239,7 +237,7 @@ def _hold_rules(spec: Spec, folder: str) -> str:
     """Who waits, and what becomes of it."""
     hold_s = spec.gateway.hold
     words = {"retry_after": _retry_after(hold_s), "late": LATE.format(hold_s=hold_s)}
-    return HOLD_RULES.format(state=state_map(folder), once=ONCE, **words)
+    return HOLD_RULES.format(state=files.state_map(folder), once=ONCE, **words)
 
 
 def _dashboard(spec: Spec, site: Site) -> str:
@@ -260,38 +258,9 @@ def _retry_after(hold_s: float) -> int:
     return max(1, round(hold_s / 6))
 
 
-def runtime_socket(folder: str) -> str:
-    """Where HAProxy takes commands."""
-    return f"{folder}/admin.sock"
-
-
-def log_socket(folder: str) -> str:
-    """Where the keeper reads a line for each request."""
-    return f"{folder}/log.sock"
-
-
-def state_map(folder: str) -> str:
-    """What becomes of requests: `state` is `open`, `hold` or `page`."""
-    return f"{folder}/state.map"
-
-
-def routes_map(folder: str) -> str:
-    return f"{folder}/routes.map"
-
-
 def reached_at(host: str) -> str:
     """Where this machine reaches what listens at `host`, as an address."""
     return reachable(host).strip("[]")
-
-
-def tls_file(folder: str) -> str:
-    """Certificate, chain and key."""
-    return f"{folder}/tls.pem"
-
-
-def page_file(folder: str) -> str:
-    """What is answered while `state` is `page`: the content's type in the first line, then the content."""
-    return f"{folder}/page"
 
 
 def _bound(host: str) -> str:

@@ -15,7 +15,8 @@ from daybreak.services.ray import haproxy
 from daybreak.services.ray.serve_config import OWN_GRPC_PORT, OWN_PORT, in_own_network, serving
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
-from daybreak.spec.model import Spec
+from daybreak.spec.groups import by_name
+from daybreak.spec.model import Node, Spec
 
 # Where Serve itself listens behind the gateway.
 SERVES_OWN = tuple(name.removeprefix(f"{HEAD}.") for name in (OWN_PORT, OWN_GRPC_PORT))
@@ -40,14 +41,15 @@ DASHBOARD_HEALTH = "/api/gcs_healthz"
 AGENT_HEALTH = "/api/local_raylet_healthz"
 
 
-def worker_name(number: int) -> str:
-    """`worker-1`, `worker-2`, ..."""
-    return f"worker-{number}"
+def nodes_of(spec: Spec) -> dict[str, Node]:
+    """The head and every worker by name, in order; workers alone where they join another machine's head."""
+    workers = dict[str, Node](by_name(spec.workers))
+    return workers if spec.join else {HEAD: spec.head, **workers}
 
 
 def node_names(spec: Spec) -> list[str]:
-    """The head and every worker, in order."""
-    return [HEAD, *(worker_name(number + 1) for number in range(spec.workers.count))]
+    """Every node by name, in order."""
+    return list(nodes_of(spec))
 
 
 def port_names(spec: Spec) -> list[str]:
@@ -64,11 +66,13 @@ def doors_elsewhere(slot: Slot = Slot.A) -> list[str]:
     return [f"{slot.other}.{name}" for name in (OWN_PORT, OWN_GRPC_PORT, OWN_DASHBOARD)]
 
 
-def fixed_ports(spec: Spec, taken: Collection[int]) -> dict[str, int]:
-    """The same for containers: every node has an address of its own, so all have the same ports, none of `taken`."""
+def same_ports(spec: Spec, taken: Collection[int], slot: Slot = Slot.A) -> dict[str, int]:
+    """The same for containers: every node has an address of its own, so all have the same ports, none of `taken`. So it
+    is in the other slot."""
     free = (port for port in range(FIRST_FIXED_PORT, 2 * FIRST_FIXED_PORT) if port not in taken)
     by_purpose = dict(zip(HEAD_PORTS, free, strict=False))
-    return {name: by_purpose[name.partition(".")[2]] for name in port_names(spec)}
+    fixed = {name: by_purpose[name.partition(".")[2]] for name in port_names(spec)}
+    return fixed | {name: fixed[name.partition(".")[2]] for name in doors_elsewhere(slot)}
 
 
 def second_ports() -> list[str]:
@@ -76,14 +80,25 @@ def second_ports() -> list[str]:
     return [GCS]
 
 
+def published_ports(spec: Spec, slot: Slot) -> list[str]:
+    """What must be chosen of a head in a network of its own: in the second slot what it is reached at from elsewhere,
+    since both are published for a while."""
+    return [] if slot is Slot.A else [GCS, *client_port(spec)]
+
+
 def client_port(spec: Spec) -> dict[str, int]:
     """The client server's port where it runs: the one of the spec, since people write it into their scripts."""
-    return {f"{HEAD}.client": spec.port("client")} if spec.ray.client_server else {}
+    return {f"{HEAD}.client": spec.port("client")} if spec.ray.client else {}
 
 
 def ray_folder(site: Site, node: str) -> str:
     """A node's folder for Ray's temporary files; inside a container the runtime folder is its own."""
     return site.runtime if site.node else site.place(node)
+
+
+def address_file(site: Site) -> str:
+    """Where Ray notes the head's address. It does not start another one there while workers know that address."""
+    return f"{ray_folder(site, HEAD)}/ray_current_cluster"
 
 
 def needed_folder(site: Site, node: str) -> str:
@@ -104,6 +119,8 @@ def node_address(site: Site, node: str) -> str:
 
 def address(spec: Spec, site: Site) -> str:
     """What `ray.init(address=...)` takes."""
+    if spec.join:
+        return spec.join.address
     return f"{site.head_ip}:{gcs_port(spec, site)}"
 
 
@@ -132,9 +149,7 @@ def dashboard_url(spec: Spec) -> str:
 def own_dashboard_url(spec: Spec, site: Site) -> str:
     """Where the dashboard itself answers, for what belongs to the cluster and must not wait in the gateway."""
     host, port = dashboard_binds(spec, site)
-    if site.node:
-        host = site.head_ip
-    elif serving(spec, site).behind_gateway:
+    if (site.node and in_own_network(site)) or serving(spec, site).behind_gateway:
         host = upstream_host(site)
     return f"http://{reachable(host)}:{port}"
 
@@ -150,9 +165,12 @@ def serve_url(spec: Spec, site: Site) -> str:
     return f"{door.scheme}://{reachable(door.host)}:{door.port}"
 
 
-def upstream_host(site: Site) -> str:
-    """Where this machine reaches what listens on loopback, or in the head's container."""
-    return address_of(site, HEAD) if in_own_network(site) else LOOPBACK
+def upstream_host(site: Site, slot: Slot | None = None) -> str:
+    """Where this machine reaches what listens on loopback, or in the head's container: that of the site's slot, or of
+    another one."""
+    if site.engine is None or site.engine.network is None:
+        return LOOPBACK
+    return site.engine.head_ip(slot or site.slot)
 
 
 def upstream_url(spec: Spec, site: Site) -> str:

@@ -18,7 +18,7 @@ def of_head(
     found = [PortClaim(host, ports.get(f"{HEAD}.gcs", spec.port("gcs")), "GCS")]
     if spec.dashboard and dashboard:
         found.append(of_dashboard(spec))
-    if spec.ray.client_server:
+    if spec.ray.client:
         found.append(PortClaim(host, ports.get(f"{HEAD}.client", spec.port("client")), "Ray client"))
     return tuple(found)
 

@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import json
 import math
-import os.path
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from daybreak.hosts import reachable
 from daybreak.names import HEAD, VERSIONS
 from daybreak.services.claims import of_service
 from daybreak.services.container_site import (
-    SECRETS,
     address_of,
     engine_of,
+    is_secret,
     library,
     program,
     resolved,
     secret_of,
     site_inside,
 )
-from daybreak.services.databases.connections import WITH_ADDRESSES
+from daybreak.services.databases.connections import holds_addresses
+from daybreak.services.handed import as_variables
 from daybreak.services.ray import haproxy, warm
-from daybreak.services.ray.addresses import AGENT_HEALTH, DASHBOARD_HEALTH, dashboard_binds, ray_folder, worker_name
+from daybreak.services.ray.addresses import AGENT_HEALTH, DASHBOARD_HEALTH, dashboard_binds, nodes_of, ray_folder
+from daybreak.services.ray.cpus import number_of
 from daybreak.services.ray.nodes import STOP, head, worker
 from daybreak.services.ray.nodes import claims as head_claims
 from daybreak.services.ray.serve import claims as serve_claims
-from daybreak.services.ray.serve_config import serving
+from daybreak.services.ray.serve_config import in_own_network, serving
 from daybreak.services.service import (
     ConfigFile,
     Container,
@@ -46,6 +48,7 @@ from daybreak.services.service import (
     StopPolicy,
 )
 from daybreak.services.site import Site
+from daybreak.spec.groups import each_group
 from daybreak.spec.model import Node, Spec, UserService
 from daybreak.spec.quantity_types import MIB
 
@@ -78,11 +81,10 @@ def head_container(spec: Spec, site: Site) -> Service:
     return replace(made, ports=tuple(_claims(spec, site)))
 
 
-def worker_container(spec: Spec, site: Site, number: int) -> Service:
-    """One worker node."""
-    name = worker_name(number)
-    plain = worker(_with_memory(spec, site), site_inside(site, name), number)
-    container = _container(spec, site, name, spec.workers, WORKER_OWN_BYTES)
+def worker_container(spec: Spec, site: Site, name: str) -> Service:
+    """The worker node of this name."""
+    plain = worker(_with_memory(spec, site), site_inside(site, name), name)
+    container = _container(spec, site, name, nodes_of(spec)[name], WORKER_OWN_BYTES)
     if site.ray.takes_socket_names:
         # Such a Ray's workers have the head's folder for temporary files, by its path.
         folder = Mount(MountKind.BIND, ray_folder(site, HEAD), ray_folder(site, name))
@@ -132,14 +134,12 @@ def _with_memory(spec: Spec, site: Site) -> Spec:
     containers. It goes by the processors, so that another number of workers changes nothing for the others."""
 
     def given(node: Node) -> int:
-        share = min(1.0, max(1, math.ceil(node.cpus or 1)) / site.cpus)
+        share = min(1.0, max(1, math.ceil(number_of(node) or 1)) / site.cpus)
         return node.memory or int(engine_of(site).memory_bytes * TASKS_SHARE * share) // MIB * MIB
 
+    head = spec.head.model_copy(update={"memory": given(spec.head)})
     return spec.model_copy(
-        update={
-            "head": spec.head.model_copy(update={"memory": given(spec.head)}),
-            "workers": spec.workers.model_copy(update={"memory": given(spec.workers)}),
-        }
+        update={"head": head, "workers": each_group(spec.workers, lambda group: {"memory": given(group)})}
     )
 
 
@@ -162,7 +162,8 @@ def _container(spec: Spec, site: Site, name: str, node: Node, own_bytes: int) ->
         mounts=tuple(mounts),
         shm_bytes=shm_bytes(node),
         memory_bytes=memory_bytes(node, own_bytes),
-        cpus=node.cpus or None,
+        cpus=number_of(node) or None,
+        gpus=site.gpus.get(name, ()),
         health=(python, "-IS", program(inner, HEALTH_PROGRAM)),
         # The first program hands signals on and collects orphans itself.
         init=False,
@@ -184,7 +185,7 @@ def _contained(spec: Spec, site: Site, name: str, plain: Service, container: Con
     request = ConfigFile(f"{inner.root}/node.json", json.dumps(_job(spec, inner, plain, files), indent=1), 0o644)
     template = warm.template(spec, inner) if spec.warm.enabled else None
     written = (request, *plain.files, *(template.files if template else ()))
-    secrets = _secrets(site, plain.env)
+    secrets = _secrets(site, {**plain.env, **(_of_services(spec, inner) if name == HEAD else {})})
     return replace(
         plain,
         argv=(request.path,),
@@ -226,8 +227,16 @@ def _job(spec: Spec, inner: Site, plain: Service, secrets: Mapping[str, str]) ->
 def _secrets(site: Site, env: Mapping[str, EnvValue]) -> dict[str, Secret]:
     """Every file of a secret that a variable holds or names, by its path inside."""
     paths = [value.path if isinstance(value, Secret) else value for value in env.values()]
-    found = [path for path in paths if isinstance(path, str) and os.path.dirname(path) == SECRETS]
-    return {path: secret_of(site, path, WITH_ADDRESSES) for path in found}
+    found = [path for path in paths if isinstance(path, str) and is_secret(site, path)]
+    return {path: secret_of(site, path, holds_addresses) for path in found}
+
+
+def _of_services(spec: Spec, inner: Site) -> dict[str, EnvValue]:
+    """What the user's own services read as files that run in the head's container."""
+    found: dict[str, EnvValue] = {}
+    for service in services_in_head(spec).values():
+        found |= as_variables(inner.handed, [use for use in service.secrets if not use.env])
+    return found
 
 
 def _health_urls(spec: Spec, inner: Site, name: str) -> str:
@@ -237,9 +246,9 @@ def _health_urls(spec: Spec, inner: Site, name: str) -> str:
         return agent
     door = serving(spec, inner)
     scheme = "https://" if door.own_tls else ""
-    urls = (
-        [f"{scheme}{inner.node_ip}:{door.own_port or door.port}/-/healthz"] if spec.serve.wanted and door.http else []
-    )
-    return " ".join(
-        [*urls, f"{inner.node_ip}:{dashboard_binds(spec, inner)[1]}{DASHBOARD_HEALTH}" if spec.dashboard else agent]
-    )
+
+    def at(bound: tuple[str, int]) -> str:
+        return f"{inner.node_ip if in_own_network(inner) else reachable(bound[0])}:{bound[1]}"
+
+    urls = [f"{scheme}{at(door.binds)}/-/healthz"] if spec.serve.wanted and door.http else []
+    return " ".join([*urls, at(dashboard_binds(spec, inner)) + DASHBOARD_HEALTH if spec.dashboard else agent])

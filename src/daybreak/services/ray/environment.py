@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os.path
 
-from daybreak.services.databases.connections import connection_env, no_proxy_env
-from daybreak.services.ray import haproxy
+from daybreak.services.databases.connections import RAY_TOKEN, connection_env, no_proxy_env
+from daybreak.services.handed import node_variables
+from daybreak.services.ray import closing, haproxy, state
 from daybreak.services.ray.addresses import (
     address,
     client_server_url,
@@ -15,7 +16,7 @@ from daybreak.services.ray.addresses import (
     prometheus_url,
 )
 from daybreak.services.service import EnvValue, Joined, Secret
-from daybreak.services.site import Site
+from daybreak.services.site import PACKAGE, Site
 from daybreak.spec.model import Node, Spec
 
 # What `ray job` reads, and what `serve` does.
@@ -25,14 +26,17 @@ TOKEN, TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 def token(site: Site) -> Secret | None:
-    """Ray's token file, where this Ray knows tokens (2.52 and newer)."""
-    return Secret(f"{site.secrets_folder}/ray-token") if site.ray.has_token_auth else None
+    """Ray's token file, where this Ray knows tokens (2.52 and newer) and the spec wants them."""
+    return Secret(f"{site.secrets_folder}/{RAY_TOKEN}") if site.ray.has_token_auth else None
 
 
 def auth_env(site: Site) -> dict[str, str]:
-    """Turns Ray's token authentication on; names the file, never the token."""
+    """Turns Ray's token authentication on, or off although the account may have a token; names the file, never the
+    token."""
     secret = token(site)
-    return {"RAY_AUTH_MODE": "token", TOKEN_FILE: secret.path} if secret else {}
+    if secret is None:
+        return {"RAY_AUTH_MODE": "disabled"} if site.ray.knows_tokens else {}
+    return {"RAY_AUTH_MODE": "token", TOKEN_FILE: secret.path}
 
 
 def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
@@ -40,23 +44,26 @@ def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {"RAY_ADDRESS": _client_address(spec, site)}
     if spec.dashboard:
         env |= dict.fromkeys(JOBS, own_dashboard_url(spec, site))
-    if spec.ray.client_server:
+    if spec.ray.client:
         env["DAYBREAK_RAY_CLIENT"] = client_server_url(site)
     env |= auth_env(site)
-    env |= no_proxy_env(site)
+    env |= no_proxy_env(spec, site)
     env |= connection_env(spec, site)
     return env
 
 
 def shell_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
-    """The same for a shell of this machine: it asks for jobs where it may wait while the head is away."""
+    """The same for a shell of this machine: it asks for jobs where it may wait while the head is away, and finds psql
+    where PostgreSQL comes from a Python package, which puts it into no PATH."""
     env = client_env(spec, site)
+    if spec.databases.postgres and site.postgres and site.postgres.source.endswith(PACKAGE):
+        env["PATH"] = Joined(site.postgres.folder, ":")
     return env | dict.fromkeys(JOBS, dashboard_url(spec)) if spec.dashboard else env
 
 
 def _client_address(spec: Spec, site: Site) -> str:
     """A program of this machine is not in the cluster where that is in containers: Ray's client server takes it in."""
-    if site.engine and not site.node and spec.ray.client_server:
+    if site.engine and not site.node and spec.ray.client:
         return client_server_url(site)
     return address(spec, site)
 
@@ -80,9 +87,11 @@ def node_env(spec: Spec, node: Node, site: Site) -> dict[str, EnvValue]:
     env: dict[str, EnvValue] = {
         "RAY_USAGE_STATS_ENABLED": "0",
         **ray_env(spec, site),
-        **no_proxy_env(site),
+        **closing.env(spec, site),
+        **no_proxy_env(spec, site),
+        **state.node_env(spec),
     }
-    return env | auth_env(site) | connection_env(spec, site) | dict(node.env)
+    return env | auth_env(site) | connection_env(spec, site) | node_variables(spec, node, site.handed)
 
 
 def chart_env(spec: Spec, site: Site) -> dict[str, EnvValue]:

@@ -107,6 +107,8 @@ def hindrance(spec: Spec, site: Site) -> str:
 def _harm(spec: Spec, site: Site) -> str:
     """What goes wrong with HAProxy, for all that it starts."""
     door = serving(spec, site)
+    if spec.address:
+        return "replicas on nodes of other machines have no door of their own for it"
     if door.grpc_port and not in_own_network(site):
         # Ray means to bind each replica's port for itself alone, but shares it: its option for that has another type.
         return f"{spec.serve.config} asks for gRPC, and behind HAProxy replicas of different nodes share a port here"
@@ -143,7 +145,7 @@ def statistics_url(site: Site) -> str:
 
 def program(site: Site) -> str:
     """What Ray starts as HAProxy."""
-    return f"{site.root}/warm/haproxy" + ("" if site.slot is Slot.A or site.node else f".{site.slot}")
+    return f"{site.root}/warm/haproxy" + ("" if site.node else site.slot.suffix)
 
 
 def env(spec: Spec, site: Site) -> dict[str, str]:

@@ -25,6 +25,11 @@ class Hole:
         return ".".join(map(str, self.fixed))
 
 
+OPEN_TO_ALL = (
+    "WARNING: ray.auth is false: whoever reaches the dashboard or a gRPC port runs code as you, without a token: every "
+    "account of this machine, web pages in a browser here, other hosts by the gRPC ports on all interfaces; remove "
+    "`auth: false` as soon as your clients send the token (`daybreak env`)"
+)
 HOLES = (
     Hole(
         (0,),
@@ -56,7 +61,16 @@ def holes(ray: RayInstall) -> tuple[Hole, ...]:
 def warnings(site: Site) -> tuple[str, ...]:
     """What the user should know before nodes start. In a network of their own nobody reaches the ports in question."""
     if in_own_network(site):
-        return ()
+        return without_token(site)
+    return (*without_token(site), *_of_version(site))
+
+
+def without_token(site: Site) -> tuple[str, ...]:
+    """Said as long as it is so: the spec has turned off what keeps others out."""
+    return (OPEN_TO_ALL,) if site.ray.knows_tokens and not site.ray.tokens else ()
+
+
+def _of_version(site: Site) -> tuple[str, ...]:
     return tuple(
         f"Ray {site.ray.version}: {hole.harm} ({hole.source}); fixed in {hole.fixed_in}" for hole in holes(site.ray)
     )

@@ -5,27 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from daybreak.names import HEAD, SERVE
+from daybreak.names import HEAD, SERVE, group_of
 from daybreak.services.container_site import ANYWHERE
 from daybreak.services.health import policy
-from daybreak.services.ray import haproxy, warm
+from daybreak.services.ray import gpus, haproxy, state, warm
 from daybreak.services.ray.addresses import (
+    NODE_PORTS,
+    address_file,
     dashboard_binds,
     dashboard_health_url,
     dashboard_url,
     gcs_port,
     needed_folder,
     node_address,
+    nodes_of,
     own_dashboard_url,
     raylet_health_url,
     shares_folder,
-    worker_name,
 )
 from daybreak.services.ray.claims import of_head
 from daybreak.services.ray.environment import chart_env, node_env
+from daybreak.services.ray.fixed_ports import fixed_ports
 from daybreak.services.ray.helpers import helpers
 from daybreak.services.ray.serve_config import in_own_network, serving
-from daybreak.services.ray.start_command import head_command, require_short_paths, sockets, worker_command
+from daybreak.services.ray.start_command import (
+    head_command,
+    require_short_paths,
+    restarts_gcs,
+    sockets,
+    worker_command,
+)
 from daybreak.services.service import (
     EveryCheck,
     Gate,
@@ -40,10 +49,12 @@ from daybreak.services.service import (
     Tier,
 )
 from daybreak.services.site import Site
+from daybreak.spec.groups import by_group
 from daybreak.spec.model import Spec
 
 # Worker nodes that start at once, where there are fewer processors than that.
 LEAST_AT_ONCE = 4
+GCS_NAME = "the GCS"
 STOP = StopPolicy(grace_s=10.0, left_behind_grace_s=0.5)
 # Before this release a dashboard hands a job to any agent that it knows, and looks for agents every 5 s: a job that
 # comes earlier waits, and is refused after 10 s. It tells how many it knows; without such a page nobody waits.
@@ -52,7 +63,9 @@ AGENTS, NO_AGENT = "/internal/node_module", '"registeredAgents": 0'
 
 
 def head(spec: Spec, site: Site) -> Service:
-    """The head node: GCS, raylet, dashboard. Raises PreflightError where its sockets' paths would be too long."""
+    """The head node: GCS, raylet, dashboard. Raises PreflightError where its sockets' paths would be too long,
+    SpecError where it cannot keep its state."""
+    state.require(spec, site)
     require_short_paths(spec, site, HEAD)
     return Service(
         name=HEAD,
@@ -60,7 +73,9 @@ def head(spec: Spec, site: Site) -> Service:
         argv=head_command(spec, site),
         cwd=site.base,
         env=chart_env(spec, site)
+        | gpus.env(site, HEAD)
         | node_env(spec, spec.head, site)
+        | state.head_env(spec, site)
         | {
             # One that has been started without the gateway has Serve on the public port; where there is no Serve, a
             # gateway may come in front of the one that comes.
@@ -72,15 +87,29 @@ def head(spec: Spec, site: Site) -> Service:
         gates=tuple(_head_gates(spec, site)),
         health=policy(spec, _node_check(spec, site, HEAD)),
         start_timeout_s=spec.start_timeout,
-        stop=replace(STOP, afterwards=helpers(site)),
-        vital=("gcs_server", "raylet"),
+        stop=replace(STOP, afterwards=helpers(site), deletes=(state.folder(site),) if state.is_kept(spec) else ()),
+        vital=("raylet",) if restarts_gcs(spec) else ("gcs_server", "raylet"),
         logs=_logs(site, HEAD, ("gcs_server.*", "raylet.err", "raylet.out", "dashboard.log", "monitor.*")),
-        ports=claims(spec, site),
+        ports=(*claims(spec, site), *_fixed_claims(spec, site, HEAD)),
         # Ray makes a folder for each head in that of HAProxy, and leaves it.
-        discard=(*sockets(site, HEAD), *(() if site.node else (haproxy.folder(site),))),
+        discard=(*sockets(site, HEAD), address_file(site), *(() if site.node else (haproxy.folder(site),))),
         files=haproxy.files(spec, site),
-        folders=(haproxy.folder(site),) if haproxy.wanted(spec, site) else (),
+        folders=(
+            *((haproxy.folder(site),) if haproxy.wanted(spec, site) else ()),
+            *((state.folder(site),) if state.is_kept(spec) else ()),
+        ),
         urls={"dashboard": dashboard_url(spec)} if spec.dashboard else {},
+    )
+
+
+def _fixed_claims(spec: Spec, site: Site, node: str) -> tuple[PortClaim, ...]:
+    """The ports that the spec gives the node's own programs: others may have taken them."""
+    named = {name: port for name, port in fixed_ports(spec, site.slot).items() if site.ports.get(name) == port}
+    own = {name: port for name, port in named.items() if name.partition(".")[2] in NODE_PORTS}
+    return tuple(
+        PortClaim(ANYWHERE, port, name, "ports.fixed.base")
+        for name, port in own.items()
+        if name.partition(".")[0] == node
     )
 
 
@@ -103,7 +132,7 @@ def _head_gates(spec: Spec, site: Site) -> Iterator[Gate]:
         yield Gate("dashboard", HttpCheck(dashboard_health_url(spec, site)))
     # Late, since an agent of the node answers this, and agents wait for the dashboard.
     yield Gate("raylet", HttpCheck(raylet_health_url(site, HEAD), contains="success"))
-    if spec.ray.client_server:
+    if spec.ray.client:
         # It is forked late, since what the first response needs comes first.
         yield Gate("client", TcpCheck(site.node_ip, site.ports[f"{HEAD}.client"]))
     if spec.dashboard and site.ray.release < HEAD_RUNS_JOBS:
@@ -117,26 +146,30 @@ def _node_check(spec: Spec, site: Site, node: str) -> EveryCheck:
     """
     told = HttpCheck(raylet_health_url(site, node), contains="success")
     raylet = GreetingCheck(node_address(site, node), site.ports[f"{node}.node_manager"], "the raylet")
-    gcs = (GreetingCheck(site.node_ip, gcs_port(spec, site), "the GCS"),) if node == HEAD else ()
+    at = (site.node_ip, gcs_port(spec, site)) if node == HEAD else spec.join.host_and_port if spec.join else None
+    gcs = (GreetingCheck(*at, GCS_NAME),) if at else ()
     return EveryCheck((told, raylet, *gcs))
 
 
-def worker(spec: Spec, site: Site, number: int) -> Service:
-    """One worker node. It starts when the GCS answers, and after Serve has been told what to deploy: what the first
-    response needs has the processors for itself. Many workers start in turns: together they would be no sooner there,
-    and the replica would wait for all of them."""
-    name = worker_name(number)
+def worker(spec: Spec, site: Site, name: str) -> Service:
+    """The worker node of this name. It starts when the GCS answers, and after Serve has been told what to deploy: what
+    the first response needs has the processors for itself. Many workers start in turns: together they would be no
+    sooner there, and the replica would wait for all of them."""
     require_short_paths(spec, site, name)
-    check = HttpCheck(raylet_health_url(site, name), contains="success")
-    needs = [Need(HEAD, "gcs", bind=True), *warm.needs(spec)]
+    alive = HttpCheck(raylet_health_url(site, name), contains="success")
+    # Where the head's machine is away that is what people should read.
+    check = EveryCheck((GreetingCheck(*spec.join.host_and_port, GCS_NAME), alive)) if spec.join else alive
+    head = () if spec.join else (Need(HEAD, "gcs", bind=True, outlives=state.is_kept(spec)),)
+    needs = [*head, *warm.needs(spec)]
     if spec.serve.wanted:
         needs.append(Need(SERVE, "submitted", order_only=True))
     return Service(
         name=name,
+        group=group_of(name, by_group(spec.workers)),
         tier=Tier.APP,
         argv=worker_command(spec, site, name),
         cwd=site.base,
-        env=node_env(spec, spec.workers, site),
+        env=gpus.env(site, name) | node_env(spec, nodes_of(spec)[name], site),
         needs=tuple(needs),
         lane=Lane("workers", max(LEAST_AT_ONCE, site.cpus)),
         gates=(Gate("raylet", check),),
@@ -146,6 +179,7 @@ def worker(spec: Spec, site: Site, number: int) -> Service:
         vital=("raylet",),
         logs=_logs(site, name, ("raylet.[0-9]*" if shares_folder(site, name) else "raylet.*",)),
         discard=sockets(site, name),
+        ports=_fixed_claims(spec, site, name),
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from daybreak.hosts import LOOPBACK, is_loopback
 from daybreak.names import HEAD, SERVE, VERSIONS
 from daybreak.services.container_site import binds, program
+from daybreak.services.handed import node_variables
 from daybreak.services.health import policy
-from daybreak.services.ray import haproxy, warm
+from daybreak.services.ray import haproxy, state, warm
 from daybreak.services.ray.addresses import (
     address,
     own_dashboard_url,
@@ -27,6 +28,7 @@ from daybreak.services.service import (
     STARTED,
     ConfigFile,
     DeployCheck,
+    EnvValue,
     Gate,
     HttpCheck,
     Need,
@@ -71,9 +73,8 @@ def serve(spec: Spec, site: Site) -> Service:
         tier=Tier.APP,
         argv=(warm.python(spec, site), program(site, PROGRAM), request),
         cwd=site.base,
-        # A process on the head, as a job's driver is one: it has the head's environment.
-        env={**client_env(spec, site), **ray_env(spec, site), **spec.head.env, **DEPLOYING},
-        needs=(Need(HEAD, STARTED, bind=True), *warm.needs(spec)),
+        env=_env(spec, site),
+        needs=_needs(spec),
         gates=tuple(gates),
         health=policy(spec, answers or door(spec, site)),
         start_timeout_s=spec.serve.start_timeout,
@@ -93,6 +94,17 @@ def serve(spec: Spec, site: Site) -> Service:
     )
 
 
+def _env(spec: Spec, site: Site) -> dict[str, EnvValue]:
+    """A process on the head, as a job's driver is one: it has the head's environment."""
+    own = node_variables(spec, spec.head, site.handed)
+    return {**client_env(spec, site), **ray_env(spec, site), **own, **DEPLOYING}
+
+
+def _needs(spec: Spec) -> tuple[Need, ...]:
+    head = Need(HEAD, STARTED, bind=True, outlives=state.is_kept(spec))
+    return (head, *warm.needs(spec), *map(Need, spec.serve.needs))
+
+
 def folder(site: Site) -> str:
     """Where the deployment's files are, and what it remembers."""
     return site.runtime if site.slot is Slot.A or site.node else site.place(SERVE)
@@ -108,11 +120,14 @@ def way_file(site: Site) -> str:
     return f"{folder(site)}/serve-way.json"
 
 
-def redeploying(service: Service, site: Site, surge: int, *, anew: bool, only: str = "") -> Service:
+def redeploying(
+    service: Service, site: Site, surge: int, *, anew: bool, only: str = "", changed_only: bool = False
+) -> Service:
     """The deployment as it replaces applications while they serve: `surge` is how many replicas more may run meanwhile,
     in per cent of each deployment's; `anew` replaces them although nothing of them differs; `only` names the one that
-    is, where the others stay as they are."""
-    text = json.dumps({"redeploy": anew, "surge": surge, **({"only": only} if only else {})})
+    is, where the others stay as they are; with `changed_only` so do their deployments whose code is the same."""
+    more = {**({"only": only} if only else {}), **({"changed_only": True} if changed_only else {})}
+    text = json.dumps({"redeploy": anew, "surge": surge, **more})
     path = way_file(site)
     return replace(service, files=tuple(replace(f, text=text) if f.path == path else f for f in service.files))
 
@@ -186,6 +201,7 @@ def _request(spec: Spec, site: Site, status: str) -> dict[str, Any]:
         # Replaced when the file is written, so that the status of an earlier instance is never taken for this one's.
         "instance": "@INSTANCE@",
         "timeout_s": spec.serve.start_timeout,
+        **({"session_file": state.session_file(site)} if state.is_kept(spec) else {}),
     }
 
 

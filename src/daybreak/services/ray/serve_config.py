@@ -146,7 +146,7 @@ def _notes(
     if spec.ports.offset and "port" in options:
         yield f"{name}: port {options['port']} stays: ports.offset does not move what this file says"
     for app in _applications(given):
-        for place in _local_code(app):
+        for place in local_code(app):
             yield f"{name}: {place} is packed and uploaded, as `ray job submit` does"
 
 
@@ -233,7 +233,7 @@ def is_local(path: Any) -> bool:
     return isinstance(path, str) and "://" not in path
 
 
-def _local_code(app: Any) -> Iterator[str]:
+def local_code(app: Any) -> Iterator[str]:
     """Every local folder that an application's environments name."""
     environments = [_mapping(_mapping(app).get("runtime_env"))]
     for deployment in _mapping(app).get("deployments") or ():

@@ -15,7 +15,7 @@ from daybreak.names import HEAD
 from daybreak.services.container_site import PACKAGE, address_of, engine_of, resolved, site_inside
 from daybreak.services.ray.containers import socket
 from daybreak.services.ray.serve import serve
-from daybreak.services.service import STARTED, Check, CommandCheck, EnvValue, Gate, Need, Service, TcpCheck
+from daybreak.services.service import STARTED, Check, CommandCheck, EnvValue, Gate, Need, Secret, Service, TcpCheck
 from daybreak.services.site import Site
 from daybreak.services.user_services import user_service
 from daybreak.spec.model import Spec, UserService
@@ -33,9 +33,16 @@ def command(site: Site, argv: tuple[str, ...], cwd: str) -> tuple[str, ...]:
 
 
 def carried(site: Site, env: Mapping[str, EnvValue]) -> dict[str, EnvValue]:
-    """The program's environment, as the stand-in has it. Variables that hold secrets are those of the head."""
+    """The program's environment, as the stand-in has it. Variables that hold secrets are those of the head, but for
+    those that it is handed itself."""
     given = resolved(env, engine_of(site).image.env)
-    return {f"{PREFIX}{name}": value for name, value in given.items() if isinstance(value, str)}
+    found: dict[str, EnvValue] = {}
+    for name, value in given.items():
+        if isinstance(value, str):
+            found[f"{PREFIX}{name}"] = value
+        elif isinstance(value, Secret) and (path := site.handed.outside(value.path)):
+            found[f"{PREFIX}{name}"] = Secret(path)
+    return found
 
 
 def serve_within(spec: Spec, site: Site) -> Service:
@@ -53,7 +60,7 @@ def _stand_in(plain: Service, site: Site, *, ports: bool) -> Service:
 
     def seen(check: Check) -> Check:
         if isinstance(check, CommandCheck):
-            return CommandCheck(command(site, check.argv, plain.cwd))
+            return CommandCheck(command(site, check.argv, plain.cwd), check.never)
         if isinstance(check, TcpCheck) and ports and engine_of(site).network:
             return TcpCheck(address_of(site, HEAD), check.port)
         return check

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 
 from daybreak.names import HEAD
 from daybreak.services.container_site import binds, program
-from daybreak.services.ray import warm
-from daybreak.services.ray.addresses import HEAD_PORTS, NODE_PORTS, address, dashboard_binds, gcs_port, ray_folder
+from daybreak.services.ray import gpus, state, warm
+from daybreak.services.ray.addresses import (
+    HEAD_PORTS,
+    NODE_PORTS,
+    address,
+    dashboard_binds,
+    gcs_port,
+    nodes_of,
+    ray_folder,
+)
+from daybreak.services.ray.cpus import whole_cpus
+from daybreak.services.ray.fixed_ports import FIRST, LAST
 from daybreak.services.site import Site
 from daybreak.services.socket_paths import SESSION, require_short
 from daybreak.spec.model import Node, Spec
@@ -39,12 +48,9 @@ def head_command(spec: Spec, site: Site) -> tuple[str, ...]:
 
 def worker_command(spec: Spec, site: Site, name: str) -> tuple[str, ...]:
     """What starts a worker."""
-    return _start_command(spec, site, f"--address={address(spec, site)}", *_node_flags(spec.workers, site, name))
-
-
-def whole_cpus(node: Node) -> int:
-    """A Ray node has whole CPUs only: a part of one counts as one, as with KubeRay."""
-    return 1 if node.cpus is None else math.ceil(node.cpus)
+    return _start_command(
+        spec, site, f"--address={address(spec, site)}", *_node_flags(nodes_of(spec)[name], site, name)
+    )
 
 
 def require_short_paths(spec: Spec, site: Site, name: str) -> None:
@@ -66,14 +72,20 @@ def start_options(spec: Spec, site: Site, launcher: str, temporary: str) -> str:
     options = {
         "launcher": launcher,
         "python": site.ray.python,
-        "client_server": spec.ray.client_server,
+        "client_server": spec.ray.client,
         "dashboard_modules": _dashboard_modules(spec, site),
         "temporary": temporary,
         "logs_shared": site.ray.takes_socket_names,
         # A log monitor sees the folders of its own container.
         "gathering": not site.node,
+        **({"restarts_gcs": True} if restarts_gcs(spec) else {}),
     }
     return json.dumps(options)
+
+
+def restarts_gcs(spec: Spec) -> bool:
+    """Is a GCS that has ended started again beside the node that it was a part of?"""
+    return state.is_kept(spec) and spec.warm.enabled
 
 
 def _dashboard_modules(spec: Spec, site: Site) -> list[str] | str:
@@ -98,13 +110,13 @@ def _node_flags(node: Node, site: Site, name: str) -> list[str]:
         f"--runtime-env-agent-port={ports['runtime_env']}",
         f"--metrics-export-port={ports['metrics']}",
         # Let the system choose workers' ports: Ray's own fixed range is shared by every cluster on the machine.
-        "--min-worker-port=0",
-        "--max-worker-port=0",
+        f"--min-worker-port={site.ports.get(f'{name}.{FIRST}', 0)}",
+        f"--max-worker-port={site.ports.get(f'{name}.{LAST}', 0)}",
         f"--object-store-memory={node.object_store}",
     ]
     flags.append(f"--num-cpus={whole_cpus(node)}")
-    if node.gpus is not None:
-        flags.append(f"--num-gpus={node.gpus}")
+    if (count := gpus.count(site, name, node)) is not None:
+        flags.append(f"--num-gpus={count}")
     if node.memory is not None:
         flags.append(f"--memory={node.memory}")
     if node.resources:

@@ -22,6 +22,7 @@ from daybreak.services.service import (
     Tier,
 )
 from daybreak.services.site import Site
+from daybreak.spec.groups import by_group
 from daybreak.spec.model import Spec
 from daybreak.states import Stage
 
@@ -99,9 +100,9 @@ def environment(spec: Spec, site: Site) -> dict[str, EnvValue]:
     template has the environment of its container."""
     if site.node:
         return {}
-    own = [spec.head.env, *([spec.workers.env] if spec.workers.count else [])]
+    own = [spec.head.env, *(group.env for group in by_group(spec.workers).values() if group.count)]
     common = {name: value for name, value in spec.head.env.items() if all(env.get(name) == value for env in own)}
-    return {**no_proxy_env(site), **connection_env(spec, site), **common}
+    return {**no_proxy_env(spec, site), **connection_env(spec, site), **common}
 
 
 def _settings(spec: Spec, site: Site) -> dict[str, object]:

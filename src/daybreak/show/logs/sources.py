@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from daybreak.files import SESSION, read_book
-from daybreak.names import HEAD, SERVE, WORKERS
+from daybreak.names import HEAD, ONLY, SERVE, WORKERS, group_of
 from daybreak.paths import ClusterPaths
 from daybreak.show.logs.entry import Source
 from daybreak.show.logs.lines import read_block
@@ -29,6 +29,12 @@ _ROTATED = re.compile(r"^worker-[0-9a-f]{20,}-[0-9a-f]+-\d+\.\d+\.(out|err)$")
 # With older versions of Ray the raylets of workers write into the head's folder; nobody tells which one is whose.
 _WORKERS_RAYLET = re.compile(r"^raylet\.\d+\.(out|err)$")
 _LONG_ID = re.compile(r"[-_]?[0-9a-f]{20,}")
+
+
+def is_worker(paths: ClusterPaths, service: str) -> bool:
+    """Is it a worker node of what was last wanted?"""
+    workers = read_book(paths.wanted).get("spec", {}).get("workers", {})
+    return bool(group_of(service, workers.get("groups") or (ONLY,)))
 
 
 def slot_suffix(paths: ClusterPaths) -> str:
@@ -61,8 +67,8 @@ class Sources:
         if not self._wanted:
             return service != KEEPER
         if service == WORKERS:
-            return any(name == WORKERS or name.startswith("worker-") for name in self._wanted)
-        return service in self._wanted or (WORKERS in self._wanted and service.startswith("worker-"))
+            return any(name == WORKERS or is_worker(self._paths, name) for name in self._wanted)
+        return service in self._wanted or (WORKERS in self._wanted and is_worker(self._paths, service))
 
     def _all(self, earlier: bool) -> Iterator[Source]:
         for path in sorted(self._paths.logs.glob("*.log")):

@@ -98,6 +98,17 @@ class DeploymentRow:
 
 
 @dataclass(frozen=True)
+class AlertLine:
+    """Something that is wrong and was told; `when` it began."""
+
+    key: str
+    title: str
+    reason: str
+    at: str
+    when: str
+
+
+@dataclass(frozen=True)
 class Link:
     """Where something answers; `there` is False while it does not."""
 
@@ -141,10 +152,9 @@ def groups(
     made = []
     known = {row.tier for row in snapshot.services}
     for tier in [*TIERS, *sorted(known - set(TIERS))]:
-        rows = [
-            _service(row, logs, now, (crashes or {}).get(row.name, "")) for row in snapshot.services if row.tier == tier
-        ]
-        workers = [row for row in rows if row.name.startswith("worker-")]
+        of_tier = [row for row in snapshot.services if row.tier == tier]
+        rows = [_service(row, logs, now, (crashes or {}).get(row.name, "")) for row in of_tier]
+        workers = [made for made, row in zip(rows, of_tier, strict=True) if row.group]
         many = len(workers) >= MANY_WORKERS and all(row.tone == "good" for row in workers)
         folded = tuple(workers) if many else ()
         if rows:
@@ -213,6 +223,20 @@ def _deployment(application: str, one: Mapping[str, Any]) -> DeploymentRow:
         wanted=one["wanted"],
         reason=clean(one["message"]),
     )
+
+
+def alerts(snapshot: Snapshot, now: float) -> list[AlertLine]:
+    """What fires, oldest first."""
+    return [
+        AlertLine(
+            f"alert {one['id']}",
+            clean(one["title"]),
+            clean(one["reason"]),
+            clock(one["since"], now),
+            stamp(one["since"]),
+        )
+        for one in snapshot.alerts.get("firing", ())
+    ]
 
 
 def links(snapshot: Snapshot, routes: Sequence[str]) -> list[Link]:

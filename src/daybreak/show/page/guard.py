@@ -6,7 +6,6 @@ in the Host header), and by forms and scripts of other sites (seen in Origin and
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daybreak.hosts import is_loopback
+from daybreak.hosts import host_name, is_address, is_loopback
 from daybreak.show.page.access import Access
 from daybreak.show.page.source import Address
 
@@ -132,22 +131,3 @@ class Guard:
             and request.headers.get("sec-fetch-mode") == "navigate"
             and request.headers.get("sec-fetch-dest") == "document"
         )
-
-
-def host_name(host: str) -> str | None:
-    """The name or address in a Host header, in lower case and without port and brackets; None where it is none."""
-    try:
-        parts = urlsplit(f"//{host}")
-        parts.port  # noqa: B018 - raises for what is no port
-        clean = not (parts.path or parts.query or parts.fragment or parts.username or parts.password)
-        return parts.hostname.rstrip(".") if parts.hostname and clean and "@" not in host else None
-    except ValueError:
-        return None
-
-
-def is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -68,6 +68,15 @@ RUNNING = Description(
     ("application", "deployment"),
     "How many replicas of the deployment take requests.",
 )
+ALERT = Description(
+    "daybreak_alert_firing", "gauge", ("what", "subject"), "1 for each alert of the keeper's own that fires."
+)
+UNTOLD = Description(
+    "daybreak_alert_messages_waiting",
+    "gauge",
+    ("destination",),
+    "Messages of alerts that have not arrived at a destination.",
+)
 DATABASE_UP = Description("daybreak_database_up", "gauge", ("database",), "1 where the database is ready and healthy.")
 STARTS = Description(
     "daybreak_service_start_duration_seconds", "histogram", ("service",), "From a service's start until it was ready."

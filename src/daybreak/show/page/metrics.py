@@ -18,6 +18,7 @@ from daybreak.names import DATABASES
 from daybreak.show.page.application_requests import OUTCOMES, ApplicationRequests
 from daybreak.show.page.haproxy_stats import Traffic
 from daybreak.show.page.metric_table import (
+    ALERT,
     ALL,
     APPLICATION,
     BUILD,
@@ -52,13 +53,14 @@ from daybreak.show.page.metric_table import (
     STARTS,
     STATE,
     STOPS,
+    UNTOLD,
     WAITS,
     WANTED,
     WORKERS,
     Description,
 )
 from daybreak.show.page.tally import Histograms, History, Tally
-from daybreak.states import FINE, ClusterState, Health, ServiceState
+from daybreak.states import BY_YOU, FINE, ClusterState, Health, ServiceState
 from daybreak.timeline.status import Snapshot
 
 # Degraded applications answer: fewer replicas than they are to have do.
@@ -104,6 +106,7 @@ class Scrapes:
             return
         yield from _now(self._readings)
         yield from _applications(self._readings.snapshot)
+        yield from _alerts(self._readings.snapshot)
         yield from _filesystems(self._readings.places)
         yield from _requests(self._readings.requests)
         yield from _ingress(self._readings)
@@ -133,11 +136,12 @@ def _now(readings: Readings) -> Iterator[Metric]:
     workers.add_metric(cluster, snapshot.workers)
     yield from (build, state, generation, workers)
     ready, healthy, started, databases = (d.family() for d in (READY, HEALTHY, STARTED, DATABASE_UP))
-    for row in snapshot.services:
+    # What somebody has stopped is no service that should be ready.
+    for row in (row for row in snapshot.services if row.reason != BY_YOU):
         name = row.name
         # What has completed is as it should be.
         is_ready = row.state in FINE
-        is_healthy = row.health in ANSWERS or row.state is ServiceState.COMPLETED
+        is_healthy = row.health in ANSWERS or row.state in (ServiceState.COMPLETED, ServiceState.SCHEDULED)
         ready.add_metric([name, row.tier], float(is_ready))
         if name in readings.checks:
             healthy.add_metric([name, readings.checks[name]], float(is_healthy))
@@ -157,6 +161,15 @@ def _applications(snapshot: Snapshot) -> Iterator[Metric]:
             wanted.add_metric([app["name"], one["name"]], one["wanted"])
             running.add_metric([app["name"], one["name"]], one["running"])
     yield from (status, wanted, running)
+
+
+def _alerts(snapshot: Snapshot) -> Iterator[Metric]:
+    firing, waiting = ALERT.family(), UNTOLD.family()
+    for one in snapshot.alerts.get("firing", ()):
+        firing.add_metric([one["what"], one["service"] or one["folder"] or ""], 1)
+    for one in snapshot.alerts.get("destinations", ()):
+        waiting.add_metric([one["to"]], one["waiting"])
+    yield from (firing, waiting)
 
 
 def _filesystems(places: Mapping[str, Path]) -> Iterator[Metric]:

@@ -9,12 +9,13 @@ import jinja2
 
 from daybreak import __version__
 from daybreak.paths import ClusterPaths
+from daybreak.show.alerts import trouble_lines
 from daybreak.show.kept import kept_line
 from daybreak.show.logs.sources import Sources
 from daybreak.show.page import cluster_view, history_view, traffic_view
 from daybreak.show.page.event_text import clean
 from daybreak.show.page.logs import Follower
-from daybreak.show.page.run_chart import Chart, chart
+from daybreak.show.page.run_view import Chart, chart
 from daybreak.timeline.event import Kind
 from daybreak.timeline.reader import Reader
 from daybreak.timeline.run import Run
@@ -70,6 +71,8 @@ class Pages:
             "index",
             snapshot,
             **door,
+            alerts=cluster_view.alerts(snapshot, now),
+            trouble=[clean(line) for line in trouble_lines(snapshot.alerts)],
             groups=cluster_view.groups(snapshot, logs, now, crashes),
             deployments=cluster_view.deployments(snapshot),
             links=cluster_view.links(snapshot, routes),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from daybreak.accepting import stop_accepting
 from daybreak.show.page.access import Access
 from daybreak.show.page.app import application
 from daybreak.show.page.connections import Connection
@@ -69,6 +70,7 @@ class Serving:
     async def close(self) -> None:
         """End it; open pages are told, and not waited for longer than a second."""
         self._hub.close()
+        await stop_accepting(self._server.servers)
         self._server.end()
         await asyncio.wait({self._task})
 

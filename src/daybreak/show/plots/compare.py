@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from daybreak.show.plots.gantt import describe
-from daybreak.show.plots.service_phases import MOST_ROWS, SHOWN_WORKERS, WORKER, ServicePhases, all_rows
+from daybreak.show.plots.service_phases import MOST_ROWS, SHOWN_WORKERS, ServicePhases, all_rows, numbered
 from daybreak.show.plots.style import BLUE, GREY, INK, ORANGE, PALE, SMALL, VERMILLION, new_figure, style, title
 from daybreak.show.text import seconds
 from daybreak.timeline.event import Event
@@ -67,7 +67,7 @@ def compare_figure(cluster: str, first: tuple[Run, Sequence[Event]], second: tup
 def _names(both: Sequence[dict[str, ServicePhases]]) -> tuple[list[str], int]:
     """The services of either run; of very many workers those that differ most, and how many others there are."""
     names = list(dict.fromkeys([*both[1], *both[0]]))
-    workers = [name for name in names if name.startswith(WORKER)]
+    workers = [name for name in names if numbered(name)]
     if len(names) <= MOST_ROWS or len(workers) <= SHOWN_WORKERS:
         return names, 0
 

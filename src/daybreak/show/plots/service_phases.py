@@ -10,7 +10,6 @@ from daybreak.timeline.phases import Phase, PhaseKind
 # More rows than these are no longer read one by one.
 MOST_ROWS = 40
 SHOWN_WORKERS = 12
-WORKER = "worker-"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def all_rows(phases: Sequence[Phase]) -> list[ServicePhases]:
 def rows_of(phases: Sequence[Phase], important: Collection[str] = ()) -> list[ServicePhases]:
     """A row for each service; of very many workers only the important and the slowest ones have their own."""
     rows = all_rows(phases)
-    workers = [row for row in rows if row.name.startswith(WORKER)]
+    workers = [row for row in rows if numbered(row.name)]
     if len(rows) <= MOST_ROWS or len(workers) <= SHOWN_WORKERS + 1:
         return rows
     slowest = sorted(workers, key=lambda row: (row.name in important, row.end_s), reverse=True)
@@ -47,12 +46,18 @@ def rows_of(phases: Sequence[Phase], important: Collection[str] = ()) -> list[Se
     return shown
 
 
-def _order(row: ServicePhases) -> tuple[float, int, str]:
+def numbered(service: str) -> bool:
+    """Is it one of many, as the workers of a group are?"""
+    stem, _, number = service.rpartition("-")
+    return bool(stem) and number.isdecimal()
+
+
+def _order(row: ServicePhases) -> tuple[float, int, str, str]:
     """By when a service began to start; what began together by name, `worker-2` before `worker-10`."""
     idle = (PhaseKind.WAITING, PhaseKind.STOPPING, PhaseKind.BACKING_OFF)
     begin_s = min((phase.begin_s for phase in row.phases if phase.kind not in idle), default=row.begin_s)
-    number = row.name.removeprefix(WORKER)
-    return round(begin_s, 1), int(number) if number.isdecimal() else 0, row.name
+    stem, _, number = row.name.rpartition("-")
+    return round(begin_s, 1), int(number) if numbered(row.name) else 0, stem, row.name
 
 
 def _row(name: str, phases: Sequence[Phase]) -> ServicePhases:

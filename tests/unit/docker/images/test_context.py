@@ -124,3 +124,11 @@ def test_requirements_may_be_named(project: Path, tmp_path: Path) -> None:
 def test_a_missing_file_is_a_wrong_usage(project: Path, option: str) -> None:
     with pytest.raises(UsageError, match=option):
         Context.of(project, **{option[2:]: "nowhere.txt"})
+
+
+def test_files_with_secrets_stay_out(project: Path) -> None:
+    (project / "keys").mkdir()
+    (project / "keys" / "api.txt").write_text("swordfish")
+    (project / "link.txt").symlink_to("keys/api.txt")
+    _, members, _ = sent(Context.of(project).without([project / "keys" / ".." / "keys" / "api.txt"]))
+    assert not [name for name in members if "api.txt" in name or "link.txt" in name]

@@ -22,7 +22,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.site import RayInstall
 from daybreak.spec.model import Spec
 from daybreak.timeline.status import Snapshot
-from tests.helpers import free_port
+from tests.helpers import free_port, until
 
 MakeCase = Callable[..., Case]
 NAME = "it"
@@ -91,6 +91,8 @@ def process(*argv: str, **rest: Any) -> Iterator[subprocess.Popen[bytes]]:
     shell: dict[str, Any] = {"executable": "/bin/sh", "stdin": subprocess.PIPE, "start_new_session": True}
     started = subprocess.Popen([argv[0], "-c", "read line", *argv[1:]], **(shell | rest))
     try:
+        # It is there before the kernel has set up what it shows of itself.
+        until(lambda: procfs.command_line(started.pid), what="it runs")
         yield started
     finally:
         started.kill()

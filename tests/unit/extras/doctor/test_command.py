@@ -75,10 +75,14 @@ def test_an_invalid_spec_is_a_finding_and_a_missing_file_wrong_usage(folder: Pat
     (folder / "daybreak.yaml").write_text("name: it\nworkers: {cuont: 3}\nhealth: {interval: fast}\n")
     case = gathering.gather(None, None, None, None)
     assert (case.name, len(case.problems), case.given) == ("it", 2, False)
+    absent = "name: it\nsecrets: {key: {file: none.txt}}\nhead: {secrets: [key]}\n"
+    (folder / "daybreak.yaml").write_text(absent)
+    (problem,) = gathering.gather(None, None, None, None).problems
+    assert "none.txt cannot be read" in problem.message
     (folder / "daybreak.yaml").write_text("name: Not A Name\n")
     assert gathering.gather(None, None, None, None).problems
     with pytest.raises(UsageError):
-        gathering.gather(None, None, "nowhere.yaml", None)
+        gathering.gather(None, None, ("nowhere.yaml",), None)
     with pytest.raises(UsageError):
         gathering.gather(None, "../up", None, None)
 

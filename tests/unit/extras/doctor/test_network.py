@@ -19,7 +19,7 @@ from daybreak.extras.doctor.diagnoses import exposed, hostname, ipv6, loopback, 
 from daybreak.extras.doctor.finding import Severity
 from daybreak.machine.listeners import sockets
 from daybreak.paths import ClusterPaths
-from tests.helpers import free_port
+from tests.helpers import free_port, until
 from tests.unit.extras.doctor.conftest import MakeCase, of, row, snapshot
 
 LOOKS_AT_THE_RELAY = 10
@@ -177,6 +177,8 @@ def test_exceptions_that_leave_one_address_out() -> None:
 def test_the_keepers_proxy_is_told_apart_from_the_shells(make_case: MakeCase) -> None:
     started = subprocess.Popen(["sleep", "60"], env={"http_proxy": "http://old:1"})
     try:
+        # `Popen` returns a moment before the program has its environment.
+        until(lambda: Path(f"/proc/{started.pid}/environ").read_bytes(), what="it runs")
         case = make_case(environment={}, snapshot=snapshot(row("head"), keeper_pid=started.pid))
         assert "your own services" in of(proxies.look(case), Severity.WARNING).why
     finally:

@@ -153,7 +153,7 @@ def test_a_node_finds_its_own_address_and_its_own_temporary_folder() -> None:
 
 
 def test_a_node_is_started_as_by_the_backend_and_nothing_of_it_is_asked_to_end_too_early() -> None:
-    told = job("head", {**APP, "ray": {"client_server": True}})
+    told = job("head", {**APP, "ray": {"client": True}})
     options = json.loads(told["start"][2])
     # There is no template: Ray starts its programs with its own interpreter.
     assert options["launcher"] == options["python"] == "/opt/ray/bin/python"
@@ -172,7 +172,7 @@ def test_ports_are_published_on_loopback_unless_the_spec_says_otherwise() -> Non
         return [f"{port['host_ip']}:{port['published']}:{port['target']}" for port in ports]
 
     assert published(APP, "head") == ["127.0.0.1:8000:8000", "127.0.0.1:8265:8265"]
-    given: dict[str, Any] = {**APP, "listen": "0.0.0.0", "ports": {"offset": 100}, "ray": {"client_server": True}}
+    given: dict[str, Any] = {**APP, "listen": "0.0.0.0", "ports": {"offset": 100}, "ray": {"client": True}}
     assert published(given, "head") == ["0.0.0.0:8100:8100", "0.0.0.0:8365:8365", "127.0.0.1:10101:10001"]
     assert published(EVERYTHING, "postgres") == ["127.0.0.1:15432:5432"]
     assert published(EVERYTHING, "redis") == []
@@ -302,8 +302,9 @@ def test_own_services_reach_the_cluster_by_the_ways_that_there_are() -> None:
     api = services(EVERYTHING)["api"]
     assert api["working_dir"] == "/app/web"
     assert api["environment"]["RAY_API_SERVER_ADDRESS"] == "http://head:8265"
+    assert api["environment"]["RAY_DASHBOARD_ADDRESS"] == "http://head:8265"
     assert "RAY_ADDRESS" not in api["environment"]
-    with_client = services({**EVERYTHING, "ray": {"client_server": True}})["api"]
+    with_client = services({**EVERYTHING, "ray": {"client": True}})["api"]
     assert with_client["environment"]["RAY_ADDRESS"] == "ray://head:10001"
 
 
@@ -398,3 +399,76 @@ def test_mysql_and_neo4j_are_exported_as_the_backend_runs_them() -> None:
         "mysql-url": "mysql://daybreak:m@mysql:3306/shop",
         "neo4j-auth": "neo4j/n",
     }
+
+
+GROUPS: dict[str, Any] = {
+    "workers": {"cpus": 1, "groups": {"gpu": {"gpus": 1}, "cpu": {"count": 2, "env": {"A": "1"}}}},
+    "services": {"api": {"command": ["api"], "needs": ["workers"]}, "one": {"command": ["x"], "needs": ["gpu-1"]}},
+}
+
+
+def test_each_group_of_workers_is_a_service() -> None:
+    found = services(GROUPS)
+    assert {name: found[name]["deploy"]["replicas"] for name in ("gpu", "cpu")} == {"gpu": 1, "cpu": 2}
+    assert "devices" in json.dumps(found["gpu"]["deploy"])
+    assert found["cpu"]["environment"]["A"] == "1"
+    assert "A" not in found["gpu"]["environment"]
+    assert set(found["api"]["depends_on"]) == {"gpu", "cpu"}
+    assert set(found["one"]["depends_on"]) == {"gpu"}
+    assert "--labels=group=gpu" in job("gpu", GROUPS)["start"]
+    scraped = json.loads(texts(exported(GROUPS))["config/prometheus.yml"])["scrape_configs"][1]
+    assert scraped["dns_sd_configs"][0]["names"] == ["gpu", "cpu"]
+
+
+def test_the_users_secrets_and_files_of_variables_stay_where_they_are() -> None:
+    given: dict[str, Any] = {
+        "secrets": {"api-key": {"file": "key.txt"}, "db": {"environment": "DB_PASSWORD"}, "unused": {"file": "x"}},
+        "env_file": "all.env",
+        "head": {"secrets": ["api-key"]},
+        "services": {
+            "api": {
+                "command": ["x"],
+                "env_file": {"path": "api.env", "required": False},
+                "secrets": ["api-key", {"name": "db", "env": "PGPASSWORD"}],
+            }
+        },
+    }
+    target = replace(TARGET, base="/work/shop")
+    found = document(given, target)
+    secrets = {name: source for name, source in found["secrets"].items() if name in ("api-key", "db", "unused")}
+    assert secrets == {"api-key": {"file": "/work/shop/key.txt"}, "db": {"environment": "DB_PASSWORD"}}
+    api, head = found["services"]["api"], found["services"]["head"]
+    assert {"api-key", "db"} <= set(api["secrets"])
+    assert api["env_file"] == ["/work/shop/all.env", {"path": "/work/shop/api.env", "required": False}]
+    assert api["environment"]["API_KEY_FILE"] == "/run/secrets/api-key"
+    assert api["environment"]["PGPASSWORD_FILE"] == "/run/secrets/db"
+    assert api["environment"]["DAYBREAK_SECRETS"] == "PGPASSWORD"
+    assert "api-key" in head["secrets"]
+    assert "db" not in head["secrets"]
+    assert exported(given, target).secrets == exported({}, target).secrets, "no password is made for them"
+
+
+def test_own_users_several_databases_and_scripts_are_made_with_the_data() -> None:
+    wanted = {
+        "user": "shop",
+        "databases": {"orders": {"user": "clerk", "extensions": ["vector"]}},
+        "roles": {"report": {"password_file": "report"}},
+        "init": "init",
+    }
+    given = {"databases": {"postgres": wanted, "redis": {"databases": {"queue": 3}}}}
+    target = replace(TARGET, scripts={"postgres": ("/shop/init/1.sql",)})
+    export = exported(given, target)
+    assert {"postgres", "postgres.clerk", "redis"} <= set(export.secrets)
+    assert "postgres.report" not in export.secrets, "the user's own is not made up"
+    made = services(given, target)["postgres"]
+    assert "/shop/init/1.sql:/docker-entrypoint-initdb.d/1001-1.sql:ro" in str(made["volumes"])
+    first = texts(export)["config/postgres/1000-daybreak.sh"]
+    assert first.startswith(": > /var/lib/postgresql/data/daybreak-half-made\nroles='shop:postgres clerk:")
+    assert "hand_over" in texts(export)["config/postgres/9999-daybreak.sh"]
+    sources = {entry["target"]: entry["source"] for entry in made["secrets"]}
+    assert sources["/run/daybreak/env/PASSWORD_clerk"] == "postgres.clerk"
+    passwords = {name: f"p-{name}" for name in (*export.secrets, "postgres.report")}
+    values = secret_values(Spec.model_validate({"name": "shop", **given}), target, passwords)
+    assert values["database-url"] == "postgresql://shop:p-postgres@postgres:5432/daybreak"
+    assert values["database-url.orders"] == "postgresql://clerk:p-postgres.clerk@postgres:5432/orders"
+    assert values["redis-url.queue"].endswith("@redis:6379/3")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from daybreak.accepting import stop_accepting
 from daybreak.backends.base import Handle
 from daybreak.keeper.background import Background
 from daybreak.keeper.gateway.pause import PauseBook
@@ -29,13 +30,14 @@ STORY_S = 60.0
 
 @dataclass
 class Upstream:
-    """Answers every request with `status`, those to `/slow` when it is let go; a first one to `/lost` not at all."""
+    """Answers every request with `status`, or not at all where that is empty; those to `/slow` when it is let go; a
+    first one to `/lost` not at all."""
 
     port: int
     answered: list[str] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
-    server: asyncio.AbstractServer | None = None
+    server: asyncio.Server | None = None
     under_way: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     lost: bool = False
@@ -46,6 +48,7 @@ class Upstream:
 
     async def stop(self) -> None:
         if self.server:
+            await stop_accepting((self.server,))
             self.server.close()
             await self.server.wait_closed()
             self.server = None
@@ -59,6 +62,7 @@ class Upstream:
     async def crash(self) -> None:
         """Nobody listens any more, and what was under way gets no answer."""
         if self.server:
+            await stop_accepting((self.server,))
             self.server.close()
             self.server = None
         for writer in self.writers:
@@ -90,6 +94,8 @@ class Upstream:
                 self.answered.append(path)
                 self.seen.append({key.lower(): value for key, _, value in (line.partition(": ") for line in lines)})
             status = "200 OK" if path == "/-/healthz" else self.status
+            if not status:
+                return
             writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n".encode())
             await writer.drain()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from daybreak.keeper.gateway.request_line import Ending, ending, parse
+from daybreak.keeper.gateway.request_line import Ending, RequestLine, ending, fields, parse, request_of
+from daybreak.services.edge.repeating import instead_of
+from daybreak.services.slots import Slot
 from tests.unit.keeper.gateway.lines import line
 
 
@@ -43,7 +45,12 @@ def test_how_a_request_ended(status: int, state: str, expected: Ending) -> None:
 def test_a_line_has_what_counts() -> None:
     for server in ("", "b"):
         found = parse(line(1_700_000_000_123, took_ms=38, held_ms=12, path="/a\tb", server=server))
-        assert found == (1_700_000_000_123, "shop", Ending.ANSWERED, 38, 12, server)
+        assert found == RequestLine(1_700_000_000_123, "shop", Ending.ANSWERED, 38, 12, server)
+
+
+def test_a_line_tells_who_had_been_asked_before() -> None:
+    told = line(1_700_000_000_123, took_ms=38, server=instead_of(Slot.B))
+    assert parse(told) == RequestLine(1_700_000_000_123, "shop", Ending.ANSWERED, 38, 0, "a", failed="b")
 
 
 def test_of_a_stream_the_time_counts_until_it_began() -> None:
@@ -51,11 +58,24 @@ def test_of_a_stream_the_time_counts_until_it_began() -> None:
         found = parse(line(1, status=status, took_ms=took_ms, data_ms=data_ms))
         assert found is not None
         assert found.latency_ms == expected
+        assert found.streams is (status == 101 or data_ms > 1000)
+
+
+def test_a_line_may_end_with_what_would_be_sent_again() -> None:
+    plain = line(1, path="/a\t::1", server="a")
+    whole = line(1, path="/a\t::1", server="a", request="/a?b=c accept:dGV4dC8q .")
+    assert (parse(whole), fields(whole)) == (parse(plain), fields(plain))
+    assert (request_of(plain), request_of(whole)) == (b"", b"/a?b=c accept:dGV4dC8q")
+    # What is not to be kept, or was cut off: it is counted all the same.
+    for request in ("- accept:- .", "/a?b=c accept:dGV4", "/a?b"):
+        told = line(1, path="/a\t::1", server="a", request=request)
+        assert parse(told) == parse(plain)
+        assert request_of(told) == b""
 
 
 def test_what_is_not_known_is_nothing() -> None:
     found = parse(line(1, application="", status=-1, state="CR", took_ms=-1, data_ms=-1, held_ms="-"))
-    assert found == (1, "-", Ending.LEFT, 0, 0, "")
+    assert found == RequestLine(1, "-", Ending.LEFT, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from daybreak.keeper.background import Background
+from daybreak.keeper.gateway import ending
+from daybreak.keeper.gateway.ending import close_websockets, drained, let_end
 from daybreak.keeper.gateway.pause import Pause, PauseBook
 from daybreak.keeper.gateway.runtime_socket import InFlight, command, in_flight
-from daybreak.keeper.gateway.steering import Steering, drained
+from daybreak.keeper.gateway.steering import Steering
 from daybreak.run.plan import Plan, Start, Stop
 from daybreak.services.build import Cluster
+from daybreak.services.ray import closing
 from daybreak.services.service import Tier
 from daybreak.services.slots import Slot
+from daybreak.spec.model import Warm
 from daybreak.timeline.event import Event, Kind
 from tests.haproxy import PROGRAMS
 from tests.helpers import eventually
 from tests.unit.helpers import Recording, service
-from tests.unit.keeper.gateway.bench import Upstream, bench, handle, story, waiting
+from tests.unit.keeper.gateway.bench import Bench, Upstream, bench, handle, story, waiting
 from tests.unit.services.test_gateway import by_import, with_gateway
 
 pytestmark = pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
@@ -129,21 +134,72 @@ async def test_what_does_not_end_in_time_is_cut_and_that_is_told(folder: Path) -
         await slow
 
 
-@story
-async def test_websockets_are_waited_for_by_nobody_and_that_is_told(folder: Path) -> None:
-    async with bench(folder, PROGRAMS[0]) as made:
-        await made.upstream.start()
-        made.tell(Kind.READY, "serve")
-        wanted = ("Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
-        chat = asyncio.create_task(made.get("/slow", *wanted))
+@contextlib.asynccontextmanager
+async def chatting(made: Bench) -> AsyncIterator[None]:
+    """A WebSocket is open to the first slot."""
+    wanted = ("Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
+    chat = asyncio.create_task(made.get("/slow", *wanted))
+    try:
         while (await in_flight(made.socket)).websockets != 1:
             await asyncio.sleep(0.01)
-        await made.steering.before(made.steps("head"), made.recording.recorder)
-        (event,) = made.recording.events
-        assert event.data["text"].startswith("1 WebSockets are cut off")
+        yield
+    finally:
         chat.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await chat
+
+
+async def close_when_told(made: Bench, slot: Slot) -> None:
+    """Who answers WebSockets in a slot looks for its file, and closes them."""
+    (file,) = closing.files(made.cluster.spec, replace(made.cluster.site, slot=slot))
+    await eventually(Path(file).exists)
+    made.upstream.go.set()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+@story
+async def test_websockets_are_closed_at_once_where_nothing_will_answer_and_else_cut_off(
+    folder: Path, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not closes:
+        monkeypatch.setattr(ending, "CLOSED_S", 0.05)
+    async with bench(folder, PROGRAMS[0]) as made:
+        await made.upstream.start()
+        made.tell(Kind.READY, "serve")
+        async with chatting(made):
+            telling = asyncio.create_task(close_when_told(made, Slot.A if closes else Slot.B))
+            await made.steering.before(made.steps("head"), made.recording.recorder)
+            telling.cancel()
+        (event,) = made.recording.events
+        done = "were closed" if closes else "are cut off"
+        assert event.data["text"] == f"1 WebSockets {done}: their clients wait where they connect again"
+
+
+@pytest.mark.parametrize("closes", [True, False])
+@story
+async def test_websockets_to_a_generation_that_is_asked_no_more_are_closed_soon(
+    folder: Path, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "SOON_S", 0.05)
+    monkeypatch.setattr(ending, "CLOSED_S", 50.0 if closes else 0.05)
+    async with bench(folder, PROGRAMS[0], drain=50.0 if closes else 0.1) as made:
+        await made.upstream.start()
+        made.tell(Kind.READY, "serve")
+        async with chatting(made):
+            telling = asyncio.create_task(close_when_told(made, Slot.A if closes else Slot.B))
+            left, closed = await let_end(made.cluster, Slot.A)
+            telling.cancel()
+        assert (left, closed) == ((InFlight(), 1) if closes else (InFlight(websockets=1), 0))
+
+
+@story
+async def test_where_nobody_would_close_them_nobody_waits_for_that(folder: Path) -> None:
+    async with bench(folder, PROGRAMS[0]) as made:
+        await made.upstream.start()
+        made.tell(Kind.READY, "serve")
+        async with chatting(made):
+            cold = made.cluster.spec.model_copy(update={"warm": Warm(enabled=False)})
+            assert await close_websockets(replace(made.cluster, spec=cold)) == 0
 
 
 @pytest.mark.parametrize("stopped", [(), ("worker-2",), ("serve",)])

@@ -11,7 +11,9 @@ from daybreak.keeper.gateway.counts import KEPT_S, MOST_APPLICATIONS, OTHERS
 from daybreak.keeper.gateway.traffic import RECENT_S, Traffic
 from daybreak.names import GATEWAY
 from daybreak.services.build import Cluster
+from daybreak.services.edge.repeating import instead_of
 from daybreak.services.service import Tier
+from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from daybreak.timeline.receipt import Receipt
@@ -59,6 +61,25 @@ def test_requests_are_counted_by_application_and_by_how_they_ended() -> None:
         "p99_ms": 0,
     }
     assert totals["other"]["requests"] == 1
+
+
+def test_what_another_one_has_answered_counts_against_who_was_asked_first(tmp_path: Path) -> None:
+    async def story() -> None:
+        traffic, _ = counting()
+        traffic.want(cluster(tmp_path, GATEWAY))
+        windows = {server: traffic.begin(server) for server in ("a", "b", "")}
+        servers = ("a", "b", instead_of(Slot.B))
+        traffic.take([line(NOW_S * 1000, server=server) for server in servers])
+        seen = {server: window.counts for server, window in windows.items() if window}
+        assert {server: (one.requests, one.failed) for server, one in seen.items()} == {
+            "a": (1, 0),
+            "b": (2, 1),
+            "": (3, 0),
+        }
+        assert traffic.totals()["shop"].failed == 0
+        traffic.end()
+
+    run(story())
 
 
 def test_the_last_seconds_are_told_apart_from_the_total(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from daybreak.programs.deploy import deploy, head, loading, proxy_options, remembered, submitting
 from daybreak.programs.deploy.progress import Status
+from daybreak.programs.deploy.unchanged import Unchanged
+
+SAME = Unchanged("/nowhere", {}, {}, "i1")
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def test_a_proxy_that_dies_while_serve_starts_is_waited_for(
     monkeypatch.setattr(serve, "RunTarget", lambda target, **_: target, raising=False)
     monkeypatch.setattr(ray, "get_actor", lambda *_, **__: object())
     status = Status(str(tmp_path / "status.json"), "i1")
-    submitting.deploy_imported(job, ["main"], status, time.monotonic() + 60)
+    submitting.deploy_imported(job, ["main"], status, time.monotonic() + 60, SAME)
     assert (ends, deployed) == ([], ["main"])
 
 
@@ -83,7 +86,16 @@ def test_the_head_is_known_also_where_the_driver_is_on_a_worker_of_the_same_addr
         {"NodeID": "h", "Resources": {"CPU": 1.0, "node:__internal_head__": 1.0}},
     ]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
-    assert head.head_id() == "h"
+    assert head.head_id({}) == "h"
+
+
+def test_a_head_that_came_back_is_the_same_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "nodes", lambda: [{"NodeID": "h", "Resources": {"node:__internal_head__": 1.0}}])
+    named = tmp_path / "session_name"
+    assert head.head_id({"session_file": str(named)}) == "h"
+    named.write_text("session_1\n")
+    assert head.head_id({"session_file": str(named)}) == "session_1"
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -101,7 +113,7 @@ def test_what_nobody_wants_goes_first_where_ray_waits_for_each_application(
     known = remembered.Deployed(str(tmp_path / "deployed.json"), "n1")
     known.add({"old": "/old"}, by_config=True)
     status = Status(str(tmp_path / "status.json"), "i1")
-    submitting.submit({"config": None}, [], {"default": "/"}, known, status, time.monotonic() + 60)
+    submitting.submit({"config": None}, [], {"default": "/"}, known, status, time.monotonic() + 60, SAME)
     assert done[:2] == (["delete old", "deploy"] if waits else ["deploy", "delete old"])
     assert known.names == {"default"}
 
@@ -116,7 +128,7 @@ def test_a_version_is_not_deployed_where_replicas_would_find_the_folders_code(
     (tmp_path / "code" / "a").symlink_to("3")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(deploy, "head_id", lambda: "n1")
+    monkeypatch.setattr(deploy, "head_id", lambda _: "n1")
     monkeypatch.setattr(deploy, "load_all", lambda *_: [])
     monkeypatch.setattr(loading, "find_the_applications", lambda: None)
     monkeypatch.setattr(deploy, "submit", lambda *_: pytest.fail("it was deployed"))
@@ -141,5 +153,29 @@ def test_serve_is_started_by_the_deployment_before_the_dashboard_gets_the_config
     asked = {**job, "config": {**at, "grpc_options": {}, "applications": [{"name": "default"}]}}
     known = remembered.Deployed(str(tmp_path / "deployed.json"), "n1")
     status = Status(str(tmp_path / "status.json"), "i1")
-    submitting.submit(asked, [], {"default": "/"}, known, status, time.monotonic() + 60)
+    submitting.submit(asked, [], {"default": "/"}, known, status, time.monotonic() + 60, SAME)
     assert done == [at, "config"]
+
+
+@pytest.mark.parametrize(("way", "lower"), [({}, []), ({"redeploy": True}, [deploy.LOW])])
+def test_what_answers_meanwhile_comes_first_but_not_where_somebody_waits_for_what_they_saved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: dict[str, Any], way: dict[str, Any], lower: list[int]
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def enough(_: Any) -> None:
+        raise Enough
+
+    found: list[int] = []
+    monkeypatch.setattr("os.nice", found.append)
+    monkeypatch.setattr("daybreak.programs.deploy.code_folder.work_in", enough)
+    monkeypatch.setattr("daybreak.programs.deploy.surge.read_way", lambda _: way)
+    asked, status = {**job, "timeout_s": 5.0}, Status(str(tmp_path / "status.json"), "i1")
+    with pytest.raises(Enough):
+        deploy.run(asked, status)
+    assert found == lower
+    way["changed_only"] = True
+    with pytest.raises(Enough):
+        deploy.run(asked, status)
+    assert found == lower

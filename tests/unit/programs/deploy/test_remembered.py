@@ -37,3 +37,15 @@ def test_what_was_deleted_is_forgotten(tmp_path: Path) -> None:
     assert Deployed(file, "head").names == {"api"}
     (tmp_path / "deployed.json").write_text("{")
     assert Deployed(file, "head").names == set()
+
+
+def test_versions_are_those_of_what_is_deployed(tmp_path: Path) -> None:
+    path = str(tmp_path / "deployed.json")
+    first = Deployed(path, "head")
+    first.add({"shop": "/", "blog": "/blog"}, by_config=False)
+    first.note({"shop": {"App": "1"}, "blog": {"Blog": "2"}})
+    first.note({"shop": {"App": "3"}})
+    assert Deployed(path, "head").versions == {"shop": {"App": "3"}, "blog": {"Blog": "2"}}
+    first.drop(["blog"])
+    assert Deployed(path, "head").versions == {"shop": {"App": "3"}}
+    assert Deployed(path, "another head").versions == {}

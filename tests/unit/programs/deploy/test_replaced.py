@@ -34,6 +34,12 @@ def test_it_is_done_when_enough_new_ones_run_and_no_old_one_is_asked(
     assert replaced.taken_over(app(*replicas, target=target), {"a"}) is done
 
 
+def test_what_keeps_its_replicas_is_not_waited_for() -> None:
+    both = {"deployments": {**app("b RUNNING")["deployments"], "Kept": app("a RUNNING")["deployments"]["App"]}}
+    assert not replaced.taken_over(both, {"a"})
+    assert replaced.taken_over(both, {"a"}, {"Kept"})
+
+
 def test_an_answer_of_another_shape_is_no_end() -> None:
     assert not replaced.taken_over({"deployments": {"App": {}}}, {"a"})
 

@@ -78,3 +78,13 @@ def test_bundles_of_a_placement_group_may_be_on_several_nodes_or_must_be_on_one(
     bundles = {**ask(1), "bundles": [{"CPU": 2}, {"CPU": 2}]}
     assert shortage([bundles], nodes(2, 2)) is None
     assert "4 CPUs on one node" in told([{**bundles, "together": True}], nodes(2, 2))[0]
+
+
+def test_workers_of_several_groups_are_told_apart() -> None:
+    there = [{"name": "head", "CPU": 1}, {"name": "gpu-1", "CPU": 4, "GPU": 1}]
+    there += [{"name": f"cpu-{number}", "CPU": 1} for number in (1, 2)]
+    reason, hint = told([ask(2, GPU=1)], there)
+    assert reason.endswith("(head 0, 1 gpu worker 1, 2 cpu workers 0 each)")
+    assert "start 2 gpu workers (daybreak up gpu=2)" in hint
+    _, hint = told([ask(9, CPU=1)], there)
+    assert "start 2 gpu workers (daybreak up gpu=2), or start 4 cpu workers (daybreak up cpu=4)" in hint

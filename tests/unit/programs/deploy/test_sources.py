@@ -62,6 +62,28 @@ def test_what_is_noted_beside_others_leaves_theirs_as_it_was(tmp_path: Path, mon
     write(folder, one="1", two="1")
     sources.note(book, str(folder), imported=False)
     write(folder, one="2", two="2")
-    monkeypatch.setattr(sources, "_imported", lambda _: [str(folder / "one.py")])
+    monkeypatch.setattr(sources, "_own_modules", lambda _: [str(folder / "one.py")])
     sources.note(book, str(folder), imported=True, beside=True)
     assert sources.changed(book) == ["two.py"]
+
+
+def test_what_is_imported_from_elsewhere_counts_unless_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder beside it, and an editable installation, but no package and nothing of Python's own."""
+    shop, lib = tmp_path / "shop", tmp_path / "lib"
+    write(shop, elsewhere_app="import elsewhere_lib, elsewhere_installed, json, click\n")
+    write(lib, elsewhere_lib="")
+    write(tmp_path / "site-packages", elsewhere_installed="")
+    for folder in (tmp_path / "site-packages", lib, shop):
+        monkeypatch.syspath_prepend(str(folder))
+    before = set(sources.outside(str(shop)))
+    importlib.import_module("elsewhere_app")
+    assert set(sources.outside(str(shop))) - before == {"elsewhere_lib"}
+    book = str(tmp_path / "book.json")
+    noted = sources.note(book, str(shop), imported=True)
+    for name in ("elsewhere_app", "elsewhere_lib", "elsewhere_installed"):
+        del sys.modules[name]
+    assert {"elsewhere_app.py", "../lib/elsewhere_lib.py"} <= set(noted)
+    write(lib, elsewhere_lib="x = 1\n")
+    assert sources.changed(book) == ["../lib/elsewhere_lib.py"]

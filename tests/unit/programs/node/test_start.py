@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,3 +50,26 @@ def test_nobody_waits_for_a_dashboard_whose_address_is_known_or_not_wanted(
     assert found == answer
     assert asked == waited_for
     assert kv._internal_kv_get is store
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_gcs_is_started_again_where_what_it_knows_outlives_it(restarts: bool) -> None:
+    process = SimpleNamespace(args=["gcs_server", "--gcs_server_port=6380"])
+    info = SimpleNamespace(process=process, stdout_file=os.devnull, stderr_file=os.devnull)
+    options = {"temporary": "/t", **({"restarts_gcs": True} if restarts else {})}
+    told = start.as_told("gcs_server", info, SimpleNamespace(PROCESS_TYPE_DASHBOARD="dashboard"), options)
+    assert told.get("command") == (process.args if restarts else None)
+    assert start.as_told("raylet", info, SimpleNamespace(), options) == {"name": "raylet"}
+
+
+def test_what_a_raylet_starts_does_not_take_the_storage_of_the_gcs() -> None:
+    seen: dict[str, Any] = {}
+
+    def start_ray_process(command: list[str], process_type: str, fate_share: bool, env_updates: Any = None) -> None:
+        seen[process_type] = env_updates
+
+    services = SimpleNamespace(start_ray_process=start_ray_process)
+    start.store_for_the_gcs_alone(services, SimpleNamespace(PROCESS_TYPE_RAYLET="raylet"))
+    for kind in ("gcs_server", "raylet"):
+        services.start_ray_process(["it"], kind, True, env_updates={"A": "b"})
+    assert seen == {"gcs_server": {"A": "b"}, "raylet": {"A": "b", "RAY_gcs_storage": "memory"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -83,3 +84,13 @@ def test_ray_has_the_folders_that_are_read() -> None:
     found = Path(spec.origin).parent
     missing = [folder for folder in ray_bytecode.FOLDERS if not list(found.glob(f"{folder}/*.py"))]
     assert len(missing) < len(ray_bytecode.FOLDERS) / 3, missing
+
+
+def test_no_garbage_is_looked_for_while_a_module_of_rays_is_imported(ahead: ray_bytecode.Codes, package: Path) -> None:
+    """Only meanwhile: what the program does is its own affair."""
+    file = package / "util" / "collected.py"
+    file.write_text("import gc\nFOUND = gc.isenabled()\n")
+    py_compile.compile(str(file))
+    ahead.read(str(package))
+    assert importlib.import_module("ray.util.collected").FOUND is False
+    assert gc.isenabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -35,6 +36,17 @@ def test_generators_that_are_gone_are_forgotten() -> None:
     with seeds.watched():
         random.Random()
     seeds.renew()
+
+
+def test_what_stands_for_an_object_that_is_gone_is_in_nobodys_way() -> None:
+    numpy: Any = pytest.importorskip("numpy")
+    proxy = weakref.proxy(random.Random())
+    with pytest.raises(ReferenceError):
+        isinstance(proxy, random.Random)
+    seeds = Seeds()
+    with seeds.watched():
+        numpy.random.default_rng()
+    seeds.find()
 
 
 def test_numpys_are_told_apart_by_what_the_system_gave() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from daybreak.keeper.snapshot import state_of
+from daybreak.names import ONLY, group_of
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Tier
 from daybreak.show.page.access import Access
@@ -42,7 +43,8 @@ class FakeSource:
         self.paths.ensure()
         self.hub = Hub()
         self.board = Board()
-        self.board.want([service(name, TIERS.get(name, Tier.APP)) for name in names])
+        wanted = [service(name, TIERS.get(name, Tier.APP)) for name in names]
+        self.board.want([replace(one, group=group_of(one.name, {ONLY})) for one in wanted])
         for name in names:
             self.know(name, urls={"serve": "http://127.0.0.1:8000"} if name == "serve" else {})
         self.store = Store(self.paths.timeline)
@@ -55,6 +57,7 @@ class FakeSource:
         self.requests_now: list[ApplicationRequests] = []
         self.seconds_now: list[Mapping[str, Any]] = []
         self.serving: dict[str, Any] = {"unknown": "", "applications": []}
+        self.alerts: Mapping[str, Any] = {}
         self.run: int | None = None
         self.kind: RunKind | None = None
         self.wall = BEGAN
@@ -85,6 +88,7 @@ class FakeSource:
             services=rows,
             serving=self.serving,
             traffic=self.status_of_traffic,
+            alerts=self.alerts,
         )
 
     def checks(self) -> Mapping[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
-from daybreak.hosts import is_loopback
+from daybreak.hosts import host_name, is_loopback
 from daybreak.show.page.access import SESSION_S, TICKET_S, Access
-from daybreak.show.page.guard import HEADERS, host_name
+from daybreak.show.page.guard import HEADERS
 from tests.unit.show.page.fake import PORT, SCRAPE_TOKEN, TOKEN, FakeSource, page
 
 HOST = f"127.0.0.1:{PORT}"

@@ -28,6 +28,17 @@ SERVING = {
     "unknown": "",
     "applications": [{"name": "default", "route": "/", "status": "UNHEALTHY", "message": "", "deployments": [SICK]}],
 }
+FULL = {
+    "id": "5f0c",
+    "what": "disk-nearly-full",
+    "service": None,
+    "folder": "/var/lib/shop",
+    "title": "the disk of /var/lib/shop is nearly full",
+    "reason": "93 % full",
+    "since": 1790000000.0,
+}
+AWAY = {"to": "the webhook at hooks.example.com", "waiting": 2, "trouble": "HTTP 500"}
+ALERTS = {"firing": [FULL], "destinations": [AWAY]}
 STATISTICS = """\
 # pxname,svname,scur,bin,bout,ereq,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,req_tot,
 http_frontend,FRONTEND,1,170,423,2,,,0,1,0,1,0,0,2,
@@ -49,6 +60,7 @@ def everything(source: FakeSource) -> None:
     source.traffic_now = TRAFFIC
     source.requests_now = [COUNTED]
     source.serving = SERVING
+    source.alerts = ALERTS
     source.begin(RunKind.RESTART)
     source.tell(Kind.STOPPING, "head", why="restart")
     source.tell(Kind.STOPPED, "head", 0.5, after_s=0.5, killed=0)

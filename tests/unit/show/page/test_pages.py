@@ -298,3 +298,19 @@ def test_deployments_stand_below_the_services_and_their_messages_are_harmless(st
     assert not [tag for tag in found.all("img") if tag.get("src") == "x"]
     started.serving = {"unknown": "the dashboard is off", "applications": []}
     assert "is not known: the dashboard is off" in look(started).text
+
+
+def test_what_fires_is_shown_and_what_reaches_nobody(started: FakeSource) -> None:
+    shown = look(started)
+    assert next(one for one in shown.all("section") if one["id"] == "alerts").get("hidden", "shown") is None
+    alert = {"id": "1", "what": "head-down", "service": "head", "folder": None, "title": "Ray's head is down"}
+    away = {"to": "the webhook at hooks", "trouble": "alerts do not reach the webhook at hooks: HTTP 500", "waiting": 2}
+    started.alerts = {
+        "firing": [{**alert, "reason": f"crashed: {HOSTILE}", "since": started.wall}],
+        "destinations": [away],
+    }
+    shown = look(started)
+    assert "hidden" not in next(one for one in shown.all("section") if one["id"] == "alerts")
+    assert f"Ray's head is down: crashed: {clean(HOSTILE)}" in " ".join(shown.text.split())
+    assert "alerts do not reach the webhook at hooks: HTTP 500; 2 messages waiting" in shown.text
+    assert not [one for one in shown.all("img") if one.get("src") == "x"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.finding import Finding, note, ok, warning
 from daybreak.machine.machine import machine
-from daybreak.services.ray.start_command import whole_cpus
+from daybreak.services.ray.addresses import nodes_of
+from daybreak.services.ray.cpus import is_alone, settled, sharing, whole_cpus
 from daybreak.show.text import plural
 from daybreak.spec.model import Spec
 
@@ -17,12 +18,15 @@ FAR_TOO_MANY = 4
 
 def look(case: Case) -> Iterator[Finding]:
     """What Ray would promise."""
-    yield from judge(machine().cpus, offered(case.spec), case.spec.workers.count)
+    there = machine().cpus
+    # What runs is as it was started, and has told its numbers then: this is what the next start would offer.
+    spec = settled(case.spec, there, alone=is_alone(case.spec), among=sharing(case.spec))
+    yield from judge(there, offered(spec), case.spec.workers.count)
 
 
 def offered(spec: Spec) -> int:
     """The CPUs that Ray counts: whole ones, as in services/ray/nodes.py."""
-    return whole_cpus(spec.head) + spec.workers.count * whole_cpus(spec.workers)
+    return sum(whole_cpus(node) for node in nodes_of(spec).values())
 
 
 def judge(cpus: int, promised: int, workers: int) -> Iterator[Finding]:

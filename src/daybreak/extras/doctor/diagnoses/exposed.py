@@ -31,10 +31,17 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _of_spec(case: Case) -> Iterator[Finding]:
     try:
-        tokens = case.ray.has_token_auth
+        tokens = case.ray.has_token_auth and case.spec.ray.auth
     except DaybreakError:
         return  # without Ray nothing can be reached
     local = is_loopback(case.spec.listen)
+    if case.ray.knows_tokens and not case.spec.ray.auth:
+        again = case.command("restart" if case.running else "up")
+        yield (error if case.running else warning)(
+            "ray.auth is false: whoever reaches the dashboard or a gRPC port runs code as you",
+            f"{WHY}; a web page in a browser on this machine can do so as well (CVE-2025-62593)",
+            f"# remove `auth: false` from the spec, let clients send the token (daybreak env), then {again}",
+        )
     newer = f'{case.ray.python} -m pip install "ray[default,serve]>=2.52"'
     close = f"# `listen: 127.0.0.1` in the spec, then {case.command('restart' if case.running else 'up')}"
     if not local and case.spec.dashboard and not tokens:

@@ -52,7 +52,7 @@ def look(case: Case) -> Iterator[Finding]:
 
 def claims(spec: Spec, base: Path) -> list[PortClaim]:
     """As the services will claim them; those with a `setting` do not move with the offset."""
-    found = list(of_head(spec, {}))
+    found = [] if spec.join else list(of_head(spec, {}))
     if spec.serve.wanted:
         found += _of_serve(spec, base)
     if spec.page.enabled:

@@ -8,6 +8,7 @@ from pathlib import Path
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.diagnoses.disk import measure
 from daybreak.extras.doctor.finding import Finding, error, ok, warning
+from daybreak.services.ray.addresses import nodes_of
 from daybreak.show.text import size
 from daybreak.spec.model import Spec
 
@@ -32,7 +33,7 @@ def room(running: bool) -> int:
 
 def stores(spec: Spec) -> list[int]:
     """Each node's object store in bytes."""
-    return [spec.head.object_store, *[spec.workers.object_store] * spec.workers.count]
+    return [node.object_store for node in nodes_of(spec).values()]
 
 
 def judge(left: int, asked_each: list[int]) -> Iterator[Finding]:

@@ -1,0 +1,24 @@
+"""How jobs are listed."""
+
+from __future__ import annotations
+
+from daybreak.extras.jobs.job import Job
+from daybreak.show.text import ago, harmless
+
+HEADINGS = ("ID", "STATE", "STARTED", "TOOK", "COMMAND")
+
+
+def table(found: list[Job], now: float) -> list[str]:
+    """Aligned columns, the command last."""
+    rows = [HEADINGS, *(_row(job, now) for job in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    ]
+
+
+def _row(job: Job, now: float) -> tuple[str, ...]:
+    took = f"{(job.ended or now) - job.started:.1f} s" if job.started else "-"
+    state = f"{job.state} ({job.exit_code})" if job.exit_code else job.state
+    return job.id, state, ago(job.started, now) if job.started else "-", took, harmless(job.command)

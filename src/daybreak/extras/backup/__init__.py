@@ -1,0 +1,1 @@
+"""Backups: what the databases of a cluster hold, in one archive, and back from there."""

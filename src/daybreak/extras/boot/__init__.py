@@ -1,0 +1,1 @@
+"""A cluster that starts with the machine: a unit of systemd, and what it is told."""

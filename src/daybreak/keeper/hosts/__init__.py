@@ -1,0 +1,1 @@
+"""Several machines: their keepers among themselves. The first one's keeper wants, those of the others carry out."""

@@ -1,0 +1,75 @@
+"""What the first machine's keeper knows of each host at this moment: what it has told, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from daybreak.keeper.hosts.book import Host
+from daybreak.keeper.hosts.wire import Line
+from daybreak.states import FINE, ServiceState
+
+# Hosts tell something so often; without a word for three times as long one counts as lost.
+REPORT_S = 2.0
+SILENT_S = 3 * REPORT_S
+READY, CHANGING, DEGRADED, LOST, LEAVING = "ready", "changing", "degraded", "lost", "leaving"
+
+
+@dataclass
+class Guest:
+    """One host. `heard` is when it last told something (the loop's clock), `line` its connection, None while it has
+    none. `places` is of what is started there: ADDRESS:PORT of each raylet, by the node's name."""
+
+    host: Host
+    heard: float
+    line: Line | None = None
+    nodes: Sequence[Mapping[str, Any]] = ()
+    serial: str = ""
+    code: str = ""
+    trouble: str = ""
+    leaving: bool = False
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, report: Mapping[str, Any], now: float) -> None:
+        self.heard = now
+        self.nodes = [each for each in report.get("nodes", ()) if isinstance(each, Mapping)]
+        self.serial, self.code = str(report.get("serial", "")), str(report.get("code", ""))
+        self.trouble = str(report.get("trouble", ""))
+        self.news.set()
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Each raylet's place, and how its node is called here."""
+        return {str(each["place"]): f"{self.host.name}/{each.get('name')}" for each in self.nodes if each.get("place")}
+
+    def row(self, serial: str, now: float) -> dict[str, Any]:
+        """As `status` and `hosts` tell of it; `serial` is that of what it should have."""
+        state, reason = self._state(serial, now)
+        nodes = [{key: each.get(key) for key in ("name", "state", "pid")} for each in self.nodes]
+        return {
+            "name": self.host.name,
+            "address": self.host.address,
+            "state": state,
+            "reason": reason,
+            "nodes": nodes,
+            "heard_ago_s": round(now - self.heard, 1),
+            "since": self.host.since,
+        }
+
+    def _state(self, serial: str, now: float) -> tuple[str, str]:
+        silent_s = now - self.heard
+        if self.line is None or silent_s > SILENT_S:
+            return LOST, f"not heard of for {silent_s:.0f} s"
+        if self.leaving:
+            return LEAVING, "its nodes are drained"
+        if self.trouble:
+            return DEGRADED, self.trouble
+        if self.serial != serial:
+            return CHANGING, "is brought up to date"
+        unready = [str(each.get("name")) for each in self.nodes if each.get("state") not in FINE]
+        failed = any(each.get("state") == ServiceState.FAILED for each in self.nodes)
+        if unready:
+            return (DEGRADED if failed else CHANGING), f"not ready: {', '.join(unready)}"
+        return READY, ""

@@ -1,0 +1,100 @@
+"""What a host knows of the cluster that it has joined: a folder (0700) in its state folder, as long as it is in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from daybreak.files import read_book, write_private
+from daybreak.keeper.hosts.offer import Offer
+from daybreak.keeper.hosts.wire import Place
+from daybreak.paths import ClusterPaths
+
+FOLDER, FACTS, CODE = "joined", "joined.json", "app"
+CERTIFICATE, KEY, TOKEN = "own.pem", "own.key", "ray-token"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """`name` is this host's there, `address` its own for the other nodes; `own` is what was said when it joined, laid
+    over the offer's spec. `code` is the digest of what it has of the application's."""
+
+    name: str
+    address: str
+    place: Place
+    offer: Offer
+    own: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
+
+    def with_offer(self, offer: Offer) -> Membership:
+        return replace(self, offer=offer)
+
+    def with_code(self, code: str) -> Membership:
+        return replace(self, code=code)
+
+
+class JoinedFolder:
+    """The files of it."""
+
+    def __init__(self, paths: ClusterPaths) -> None:
+        self._folder, self._secrets = paths.root / FOLDER, paths.secrets
+        self.code = paths.root / CODE
+
+    @property
+    def own(self) -> tuple[Path, Path]:
+        """Certificate and key."""
+        return self._folder / CERTIFICATE, self._folder / KEY
+
+    @property
+    def token(self) -> Path:
+        return self._folder / TOKEN
+
+    def load(self) -> Membership | None:
+        """None where this machine has joined nothing."""
+        read = read_book(self._folder / FACTS)
+        try:
+            return Membership(**{**read, "place": Place(**read["place"]), "offer": Offer.from_json(read["offer"])})
+        except (KeyError, TypeError):
+            return None
+
+    def save_identity(self, certificate: str, key: str) -> None:
+        """Raises OSError."""
+        write_private(self._folder / KEY, key, durable=True)
+        write_private(self._folder / CERTIFICATE, certificate, durable=True)
+
+    def save(self, membership: Membership) -> None:
+        """With the token beside it; raises OSError."""
+        self.code.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self.token, membership.offer.token or "")
+        values = asdict(membership)
+        write_private(self._folder / FACTS, json.dumps(values, indent=1) + "\n", durable=True)
+
+    def forget(self) -> None:
+        """It is no member any more: its key opens nothing, and the code and Ray's token are the cluster's."""
+        (self._secrets / TOKEN).unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.code, ignore_errors=True)
+
+
+def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
+    """The spec of this host's own cluster, as it would be written: workers that join the head of another machine."""
+    offer, own = membership.offer, dict(membership.own)
+    join: dict[str, Any] = {"address": offer.gcs}
+    if offer.token:
+        join["token_file"] = str(folder.token)
+    python = own.pop("python", None)
+    workers = {**offer.spec.get("workers", {}), **own}
+    workers.pop("groups", None)
+    return {
+        **offer.spec,
+        "name": offer.cluster,
+        "address": membership.address,
+        "join": join,
+        "page": False,
+        "workers": workers,
+        "ray": {**offer.spec.get("ray", {}), **({"python": python} if python else {})},
+    }

@@ -1,0 +1,68 @@
+"""What a host is given: where the head is, and what the spec says for workers. Values only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from daybreak.services.build import Cluster
+from daybreak.services.ray.addresses import address
+from daybreak.services.ray.environment import token
+
+# What workers on another machine have as those of the first one. Ray's own interpreter is each machine's.
+ALIKE = ("workers", "warm", "health", "start_timeout")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """`gcs` is HOST:PORT of the head, `ray` and `python` are the versions that a host must have; `token` is Ray's,
+    None where it knows none, and `spec` what is written for workers. An app tier that is started anew at the same place
+    is the same offer: raylets of the old one end by themselves there, and are started anew as all that crashes is."""
+
+    cluster: str
+    gcs: str
+    ray: str
+    python: str
+    spec: Mapping[str, Any]
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, cluster: Cluster, python: str) -> Offer:
+        """Reads the token's file."""
+        secret = token(cluster.site)
+        return cls(
+            cluster=cluster.spec.name,
+            gcs=address(cluster.spec, cluster.site),
+            ray=cluster.site.ray.version,
+            python=python,
+            spec=_for_workers(cluster),
+            token=Path(secret.path).read_text().strip() if secret else None,
+        )
+
+    @property
+    def serial(self) -> str:
+        """Another one where anything of it is."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Offer:
+        """What another version tells beyond this is left out. Raises TypeError for what is none."""
+        return cls(**{each.name: raw[each.name] for each in fields(cls) if each.name in raw})
+
+
+def _for_workers(cluster: Cluster) -> dict[str, Any]:
+    values = cluster.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    found = {key: values[key] for key in ALIKE if key in values}
+    # How many is said where they run.
+    workers = dict(found.get("workers", {}))
+    for group in (workers, *workers.get("groups", {}).values()):
+        for key in ("count", "env_file", "secrets"):
+            group.pop(key, None)
+    return {**found, "workers": workers, "ray": {"version": f"=={cluster.site.ray.version}"}}

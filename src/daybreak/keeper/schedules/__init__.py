@@ -1,0 +1,1 @@
+"""Services that run now and then: when, what became of it, and how a keeper goes on where another one ended."""

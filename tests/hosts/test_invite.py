@@ -1,0 +1,61 @@
+"""Another machine joins by an invitation, answers, and leaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.helpers import until
+from tests.hosts.machines import Host
+from tests.integration.conftest import RAY_RELEASE
+
+pytestmark = pytest.mark.skipif(RAY_RELEASE < (2, 52), reason="this Ray asks for no token")
+APP = """
+import ray
+from ray import serve
+
+
+@serve.deployment(ray_actor_options={"num_cpus": 0, "resources": %s})
+class Where:
+    def __call__(self, request):
+        return "%s at " + ray.util.get_node_ip_address()
+
+
+main = Where.bind()
+"""
+SPEC = "address: %s\nworkers: {count: 0}\npage: false\nserve: {applications: [{import: app:main}]}\n"
+
+
+def hosts(one: Host) -> dict[str, str]:
+    return {row["name"]: row["state"] for row in json.loads(one.cluster.run("hosts", "--json").stdout)["hosts"]}
+
+
+def test_a_machine_that_joins_answers_with_new_code_and_leaves(two: list[Host]) -> None:
+    one, other = two
+    one.cluster.write(SPEC % one.address, app_py=APP % ({}, "first"))
+    one.cluster.run("up")
+    assert one.get(one.cluster.url) == f"first at {one.address}"
+
+    # A host's cluster is called as the first machine's: it is taken down by that name, too.
+    other.cluster.name = one.cluster.name
+    line = one.cluster.run("invite").stdout.split()
+    assert line[:2] == ["daybreak", "join"]
+    other.cluster.run(*line[1:], "--name", "second")
+    # It tells how its nodes are every two seconds.
+    until(lambda: hosts(one) == {"second": "ready"}, what="the other machine's node is ready")
+    other.cluster.run(*line[1:], "--name", "third", code=2)
+    assert hosts(one).keys() == {"second"}
+
+    # Ray gives each node a resource of its address: only the other machine has room for this replica.
+    one.cluster.write(SPEC % one.address, app_py=APP % ({f"node:{other.address}": 0.01}, "next"))
+    one.cluster.run("restart", "--redeploy")
+    assert one.get(one.cluster.url) == f"next at {other.address}"
+    # This one may be on either machine, and moves when its own leaves.
+    one.cluster.run("rollback")
+    assert one.get(one.cluster.url).startswith("first at ")
+
+    other.cluster.run("leave")
+    assert hosts(one) == {}
+    assert one.get(one.cluster.url) == f"first at {one.address}"
+    one.cluster.run("down")

@@ -1,0 +1,5 @@
+#!/bin/bash
+set -e
+echo starting
+ray start --head --num-cpus=2 \
+  --block
