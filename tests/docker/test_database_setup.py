@@ -108,6 +108,8 @@ def test_scripts_run_once_and_what_the_spec_says_changes_while_it_runs(paths: Cl
             handle = await backend.start(service, instance="i2", generation=1, bound={})
             assert await ready(backend, service, handle), "from an empty folder"
             assert await said(backend, service, "shop", "postgres", "store", "SELECT n FROM item") == "1"
+            encodings = "SELECT DISTINCT pg_encoding_to_char(encoding) FROM pg_database"
+            assert await said(backend, service, "shop", "postgres", "store", encodings) == "UTF8", "whatever the locale"
             assert await said(backend, service, "report", "postgres.report", "store", "DELETE FROM item") == ""
             assert await said(backend, service, "shop", "postgres", "store", "ALTER TABLE item ADD more int") == ""
 

@@ -76,6 +76,12 @@ def test_postgres_tells_itself_over_tcp() -> None:
     assert service.stop.signal == "SIGINT"
 
 
+def test_postgres_has_utf8_and_the_image_s_own_way_to_sort() -> None:
+    words = str(database("postgres").env["POSTGRES_INITDB_ARGS"]).split()
+    assert "--encoding=UTF8" in words
+    assert not [word for word in words if "locale" in word or "lc-" in word]
+
+
 def test_redis_is_asked_from_this_machine() -> None:
     check = RedisCheck("", Secret("/state/shop/secrets/redis"), "10.208.2.4", 6379)
     service = database("redis", settings={"maxmemory": "1gb"})

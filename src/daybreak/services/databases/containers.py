@@ -52,6 +52,9 @@ from daybreak.spec.quantity_types import MIB
 DATA = {POSTGRES: "/var/lib/postgresql/data", REDIS: "/data", MYSQL: "/var/lib/mysql", NEO4J: "/data"}
 # Below the volume's top, where some file systems have a folder of their own.
 PGDATA = f"{DATA[POSTGRES]}/pgdata"
+# An image whose locale is C, as where it sets no LANG, would make databases of SQL_ASCII, which drivers do not decode.
+# How text sorts stays the image's.
+INITDB = "--auth-host=scram-sha-256 --data-checksums --encoding=UTF8"
 # Parallel queries share memory; an engine gives 64 MB.
 POSTGRES_SHM_BYTES = 256 * MIB
 NEO4J_HTTP = 7474
@@ -107,7 +110,7 @@ def _postgres(spec: Spec, site: Site) -> Service:
             "POSTGRES_USER": ADMIN,
             "POSTGRES_DB": wanted.database,
             "POSTGRES_PASSWORD_FILE": f"{SECRETS}/{POSTGRES}",
-            "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --data-checksums",
+            "POSTGRES_INITDB_ARGS": INITDB,
             "PGDATA": PGDATA,
         },
         gates=(Gate("listening", TcpCheck(host, port)), Gate("ready", ready)),

@@ -195,6 +195,7 @@ def test_secrets_are_files_and_nothing_else() -> None:
     assert environment["PGHOST"] == "postgres"
     assert environment["PGPASSFILE"] == "/run/secrets/pgpass"
     assert found["services"]["postgres"]["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/daybreak/secrets/postgres"
+    assert "--encoding=UTF8" in found["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
     assert 'requirepass "$$password"' in found["services"]["redis"]["command"][2]
 
 
