@@ -81,7 +81,7 @@ class Assembly:
         self.record = Recorder(listeners)
         self.background = Background(self.record)
         state, trouble = _stored_state(paths)
-        self.backends = backends or Backends(paths, state)
+        self.backends = backends or Backends(paths, state.spec if state else None)
         self.runner = Runner()
         self.subscribers = Subscribers()
         self.runs = Runs(paths.timeline, self._tell_error)

@@ -15,7 +15,6 @@ from daybreak.errors import KeeperError
 from daybreak.keeper.docker_reconnecting import Containers
 from daybreak.keeper.engine import Engine
 from daybreak.keeper.images import Note
-from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service
 from daybreak.spec.model import Spec
@@ -27,14 +26,14 @@ WORDS = {PROCESS: "as processes", DOCKER: "in containers"}
 class Backends:
     """Both backends of one cluster. The engine is connected to when it is first needed."""
 
-    def __init__(self, paths: ClusterPaths, wanted: WantedState | None) -> None:
+    def __init__(self, paths: ClusterPaths, stored: Spec | None) -> None:
         self._paths = paths
         self.engine = Engine(paths)
         self._processes = ProcessBackend(paths)
         self._containers = Containers(paths)
         self.freezer: Freezes = _Freezer(self._processes.freezer, self._containers)
-        # Without a stored state the marker tells what an earlier keeper has left.
-        self.kind: str = wanted.spec.backend if wanted else DOCKER if paths.containers.exists() else PROCESS
+        # Without a stored spec the marker tells what an earlier keeper has left.
+        self.kind: str = stored.backend if stored else DOCKER if paths.containers.exists() else PROCESS
 
     async def settle_on(self, spec: Spec, note: Note) -> None:
         """From now on services run where the spec says; images that the engine lacks are pulled, and `note` is told.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from daybreak.backends.base import Backend, Handle, State
 from daybreak.errors import EngineError
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.generations.handover import left
+from daybreak.keeper.left_generation import left
 from daybreak.keeper.runner import Runner
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster

@@ -13,8 +13,8 @@ from typing import Any
 from daybreak.errors import PreflightError
 from daybreak.keeper import environment, handing, owner
 from daybreak.keeper.backends import Backends
+from daybreak.keeper.code_link import lead
 from daybreak.keeper.handing import Handing
-from daybreak.keeper.versions.tree import lead
 from daybreak.keeper.wanted import WantedState
 from daybreak.machine.gpus import assign, find_gpus
 from daybreak.machine.machine import machine

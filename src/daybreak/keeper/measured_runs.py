@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from daybreak.backends.base import Backend, Handle
 from daybreak.errors import DaybreakError, Interrupted
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.traffic import Window
-from daybreak.keeper.generations.handover import Replacement
 from daybreak.keeper.preflight import preflight
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.runs import Runs
@@ -21,6 +20,7 @@ from daybreak.keeper.subscribers import Subscribers
 from daybreak.names import GATEWAY
 from daybreak.paths import ClusterPaths
 from daybreak.run.change import Change
+from daybreak.run.handover import Handover
 from daybreak.run.plan import Plan
 from daybreak.run.reconcile import reconcile
 from daybreak.run.uninterrupted import uninterrupted
@@ -32,6 +32,20 @@ from daybreak.timeline.status import Snapshot
 
 # What may cost requests, and is told as having cost none.
 COUNTED = (RunKind.RESTART, RunKind.CHANGE)
+
+
+class Replacement(Handover, Protocol):
+    """A generation that starts beside the one that serves, and what is recorded of that."""
+
+    @property
+    def rehearsed(self) -> int | None:
+        """With how many requests it was rehearsed; None where nobody has asked for that."""
+
+    def listeners(self, everybody: Sequence[Listener], witnesses: Sequence[Listener], steps: Plan) -> list[Listener]:
+        """Who hears of the run."""
+
+    def begin(self, record: Recorder) -> None:
+        """The run records there."""
 
 
 @dataclass

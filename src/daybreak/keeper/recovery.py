@@ -16,7 +16,7 @@ from daybreak.health.verdict import Ready
 from daybreak.keeper.coming_back import ComingBack
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.generations.handover import end_left, left
+from daybreak.keeper.left_generation import end_left, left
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.still_running import still_running

@@ -13,7 +13,6 @@ from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
 from daybreak.errors import EngineError, KeeperError, PreflightError
 from daybreak.keeper.backends import DOCKER, PROCESS, Backends
 from daybreak.keeper.images import Pulling
-from daybreak.keeper.wanted import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Container, Service
 from daybreak.spec.model import Spec
@@ -116,8 +115,7 @@ class Made:
     def __init__(self, folder: Path, kind: str, client: FakeClient | None = None) -> None:
         self.paths = ClusterPaths("a", folder / "root", folder / "run")
         self.paths.ensure()
-        wanted = WantedState(Spec.model_validate({"name": "a", "backend": kind}), base="/")
-        self.backends = Backends(self.paths, wanted)
+        self.backends = Backends(self.paths, Spec.model_validate({"name": "a", "backend": kind}))
         self.processes, self.containers = Recording(), Recording()
         inner: Any = self.backends
         inner._processes, inner._containers._made = self.processes, self.containers

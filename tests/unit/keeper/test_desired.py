@@ -52,7 +52,7 @@ def test_an_edit_of_the_source_replaces_no_head_but_with_up_and_restart(tmp_path
 
     def stored() -> Desired:
         state = WantedState.load(paths.wanted)
-        place = Backends(paths, state)
+        place = Backends(paths, state.spec if state else None)
         place.engine.survey = source.survey  # type: ignore[method-assign]
         return Desired(paths, state, place, print)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from daybreak.backends.base import Backend, Handle, in_slot
-from daybreak.errors import DaybreakError
+from daybreak.backends.base import Backend, Handle
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.ending import cut_off, let_end
@@ -159,26 +157,3 @@ class Replacement:
             return await let_end(self.before.cluster, slot)
         except GatewaySilent:
             return InFlight(), 0
-
-
-async def clear(backend: Backend, handles: Iterable[Handle], slot: Slot) -> None:
-    """End what is left in a slot that serves nobody. Raises DaybreakError where something does not end."""
-    left = [handle for handle in in_slot(handles, slot) if handle.tier == Tier.APP]
-    results = await asyncio.gather(*map(backend.stop, left), return_exceptions=True)
-    for result in results:
-        if isinstance(result, DaybreakError | OSError):
-            raise result if isinstance(result, DaybreakError) else DaybreakError(str(result))
-
-
-async def end_left(backend: Backend, observed: Sequence[Handle], now: Target) -> None:
-    """End the generation in the other slot than `now` has, after what it was asked while it served. Raises
-    DaybreakError where something of it does not end."""
-    slot, cluster = now.state.slot.other, now.cluster
-    with contextlib.suppress(GatewaySilent):
-        await let_end(cluster, slot)
-    await clear(backend, observed, slot)
-
-
-def left(handles: Iterable[Handle], slot: Slot) -> frozenset[str]:
-    """The instances of another generation than the one in this slot."""
-    return frozenset(handle.instance for handle in handles if handle.tier == Tier.APP and handle.slot is not slot)

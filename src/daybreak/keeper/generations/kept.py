@@ -20,7 +20,7 @@ from daybreak.keeper.backends import Backends
 from daybreak.keeper.background import Background
 from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.generations.handover import clear
+from daybreak.keeper.left_generation import clear
 from daybreak.keeper.process_memory import of_instances
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.wanted import Kept

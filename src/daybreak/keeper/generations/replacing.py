@@ -12,9 +12,10 @@ from typing import Any
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.canary import Canary
-from daybreak.keeper.generations.handover import BeforeSwitch, Replacement, clear
+from daybreak.keeper.generations.handover import BeforeSwitch, Replacement
 from daybreak.keeper.generations.kept import Keeping
 from daybreak.keeper.generations.rehearsal import Rehearsal
+from daybreak.keeper.left_generation import clear
 from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.prepare import Prepared
 from daybreak.keeper.recovery import Recovery

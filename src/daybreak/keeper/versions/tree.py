@@ -1,4 +1,4 @@
-"""A version's folder as it is deployed again, and the link by which replicas find it.
+"""A version's folder as it is deployed again.
 
 It holds the version's own files. All else of the application's folder, such as data and templates, is linked to as it
 is now: a version is code, and going back takes no data back. Programs and containers read it, so only the folder that
@@ -11,15 +11,13 @@ import os
 import shutil
 from pathlib import Path
 
+from daybreak.keeper.code_link import OPEN, led_to, make_open
 from daybreak.keeper.versions.book import Book
 from daybreak.keeper.versions.folder import IMPORTED
 from daybreak.keeper.versions.version import Version
 from daybreak.paths import ClusterPaths
 from daybreak.programs.deploy.code_folder import NOTHING
 from daybreak.services.slots import Slot
-
-# Containers' programs have another account, in a folder of this one alone.
-OPEN = 0o755
 
 
 def check_out(version: Version, book: Book, paths: ClusterPaths, base: Path, seen_as: str) -> None:
@@ -28,9 +26,9 @@ def check_out(version: Version, book: Book, paths: ClusterPaths, base: Path, see
     Those of other versions go, but the ones in use. Raises OSError, and DaybreakError for a version that is damaged.
     """
     place = paths.code / str(version.number)
-    _make(paths.code)
+    make_open(paths.code)
     links = [paths.code / slot for slot in Slot]
-    in_use = {*(link.name for link in links), *map(_led_to, links), NOTHING}
+    in_use = {*(link.name for link in links), *map(led_to, links), NOTHING}
     for other in paths.code.iterdir():
         if other.name not in in_use:
             shutil.rmtree(other, ignore_errors=True)
@@ -47,30 +45,6 @@ def check_out(version: Version, book: Book, paths: ClusterPaths, base: Path, see
         os.chmod(folder, OPEN)
     _link_the_rest(making, base, seen_as)
     making.rename(place)
-
-
-def lead(paths: ClusterPaths, slot: Slot, version: int | None) -> None:
-    """From now on replicas that start in this slot find that version's code; with None the folder's. Raises OSError."""
-    name, link = NOTHING if version is None else str(version), paths.code / slot
-    _make(paths.code)
-    _make(paths.code / NOTHING)
-    if _led_to(link) != name:
-        new = link.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        new.symlink_to(name)
-        new.replace(link)
-
-
-def _make(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    folder.chmod(OPEN)
-
-
-def _led_to(link: Path) -> str:
-    try:
-        return os.readlink(link)
-    except OSError:
-        return ""
 
 
 def _link_the_rest(made: Path, base: Path, seen_as: str) -> None:
