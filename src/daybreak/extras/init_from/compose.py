@@ -56,7 +56,8 @@ class EnvFile:
 
 @dataclass(frozen=True)
 class ComposeService:
-    """One service. `needs` maps names to conditions; `names` are all by which others reach it."""
+    """One service. `needs` maps names to conditions; `names` are all by which others reach it, and
+    `exposed` ports that only they are told of."""
 
     name: str
     image: str = ""
@@ -66,6 +67,7 @@ class ComposeService:
     environment: Mapping[str, str] = field(default_factory=dict)
     env_files: tuple[EnvFile, ...] = ()
     ports: tuple[Port, ...] = ()
+    exposed: tuple[int, ...] = ()
     mounts: tuple[Mount, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
@@ -179,6 +181,7 @@ def _service(name: str, data: Mapping[str, Any], folder: Path, words: Words) -> 
         environment={key: _text(value, key) for key, value in _mapping(data.get("environment")).items()},
         env_files=tuple(_env_files(data.get("env_file"))),
         ports=tuple(ports_of(data.get("ports") or [], words)),
+        exposed=(*(port.inside for port in ports_of(data.get("expose") or [], words)), *build.exposed),
         mounts=tuple(_mounts(data.get("volumes") or [], words)),
         needs={need: str((about or {}).get("condition", STARTED)) for need, about in depends.items()},
         optional=frozenset(need for need, about in depends.items() if about and about.get("required") is False),

@@ -26,6 +26,7 @@ class Build:
     command: tuple[str, ...] = ()
     working_dir: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    exposed: tuple[int, ...] = ()
     found: bool = False
 
 
@@ -75,6 +76,9 @@ def _with(build: Build, word: str, rest: str) -> Build:
         given |= {"entrypoint": _command(rest), "command": ()}
     elif word == "WORKDIR":
         given["working_dir"] = str(Path(build.working_dir or "/", rest.strip().strip('"')))
+    elif word == "EXPOSE":
+        ports = (port.partition("/")[0] for port in rest.split())
+        given["exposed"] = (*build.exposed, *(int(port) for port in ports if port.isdecimal()))
     elif word == "ENV":
         given["environment"] = {**build.environment, **_variables(rest)}
     return Build(**given)

@@ -30,13 +30,15 @@ SECRETS_OF_COMPOSE = "/run/secrets/"
 
 @dataclass
 class Carried:
-    """`exports` are variables that the shell makes when the service starts, `before` the lines that those need."""
+    """`exports` are variables that the shell makes when the service starts, `before` the lines that those need.
+    `databases` are those that a variable names."""
 
     env: dict[str, str] = field(default_factory=dict)
     env_file: list[Any] = field(default_factory=list)
     secrets: list[Any] = field(default_factory=list)
     exports: dict[str, str] = field(default_factory=dict)
     before: dict[str, list[str]] = field(default_factory=dict)
+    databases: list[str] = field(default_factory=list)
 
     def section(self) -> dict[str, Any]:
         return without_nothing({"env": self.env, "env_file": self.env_file, "secrets": self.secrets})
@@ -121,6 +123,11 @@ def carried(draft: Draft, project: Project, service: ComposeService, reach: Reac
         else:
             found.env[key] = text
         _tell_gone(draft, service, reach, key, both[key])
+    found.databases += dict.fromkeys(
+        one.database
+        for one, *_ in filter(None, (reach.named(value, key) for key, value in both.items()))
+        if one.kind is Kind.DATABASE and one.service.name not in reach.gone
+    )
     _compose_secrets(draft, project, service, found)
     return found
 

@@ -86,7 +86,7 @@ def _section(draft: Draft, project: Project, one: Known, known: Mapping[str, Kno
         **found.section(),
         "ports": [ports.get(port, port) for port in dict.fromkeys(each.inside for each in service.ports)],
         "volumes": _volumes(project, service, fate) if draft.in_containers else None,
-        "needs": _needs(draft, service, known, reach),
+        "needs": _needs(draft, service, known, reach, found),
         "check": moved(check, ports) if check else None,
         "profiles": list(service.profiles),
         "schedule": loop.cron if loop else None,
@@ -166,9 +166,10 @@ def _volumes(project: Project, service: ComposeService, fate: Fate) -> list[str]
 
 
 def _needs(
-    draft: Draft, service: ComposeService, known: Mapping[str, Known], reach: Reach
+    draft: Draft, service: ComposeService, known: Mapping[str, Known], reach: Reach, carried: Carried
 ) -> list[str] | dict[str, str]:
-    """What must be ready first; `done` for what must have run to its end."""
+    """What must be ready first; `done` for what must have run to its end. A database that it knows of belongs to that,
+    said or not: a server that makes its data takes seconds."""
     found: dict[str, str] = {}
     for need, condition in service.needs.items():
         one = known.get(need)
@@ -185,7 +186,22 @@ def _needs(
         if name == "serve" and "serve" not in draft.spec:
             continue
         found[name] = "done" if condition == DONE and one.kind in (Kind.OWN, Kind.FOREIGN) else "ready"
+    waits = {one.database for one in _waited_for(service.name, known)}
+    found |= {name: "ready" for name in carried.databases if name not in waits}
     return found if "done" in found.values() else list(found)
+
+
+def _waited_for(name: str, known: Mapping[str, Known]) -> list[Known]:
+    """All that comes before a service, by what the file says."""
+    found: dict[str, Known] = {}
+    open_ones = [name]
+    while open_ones:
+        here = known.get(open_ones.pop())
+        for need in here.service.needs if here else ():
+            if need in known and need not in found:
+                found[need] = known[need]
+                open_ones.append(need)
+    return list(found.values())
 
 
 def _restart(service: ComposeService, known: Mapping[str, Known]) -> str | None:

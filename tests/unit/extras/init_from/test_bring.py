@@ -142,6 +142,44 @@ def test_ports_that_meet_are_moved_or_told() -> None:
     assert "listens on port 8080, as orders does" in reasons["billing"]
 
 
+@pytest.mark.parametrize(
+    ("about", "page"),
+    [
+        ({"expose": ["8080"]}, 18080),
+        ({"environment": {"PORT": "8080"}}, 18080),
+        ({"command": "uvicorn a:app --host 0.0.0.0 --port 8080"}, 18080),
+        ({"command": "gunicorn -b 0.0.0.0:8080 a:app"}, 18080),
+        ({"healthcheck": {"test": "curl -f http://localhost:8080/health || exit 1"}}, 18080),
+        ({"expose": ["8080"], "command": "uvicorn a:app --port 9100"}, None),
+        ({"expose": ["8080"], "ports": ["9100:9100"]}, None),
+        ({"command": "celery -b amqp://u:8080@rabbit:8080//"}, None),
+    ],
+)
+def test_the_page_keeps_away_from_what_nobody_published(
+    about: dict[str, Any], page: int | None, tmp_path: Path
+) -> None:
+    service = {"build": ".", "command": "python a.py", **about}
+    spec, _ = bring_text(tmp_path, yaml.safe_dump({"services": {"api": service}}))
+    assert spec.get("ports", {}).get("page") == page
+    other = {**service, "command": service["command"].replace("a", "b", 1)}
+    _, both = bring_text(tmp_path, yaml.safe_dump({"services": {"api": service, "other": other}}))
+    told = [note for fate in both.fates for note in fate.notes if "seems to listen on port 8080, as api does" in note]
+    assert len(told) == (1 if page else 0)
+
+
+def test_a_dockerfile_tells_where_it_listens_and_a_step_does_not_listen() -> None:
+    assert spec_of(brought("app-4-secrets.yaml"))["ports"] == {"page": 18080}
+    assert "ports" not in spec_of(brought("app-10-whole.yaml")), "its steps are built from the same file"
+
+
+def test_a_database_that_a_variable_names_is_waited_for() -> None:
+    services = spec_of(brought("app-5-parts.yaml"))["services"]
+    assert [services[name]["needs"] for name in ("api", "worker")] == [["postgres"], ["postgres"]]
+    assert spec_of(brought("app-6-vector.yaml"))["services"]["search"]["needs"] == ["postgres", "redis"]
+    whole = spec_of(brought("app-10-whole.yaml"))["services"]
+    assert whole["seed"]["needs"] == {"migrate": "done"}, "which has waited for it"
+
+
 def test_images_of_others_run_in_containers_alone() -> None:
     reasons = {fate.service: fate.reason for fate in brought("app-7-others.yaml").fates}
     assert "--backend docker" in reasons["minio"]
