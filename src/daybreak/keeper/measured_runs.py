@@ -131,7 +131,8 @@ class MeasuredRuns:
             # A part of the run: a cancellation that comes only now undoes it as well.
             if kind is not RunKind.STOP:
                 await self.followers.page.open()
-            await self._look()
+            # What became ready early may have ended since: a run does not end with a word that is not true any more.
+            await self.followers.supervisor.told(await self._look())
 
         recovers = kind is RunKind.RECOVERY
         try:

@@ -21,6 +21,8 @@ from daybreak.services.service import Restart, Run, Service
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 
+LOOK_S, LOOKS = 0.02, 50
+
 
 class Supervisor:
     """WatchTasks handles; asks for recovery through `recover(service, replace)` after the back-off.
@@ -75,6 +77,14 @@ class Supervisor:
             if service.run is Run.STEADY and service.name not in running | self.given_up | self.stopped | self.busy:
                 self._restarts.schedule(service.name, replace=False)
         self.sync(services, [handle for handle in there if handle.service not in self.busy])
+
+    async def told(self, handles: Sequence[Handle]) -> None:
+        """Wait until it is told of those that have ended already, for a moment at most."""
+        ended = [handle.instance for handle in handles if handle.state is State.BROKEN]
+        for _ in range(LOOKS):
+            if not any(instance in self._watches for instance in ended):
+                return
+            await asyncio.sleep(LOOK_S)
 
     def follow(self, event: Event) -> None:
         """What is being stopped on purpose is not watched any more."""

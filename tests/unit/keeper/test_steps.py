@@ -55,6 +55,28 @@ def test_a_step_runs_to_its_end_before_what_needs_it(tmp_path: Path) -> None:
     run(story())
 
 
+class Early(Migrated):
+    """One service needs nothing, and one the step."""
+
+    @staticmethod
+    def built(spec: Spec, site: Site) -> tuple[Service, ...]:
+        return (*migrated(spec, site), service("early", Tier.APP))
+
+
+def test_up_does_not_call_ready_what_has_ended_meanwhile(tmp_path: Path) -> None:
+    async def story() -> None:
+        world = Early(tmp_path, early=Script(exits_after_s=DONE_AFTER_S / 2, code=3))
+        done = await world.up().answer()
+        row = next(row for row in done["status"]["services"] if row["name"] == "early")
+        assert (row["state"], row["reason"]) == ("backing-off", "exited with code 3")
+        assert done["status"]["state"] == "degraded"
+        world.fake.scripts["early"] = Script()
+        await asyncio.sleep(60)
+        assert (await world.status())["state"] == "ready"
+
+    run(story())
+
+
 def test_it_is_run_again_where_what_needs_it_starts_and_never_by_itself(tmp_path: Path) -> None:
     async def story() -> None:
         world = Migrated(tmp_path)
