@@ -132,7 +132,7 @@ class MeasuredRuns:
             if kind is not RunKind.STOP:
                 await self.followers.page.open()
             # What became ready early may have ended since: a run does not end with a word that is not true any more.
-            await self.followers.supervisor.told(await self._look())
+            await self.followers.supervisor.watches.told(await self._look())
 
         recovers = kind is RunKind.RECOVERY
         try:

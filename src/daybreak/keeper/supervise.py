@@ -21,8 +21,6 @@ from daybreak.services.service import Restart, Run, Service
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder
 
-LOOK_S, LOOKS = 0.02, 50
-
 
 class Supervisor:
     """WatchTasks handles; asks for recovery through `recover(service, replace)` after the back-off.
@@ -46,7 +44,7 @@ class Supervisor:
         self._record = record
         self._background = background
         self._on_given_up = on_given_up
-        self._watches = WatchTasks()
+        self.watches = WatchTasks()
         self._remains = LeftoverProcesses(backend, record)
         self._restarts = Restarts(record, background, recover)
         self.given_up: set[str] = set()
@@ -63,11 +61,11 @@ class Supervisor:
         left = self.given_up | self.stopped | {one.name for one in services if one.run is Run.TIMED}
         by_name = {service.name: service for service in services if service.name not in left}
         current = {handle.instance: handle for handle in handles if handle.service in by_name}
-        self._watches.keep_only(current)
+        self.watches.keep_only(current)
         for instance, handle in current.items():
-            if instance not in self._watches:
+            if instance not in self.watches:
                 self._restarts.started(handle.service)
-                self._watches.begin(handle, self._watch(by_name[handle.service], handle))
+                self.watches.begin(handle, self._watch(by_name[handle.service], handle))
 
     def compare(self, services: Sequence[Service], handles: Sequence[Handle]) -> None:
         """See to it that everything that is wanted runs and is watched, or is on its way back."""
@@ -78,14 +76,6 @@ class Supervisor:
                 self._restarts.schedule(service.name, replace=False)
         self.sync(services, [handle for handle in there if handle.service not in self.busy])
 
-    async def told(self, handles: Sequence[Handle]) -> None:
-        """Wait until it is told of those that have ended already, for a moment at most."""
-        ended = [handle.instance for handle in handles if handle.state is State.BROKEN]
-        for _ in range(LOOKS):
-            if not any(instance in self._watches for instance in ended):
-                return
-            await asyncio.sleep(LOOK_S)
-
     def follow(self, event: Event) -> None:
         """What is being stopped on purpose is not watched any more."""
         if event.kind is Kind.STOPPING and event.service:
@@ -93,7 +83,7 @@ class Supervisor:
 
     def forget(self, service: str) -> None:
         """Stop watching."""
-        self._watches.end_of(service)
+        self.watches.end_of(service)
         self._remains.leave(service)
 
     def give_up(self, services: AbstractSet[str]) -> None:
@@ -108,7 +98,7 @@ class Supervisor:
         self.given_up.clear()
 
     def close(self) -> None:
-        self._watches.keep_only(())
+        self.watches.keep_only(())
         self._restarts.close()
         self._remains.close()
 
@@ -137,7 +127,7 @@ class Supervisor:
     async def _watch_end(self, service: Service, handle: Handle) -> None:
         end = await self._backend.exited(handle)
         if service.name not in self._remains.services:  # where what is left does not end this is done again
-            self._watches.end(handle.instance)
+            self.watches.end(handle.instance)
             if handle.ended(clean=end.clean).done:
                 self._record.emit(Kind.COMPLETED, service.name)
                 return
@@ -153,7 +143,7 @@ class Supervisor:
     async def _watch_health(self, service: Service, handle: Handle) -> None:
         on_short = self._background.tell_shortage
         await until_unhealthy(service, handle, self._backend, self._record, on_short, self._forks)
-        self._watches.end(handle.instance)
+        self.watches.end(handle.instance)
         self._restarts.schedule(service.name, replace=True)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from daybreak.backends.base import Handle
+from daybreak.backends.base import Handle, State
+
+LOOK_S, LOOKS = 0.02, 50
 
 
 class WatchTasks:
@@ -35,3 +37,11 @@ class WatchTasks:
     def keep_only(self, instances: Collection[str]) -> None:
         for instance in [known for known in self._watched if known not in instances]:
             self.end(instance)
+
+    async def told(self, handles: Sequence[Handle]) -> None:
+        """Wait until it is told of those that have ended already, for a moment at most."""
+        ended = [handle.instance for handle in handles if handle.state is State.BROKEN]
+        for _ in range(LOOKS):
+            if not any(instance in self for instance in ended):
+                return
+            await asyncio.sleep(LOOK_S)
