@@ -97,9 +97,19 @@ def run() -> int:
         # All that click ends itself: the reader of a pipe (head, less) has seen enough.
         return EXIT_OK
     except BaseException as error:
-        # Where an interrupt comes in the middle of making a class, Python raises something else instead.
-        if interrupt.exit_code() is None and not isinstance(error, KeyboardInterrupt | click.Abort):
+        if not _is_interrupt(error):
             raise
         print("interrupted", file=sys.stderr)
         return interrupt.exit_code() or EXIT_INTERRUPTED
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Is it one, or nothing but what has become of one? What else goes wrong after a signal is an error of its own."""
+    if error is None or isinstance(error, KeyboardInterrupt | click.Abort):
+        return error is not None
+    if error.__cause__:
+        # In the middle of making a class Python raises something else instead.
+        return _is_interrupt(error.__cause__)
+    # Who takes down what it has begun may find that the terminal, or the other side, has gone.
+    return isinstance(error, OSError) and _is_interrupt(error.__context__)

@@ -10,7 +10,7 @@ from daybreak.backends.process.limits import lacking
 from daybreak.files import read_book
 from daybreak.health import http
 from daybreak.health.serve_routes import routes_answer
-from daybreak.health.verdict import Failed, NotYet, Ready, Short, Verdict
+from daybreak.health.verdict import SILENT, Failed, NotYet, Ready, Short, Verdict
 from daybreak.services.service import (
     Check,
     CommandCheck,
@@ -37,7 +37,7 @@ async def attempt(check: Check, service: Service, backend: Backend, *, instance:
         async with asyncio.timeout(timeout_s):
             return await _dispatch(check, service, backend, instance, timeout_s)
     except TimeoutError:
-        return NotYet(f"no answer within {timeout_s:g} s")
+        return NotYet(f"{SILENT} within {timeout_s:g} s")
     except (OSError, RuntimeError, MemoryError) as error:
         if what := lacking(error):
             return Short(f"not checked: the keeper is short of {what}", lacking=what)

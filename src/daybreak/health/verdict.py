@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from daybreak.states import Stage
 
+# How the reason begins of a check that was cut off: each is made anew, with as long as the one before.
+SILENT = "no answer"
+
 
 @dataclass(frozen=True)
 class Ready:

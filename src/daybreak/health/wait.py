@@ -10,7 +10,7 @@ from typing import Any
 from daybreak.backends.base import Exit
 from daybreak.errors import ServiceDied, WaitTimeout
 from daybreak.health.tail import LastWords
-from daybreak.health.verdict import Attempt, Failed, NotYet, Ready, Verdict
+from daybreak.health.verdict import SILENT, Attempt, Failed, NotYet, Ready, Verdict
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
@@ -100,7 +100,7 @@ async def _bounded(attempt: Attempt, ended: asyncio.Future[Exit], subject: Subje
         await asyncio.wait(wakes, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
             return asking.result()
-        return NotYet("its process has ended" if ended.done() else "no answer before the deadline")
+        return NotYet("its process has ended" if ended.done() else f"{SILENT} before the deadline")
     finally:
         asking.cancel()
 
@@ -142,6 +142,7 @@ def _timed_out(subject: Subject, after_s: float, reason: str, *, ended: bool) ->
     """`ended`: a one-shot that has ended well was given a moment only."""
     words = subject.last_words()
     given_s = after_s if subject.given_s is None else subject.given_s
+    longer = "; health.timeout gives each check longer" if reason.startswith(SILENT) else ""
     when = f"although its process ended well {AFTER_EXIT_S:g} s ago" if ended else f"within {given_s:.3g} s"
     return WaitTimeout(
         f"{subject} was not ready {when}: {reason}",
@@ -151,5 +152,5 @@ def _timed_out(subject: Subject, after_s: float, reason: str, *, ended: bool) ->
         # Nothing has gone wrong as far as the log tells: its last lines show how far it is.
         tail=words.lines if words.reason else words.lines[-FEW_LINES:],
         whole=words.whole,
-        hint=f"daybreak logs {subject.service}",
+        hint=f"daybreak logs {subject.service}{longer}",
     )

@@ -66,7 +66,21 @@ def test_when_all_is_done_it_changes_nothing() -> None:
     assert ended("return 3", code) == (0, "3\n", "")
 
 
-def test_any_other_error_is_shown_as_what_it_is() -> None:
-    code, _, error = ended("raise RuntimeError('a bug')")
+BUGS = {
+    "without a signal": "raise RuntimeError('a bug')",
+    "after one that was heard": (
+        "\n    try: signal.raise_signal(signal.SIGINT)\n    except KeyboardInterrupt: pass"
+        "\n    raise RuntimeError('a bug')"
+    ),
+    "in what takes down the rest": (
+        "\n    try: signal.raise_signal(signal.SIGINT)\n    finally: raise RuntimeError('a bug')"
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", BUGS.values(), ids=list(BUGS))
+def test_any_other_error_is_shown_as_what_it_is(moment: str) -> None:
+    code, _, error = ended(moment)
     assert code == 1
     assert "RuntimeError: a bug" in error
+    assert "interrupted" not in error

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from daybreak.backends.base import Exit
+from daybreak.backends.base import CommandResult, Exit
+from daybreak.backends.fake import FakeBackend
 from daybreak.errors import ServiceDied, WaitTimeout
+from daybreak.health.checks import attempt
 from daybreak.health.tail import LastWords
 from daybreak.health.verdict import Failed, NotYet, Ready, Verdict
 from daybreak.health.wait import FIRST_POLL_S, LONGEST_POLL_S, Subject, Waited, wait_until
+from daybreak.services.service import CommandCheck
 from daybreak.testing.clock import run
+from tests.unit.helpers import service
 
 SUBJECT = Subject("head", "gcs", "/logs/head.log", lambda: LastWords("", ("last words",)))
 
@@ -98,6 +102,20 @@ def test_an_attempt_that_hangs_does_not_outlive_the_deadline() -> None:
 
     with pytest.raises(WaitTimeout, match="no answer before the deadline"):
         run(wait_until(hanging, SUBJECT, exited=forever, deadline_s=1.0))
+
+
+def test_a_check_that_is_always_slower_than_its_deadline_ends_the_wait_and_what_gives_it_longer_is_told() -> None:
+    class Slow(FakeBackend):
+        async def run(self, *_: object, **__: object) -> CommandResult:
+            await asyncio.sleep(7.0)
+            return CommandResult(0, "")
+
+    async def asked() -> Verdict:
+        return await attempt(CommandCheck(("ask",)), service("head"), Slow(), instance="", timeout_s=5.0)
+
+    with pytest.raises(WaitTimeout, match="no answer") as caught:
+        run(wait_until(asked, SUBJECT, exited=forever, deadline_s=60.0))
+    assert caught.value.hint == "daybreak logs head; health.timeout gives each check longer"
 
 
 def test_what_a_one_shot_has_set_up_keeps_its_deadline_after_a_good_end() -> None:
