@@ -62,12 +62,12 @@ docker: {{image: "{image}"}}
 workers: {workers}
 serve: {{applications: [{{import: "app:main"}}], health: /health}}
 databases: {{postgres: {{databases: [orders]}}, redis: }}
-secrets: {{key: {{file: key.txt}}}}
+secrets: {{key: {{file: key.txt}}, note: {{file: note.txt}}}}
 head: {{secrets: [{{name: key, env: HEAD_KEY}}]}}
 services:
   web:
     command: [python, -m, http.server, "{web}", --bind, 0.0.0.0]
-    secrets: [key, {{name: key, env: WEB_KEY}}]
+    secrets: [key, note, {{name: key, env: WEB_KEY}}]
     ports: [{web}]
     check: {{tcp: {web}}}
   cache:
@@ -89,6 +89,7 @@ def made(engine: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     (folder / "app.py").write_text(STARTER.read_text())
     (folder / "requirements.txt").write_text(REQUIREMENTS)
     (folder / "key.txt").write_text(KEY)
+    (folder / "note.txt").write_text("first")
     project = Project(folder, engine, IMAGE, ROOT / "constraints")
     project.build("--ray-version", "2.60.0")
     try:
@@ -161,6 +162,15 @@ def test_a_second_up_touches_nothing(made: Docked) -> None:
     assert made.containers() == before
     plan = json.loads(made.sandbox.run("plan", "--json").stdout)
     assert (plan["stop"], plan["start"]) == ([], [])
+
+
+def test_a_changed_secret_replaces_who_reads_it_and_not_the_head_beside_it(made: Docked) -> None:
+    before, web = made.containers(), made.sandbox.services()["web"]["instance"]
+    (made.sandbox.folder / "note.txt").write_text("second")
+    made.sandbox.run("up")
+    assert made.containers() == before
+    assert made.sandbox.services()["web"]["instance"] != web
+    assert made.sandbox.run("run", "--", "cat", "/run/secrets/note").stdout == "second"
 
 
 def test_a_restart_under_load_keeps_the_database_and_its_rows(made: Docked) -> None:

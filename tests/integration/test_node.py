@@ -57,19 +57,32 @@ class Node:
     def output(self) -> str:
         return (self.folder / "output").read_text()
 
-    def client(self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/") -> subprocess.Popen[str]:
+    def client(
+        self,
+        *argv: str,
+        env: dict[str, str] | None = None,
+        cwd: str = "/",
+        own: dict[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
         request = json.dumps({"argv": argv, "cwd": cwd})
         return subprocess.Popen(
             [sys.executable, "-IS", str(PROGRAMS / "stand_in.py"), str(self.folder / "node.sock"), request],
-            env={**os.environ, **{f"WITHIN_{name}": value for name, value in (env or {}).items()}},
+            env={**os.environ, **{f"WITHIN_{name}": value for name, value in (env or {}).items()}, **(own or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, *argv: str, env: dict[str, str] | None = None, cwd: str = "/", given: str = "") -> tuple[int, str]:
-        with self.client(*argv, env=env, cwd=cwd) as process:
+    def run(
+        self,
+        *argv: str,
+        env: dict[str, str] | None = None,
+        cwd: str = "/",
+        given: str = "",
+        own: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
+        with self.client(*argv, env=env, cwd=cwd, own=own) as process:
             said, _ = process.communicate(given, timeout=DEADLINE_S)
         return process.returncode, said
 
@@ -134,6 +147,20 @@ def folder(tmp_path: Path) -> Path:
     """Short enough for a socket."""
     assert len(str(tmp_path)) < 90
     return tmp_path
+
+
+def test_files_that_come_with_a_program_are_there_before_it_runs_and_are_replaced_by_another_value(
+    tmp_path: Path,
+) -> None:
+    here, there = tmp_path / "value", tmp_path / "inside" / "key"
+    with node(tmp_path) as running:
+        for value in (b"one\xff\n", b"another"):
+            here.write_bytes(value)
+            code = f"import sys; sys.stdout.buffer.write(open({str(there)!r}, 'rb').read().hex().encode())"
+            given = {"DAYBREAK_FILES": json.dumps({str(there): str(here)})}
+            assert running.run(sys.executable, "-c", code, own=given) == (0, value.hex())
+            assert there.stat().st_mode & 0o777 == 0o400
+        assert [one.name for one in there.parent.iterdir()] == ["key"]
 
 
 def test_it_refuses_to_run_beside_others() -> None:

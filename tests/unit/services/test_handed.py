@@ -99,10 +99,14 @@ def test_containers_get_files_where_compose_has_them() -> None:
     assert own.env["MODE"] == Secret(f"{FOLDER}/file-2/MODE")
     assert own.container.secrets["/run/secrets/api-key"] == Secret(f"{FOLDER}/secret-1/api-key")
     assert "/run/secrets/model-key" not in own.container.secrets
-    # Programs in the head's container read its files, and are handed variables on their own.
+    # Programs in the head's container are handed variables on their own, and put there themselves what they read.
     assert head.container.secrets["/run/secrets/model-key"] == Secret(f"{FOLDER}/secret-2/model-key")
-    assert head.container.secrets["/run/secrets/api-key"] == Secret(f"{FOLDER}/secret-1/api-key")
+    assert "/run/secrets/api-key" not in head.container.secrets
+    assert head.folders == ("/run/secrets",), "the engine makes it for the container's account"
     assert found["api"].env["WITHIN_API_KEY_FILE"] == "/run/secrets/api-key"
+    files = json.dumps({"/run/secrets/api-key": f"{FOLDER}/secret-1/api-key"})
+    assert found["api"].env["DAYBREAK_FILES"] == files
+    assert "DAYBREAK_FILES" not in found["other"].env
     assert found["api"].env["WITHIN_PGPASSWORD"] == Secret(f"{FOLDER}/secret-3/db")
     job = json.loads(next(file.text for file in head.files if file.path.endswith("node.json")))
     assert job["secrets"]["REGION"] == "/run/daybreak/handed/file-1/REGION"
@@ -110,6 +114,8 @@ def test_containers_get_files_where_compose_has_them() -> None:
     again = services(site_of(written), handed(model_key="secret-9"), **written)
     assert {"head", "worker-1"} <= changed(found, again)
     assert "own" not in changed(found, again)
+    assert changed(found, services(site_of(written), handed(api_key="secret-9"), **written)) == {"api", "own"}
+    assert changed(found, services(site_of(written), handed(db="secret-9"), **written)) == {"api", "own"}
 
 
 def test_what_is_stored_of_it_is_read_back() -> None:

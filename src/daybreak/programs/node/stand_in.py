@@ -3,11 +3,13 @@
 It runs on the machine itself. REQUEST (JSON: `argv`, `cwd`) goes to the container's first program (`node.py`) with this
 process's standard files, so the program there reads and writes what this one was given. Its environment goes with it:
 the variables that begin with `WITHIN_`, under the rest of their names; in a command line everybody could read them.
+So do files: the variable DAYBREAK_FILES has their paths there, each with that of the one here (JSON).
 Signals are forwarded, and this process ends as the program ends. When this process is killed, the program is, too.
 
 Words on the socket, each a line of text: `signal NUMBER` to the container, `status WAIT-STATUS` back.
 """
 
+import base64
 import json
 import os
 import signal
@@ -30,6 +32,7 @@ from ..common.stand_in import end_like, forward_signals
 CONNECT_S = 30.0
 NAP_S = 0.005
 PREFIX = "WITHIN_"
+FILES = "DAYBREAK_FILES"
 # Whoever learns meanwhile that the container has ended, ends this process.
 LOST_S = 3.0
 CANNOT_START = 127
@@ -51,9 +54,16 @@ def connect(path: str, deadline_s: float) -> socket.socket:
 
 
 def complete(request: str) -> bytes:
-    """The request with the program's environment."""
+    """The request with the program's environment and files. Raises OSError where one cannot be read."""
     env = {name[len(PREFIX) :]: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-    return json.dumps({**json.loads(request), "env": env}).encode()
+    files = {there: content_of(here) for there, here in json.loads(os.environ.get(FILES, "{}")).items()}
+    return json.dumps({**json.loads(request), "env": env, "files": files}).encode()
+
+
+def content_of(path: str) -> str:
+    """In base64: it may be any bytes."""
+    with open(path, "rb") as file:
+        return base64.b64encode(file.read()).decode()
 
 
 def forward_to(connection: socket.socket) -> None:

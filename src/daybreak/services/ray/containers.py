@@ -27,7 +27,7 @@ from daybreak.services.container_site import (
     site_inside,
 )
 from daybreak.services.databases.connections import holds_addresses
-from daybreak.services.handed import as_variables
+from daybreak.services.handed import SECRETS_INSIDE
 from daybreak.services.ray import haproxy, warm
 from daybreak.services.ray.addresses import AGENT_HEALTH, DASHBOARD_HEALTH, dashboard_binds, nodes_of, ray_folder
 from daybreak.services.ray.cpus import number_of
@@ -185,7 +185,7 @@ def _contained(spec: Spec, site: Site, name: str, plain: Service, container: Con
     request = ConfigFile(f"{inner.root}/node.json", json.dumps(_job(spec, inner, plain, files), indent=1), 0o644)
     template = warm.template(spec, inner) if spec.warm.enabled else None
     written = (request, *plain.files, *(template.files if template else ()))
-    secrets = _secrets(site, {**plain.env, **(_of_services(spec, inner) if name == HEAD else {})})
+    secrets = _secrets(site, plain.env)
     return replace(
         plain,
         argv=(request.path,),
@@ -195,7 +195,8 @@ def _contained(spec: Spec, site: Site, name: str, plain: Service, container: Con
         # It ends with the processes that it cannot do without.
         vital=(),
         files=tuple(replace(file, mode=0o755 if file.mode & 0o100 else 0o644) for file in written),
-        folders=(),
+        # What the user's own services in the head's container read as files is put there when each of them starts.
+        folders=(SECRETS_INSIDE,) if name == HEAD else (),
         discard=(),
         container=replace(container, secrets=secrets),
     )
@@ -229,14 +230,6 @@ def _secrets(site: Site, env: Mapping[str, EnvValue]) -> dict[str, Secret]:
     paths = [value.path if isinstance(value, Secret) else value for value in env.values()]
     found = [path for path in paths if isinstance(path, str) and is_secret(site, path)]
     return {path: secret_of(site, path, holds_addresses) for path in found}
-
-
-def _of_services(spec: Spec, inner: Site) -> dict[str, EnvValue]:
-    """What the user's own services read as files that run in the head's container."""
-    found: dict[str, EnvValue] = {}
-    for service in services_in_head(spec).values():
-        found |= as_variables(inner.handed, [use for use in service.secrets if not use.env])
-    return found
 
 
 def _health_urls(spec: Spec, inner: Site, name: str) -> str:

@@ -23,6 +23,8 @@ from daybreak.spec.model import Spec, UserService
 CLIENT = PACKAGE / "programs" / "node" / "stand_in.py"
 # What `programs/node/stand_in.py` takes off again.
 PREFIX = "WITHIN_"
+# What it puts there before the program runs: paths inside, each with the file here that it is read from.
+FILES = "DAYBREAK_FILES"
 HEADS = Need(HEAD, STARTED, bind=True)
 
 
@@ -52,7 +54,16 @@ def serve_within(spec: Spec, site: Site) -> Service:
 
 def user_within(spec: Spec, site: Site, name: str, wanted: UserService) -> Service:
     """One of the user's own services. It listens on the container's address, where its ports are published."""
-    return _stand_in(user_service(spec, site_inside(site, HEAD), name, wanted), site, ports=True)
+    made = _stand_in(user_service(spec, site_inside(site, HEAD), name, wanted), site, ports=True)
+    return replace(made, env={**made.env, **_files(site, wanted)})
+
+
+def _files(site: Site, wanted: UserService) -> dict[str, EnvValue]:
+    """The secrets that it reads as files, by their paths inside, with where each value lies here. The head's container
+    goes on where one of them changes: its user alone is replaced."""
+    paths = [site.handed.within().as_file(use.name) for use in wanted.secrets if not use.env]
+    places = {path: site.handed.outside(path) for path in sorted(paths)}
+    return {FILES: json.dumps(places)} if places else {}
 
 
 def _stand_in(plain: Service, site: Site, *, ports: bool) -> Service:
