@@ -37,6 +37,13 @@ def test_every_file_of_haproxy_is_in_the_cluster_s_own_folder() -> None:
     assert "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH" in files
 
 
+def test_serve_looks_after_its_own_proxy_as_often_as_after_haproxy() -> None:
+    own = SPEC.model_copy(update={"serve": SPEC.serve.model_copy(update={"haproxy": False})})
+    assert "RAY_SERVE_ENABLE_HA_PROXY" not in haproxy.env(own, WITH_HAPROXY)
+    for spec in (SPEC, own):
+        assert haproxy.env(spec, WITH_HAPROXY)["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"] == "1"
+
+
 def test_what_earlier_heads_have_left_there_is_removed() -> None:
     service = head(SPEC, WITH_HAPROXY)
     assert f"{SITE.runtime}/h" in service.discard

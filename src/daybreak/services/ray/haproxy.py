@@ -26,8 +26,9 @@ LONGEST_FOLDER = 97 - len("/") - 56 - len("/a.sock")
 DRAIN_S = "5"
 # So long after that HAProxy usually has been told.
 TOLD_S = 2.0
-# Ray looks after HAProxy so often, and starts it anew after three looks in vain. Its own 10 s make half a minute.
-LOOK_S = "1"
+# Serve looks after its doors so often, HAProxy or its own proxy, and starts one anew after three looks in vain. Its own
+# 10 s make half a minute.
+LOOKS = {"RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1"}
 # An HAProxy that is replaced knows the replicas of before. With this option it keeps the gateway's idle connections
 # until each was used once more: for a request that may find none of those replicas. Without it they are closed at once.
 LINGERING = "option idle-close-on-response"
@@ -151,12 +152,13 @@ def program(site: Site) -> str:
 def env(spec: Spec, site: Site) -> dict[str, str]:
     """For every node and driver: Serve's actors read it wherever they run."""
     if not wanted(spec, site):
-        return {}
+        return dict(LOOKS)  # also without applications: the head stays when it gets some
     place = folder(site)
-    return _replica_ports(site) | {
+    return {
+        **LOOKS,
+        **_replica_ports(site),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": DRAIN_S,
-        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": LOOK_S,
         "RAY_SERVE_HAPROXY_BINARY_PATH": program(site),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{place}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{place}/a.sock",
