@@ -8,6 +8,7 @@ from typing import Any
 from daybreak.errors import DaybreakError
 from daybreak.keeper.adoption import Adoption
 from daybreak.keeper.alerting.alerting import Alerting
+from daybreak.keeper.answering import Answering
 from daybreak.keeper.applications import Applications
 from daybreak.keeper.backends import Backends
 from daybreak.keeper.background import Background
@@ -132,7 +133,8 @@ class Assembly:
         return Adoption(self.backends, self.followers, self.record, *late)
 
     def _made_snapshots(self) -> Snapshots:
-        beside = (self.runs_at_times, self.hosting.company, self.carrying.link)
+        answering = Answering(self.followers, self.backends)
+        beside = (self.runs_at_times, self.hosting.company, self.carrying.link, answering)
         return Snapshots(self._paths, self.backends, self.followers, self.runner, *beside)
 
     def _runs_at_times(self) -> ScheduledRuns:
@@ -184,7 +186,7 @@ class Assembly:
             "start": single(Verb.START),
             "plan": ShowPlan(backends, preparation),
             "read": ReadSpec(),
-            "status": Status(self._snapshots.now),
+            "status": Status(self._snapshots.asked),
             "watch": Watch(self._snapshots.now, self.subscribers),
             "env": Env(paths.name, followers.desired),
             "page": Page(followers.page),

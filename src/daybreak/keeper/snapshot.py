@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from daybreak import __version__
+from daybreak.keeper.answering import Answering, told
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.hosts.link import Link
@@ -41,13 +43,18 @@ class Snapshots:
     schedules: ScheduledRuns
     company: Company
     link: Link
+    answering: Answering
 
-    def now(self) -> Snapshot:
-        """The status."""
+    async def asked(self) -> Snapshot:
+        """The status, where somebody waits for it: whether requests are answered is looked at now."""
+        return self.now(await self.answering.wrongs())
+
+    def now(self, wrongs: Mapping[str, str] = MappingProxyType({})) -> Snapshot:
+        """The status; `wrongs` says why services do not answer."""
         desired = self.followers.desired
         cluster = desired.cluster
         known = self.schedules.rows(self.followers.board.rows.values())
-        rows = with_stopped(known, desired.state.stopped if desired.state else ())
+        rows = told(with_stopped(known, desired.state.stopped if desired.state else ()), wrongs)
         page = self.followers.page.state()
         gateway = self.followers.gateway
         pause = gateway.pauses.now if gateway.there else None

@@ -21,16 +21,16 @@ class GatewaySilent(DaybreakError):
     """The gateway does not take a command."""
 
 
-async def command(path: str, line: str, *, payload: str = "") -> str:
+async def command(path: str, line: str, *, payload: str = "", timeout_s: float = TIMEOUT_S) -> str:
     """Send one command, with a `payload` that has no empty line and is never shown.
 
     Raises GatewaySilent where nobody answers in time, or the command is refused.
     """
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             return await _asked(path, f"{line} <<\n{payload}\n" if payload else line)
     except (OSError, TimeoutError) as error:
-        why = str(error) or f"no answer within {TIMEOUT_S:g} s"
+        why = str(error) or f"no answer within {timeout_s:g} s"
         raise GatewaySilent(f"the gateway does not take `{line}`: {why}") from error
 
 

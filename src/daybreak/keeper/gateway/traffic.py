@@ -45,6 +45,8 @@ class Traffic:
         self._access: AccessLog | None = None
         self._malformed = 0
         self._newest_ms = 0
+        # When an application has last answered a request (ms since 1970).
+        self.answered_ms = 0
         self._came = asyncio.Event()
 
     def want(self, cluster: Cluster) -> None:
@@ -87,6 +89,8 @@ class Traffic:
 
     def _count(self, line: RequestLine, now_s: int) -> None:
         self._newest_ms = line.ended_ms
+        if line.ending in (Ending.ANSWERED, Ending.ERROR):
+            self.answered_ms = line.ended_ms
         name = line.application
         known = self._applications
         if name not in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,10 +17,10 @@ from daybreak.timeline.status import Snapshot
 class Status:
     """The cluster at this moment."""
 
-    snapshot: Callable[[], Snapshot]
+    snapshot: Callable[[], Awaitable[Snapshot]]
 
     async def __call__(self, _request: Request, _: Operation) -> dict[str, Any]:
-        return self.snapshot().to_json()
+        return (await self.snapshot()).to_json()
 
 
 @dataclass

@@ -20,8 +20,9 @@ local LOOK_MS, IDLE_MS = 10, 100
 local OWN_LOOK_MS = 50
 
 local states = Map.new(STATE, Map._str)
+-- Those that wait on a queue. Whoever tells one takes it out: of one whose client has left nothing else may ever run.
 local held = {}
-local count, last = 0, 0
+local looking, last = 0, 0
 local page = { kind = "text/plain", content = "" }
 
 local function milliseconds()
@@ -60,22 +61,33 @@ local function wait_on_queue(deadline, answers)
   last = last + 1
   local id, queue = last, core.queue()
   held[id] = { queue = queue, deadline = deadline, answers = answers }
-  local late = queue:pop_wait() == "late"
-  held[id] = nil
-  return late
+  return queue:pop_wait() == "late"
 end
 
 local function wait_by_looking(deadline, answers, given_up)
-  while milliseconds() < deadline do
+  local own = answers == applications_answer and 1 or 0
+  local late = true
+  looking = looking + own
+  while late and milliseconds() < deadline do
     core.msleep(OWN_LOOK_MS)
-    if answers() or given_up() then
-      return false
-    end
+    late = not (answers() or given_up())
   end
-  return true
+  looking = looking - own
+  return late
 end
 
 local wait = core.queue and wait_on_queue or wait_by_looking
+
+-- How many wait for the applications.
+local function count()
+  local found = looking
+  for _, one in pairs(held) do
+    if one.answers == applications_answer then
+      found = found + 1
+    end
+  end
+  return found
+end
 
 core.register_action("hold", { "http-req" }, function(txn)
   local began = milliseconds()
@@ -83,9 +95,7 @@ core.register_action("hold", { "http-req" }, function(txn)
     txn:set_var("txn.page", true)
     return
   end
-  count = count + 1
   local late = wait(began + HOLD_S * 1000, applications_answer, paged)
-  count = count - 1
   txn:set_var("txn.held_ms", milliseconds() - began)
   if late then
     txn:set_var("txn.late", true)
@@ -129,8 +139,9 @@ end
 
 -- Tells those that wait until `answers`.
 local function wake(answers)
-  for _, one in pairs(held) do
+  for id, one in pairs(held) do
     if one.answers == answers then
+      held[id] = nil
       one.queue:push("go")
     end
   end
@@ -141,13 +152,15 @@ core.register_task(function()
     core.msleep(next(held) and LOOK_MS or IDLE_MS)
     if next(held) then
       local now, open = milliseconds(), {}
-      for _, one in pairs(held) do
+      for id, one in pairs(held) do
         if open[one.answers] == nil then
           open[one.answers] = one.answers()
         end
         if open[one.answers] then
+          held[id] = nil
           one.queue:push("go")
         elseif now >= one.deadline then
+          held[id] = nil
           one.queue:push("late")
         end
       end
@@ -162,14 +175,15 @@ for _, state in ipairs({ "open", "hold", "page" }) do
       applet:send(why .. "\n")
       return
     end
+    local waited = count()
     core.set_map(STATE, "state", state)
     if state == "page" or (state == "open" and applications_answer()) then
       wake(applications_answer)
     end
-    applet:send(count .. "\n")
+    applet:send(waited .. "\n")
   end)
 end
 
 core.register_cli({ "gateway", "waiting" }, "gateway waiting: how many requests wait", function(applet)
-  applet:send(count .. "\n")
+  applet:send(count() .. "\n")
 end)

@@ -44,6 +44,12 @@ def counting() -> tuple[Traffic, Clock]:
     return Traffic(Background(Recording().recorder), clock), clock
 
 
+def test_when_an_application_has_last_answered_is_known_and_what_was_lost_is_no_answer() -> None:
+    traffic, _ = counting()
+    traffic.take([line(NOW_S * 1000, status=500), line(NOW_S * 1000 + 7, status=503)])
+    assert traffic.answered_ms == NOW_S * 1000
+
+
 def test_requests_are_counted_by_application_and_by_how_they_ended() -> None:
     traffic, _ = counting()
     at = NOW_S * 1000

@@ -1,0 +1,85 @@
+"""Whether requests are answered at the moment in which somebody asks for the status.
+
+Health checks come every few seconds, and what they told last may no longer be so. So the two that every request passes
+are asked when the status is: the gateway, and Serve's door behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from daybreak.backends.base import Backend
+from daybreak.health.checks import attempt
+from daybreak.health.verdict import NotYet
+from daybreak.keeper.followers import Followers
+from daybreak.keeper.gateway.runtime_socket import GatewaySilent, command
+from daybreak.names import GATEWAY, SERVE
+from daybreak.services.build import Cluster
+from daybreak.services.edge.gateway import runtime_socket
+from daybreak.services.ray.serve import door
+from daybreak.services.service import Service
+from daybreak.states import WELL, Health, ServiceState
+from daybreak.timeline.status import ServiceStatus
+
+# HAProxy answers a command within a millisecond, also where it has much to do.
+GATEWAY_S = 0.5
+# A door that is overloaded may take as long: then the gateway tells of requests that were answered meanwhile.
+DOOR_S = 1.0
+RECENT_MS = 500
+
+
+class Answering:
+    """One cluster's."""
+
+    def __init__(self, followers: Followers, backend: Backend) -> None:
+        self._followers = followers
+        self._backend = backend
+
+    async def wrongs(self) -> dict[str, str]:
+        """Why services do not answer now that their rows call well."""
+        cluster = self._followers.desired.cluster
+        if cluster is None:
+            return {}
+        gateway, serving = await asyncio.gather(self._gateway(cluster), self._serving(cluster))
+        return gateway | {name: why for name, why in serving.items() if name not in gateway}
+
+    def _well(self, name: str) -> bool:
+        row = self._followers.board.rows.get(name)
+        return row is not None and row.state is ServiceState.READY and row.health in WELL
+
+    async def _gateway(self, cluster: Cluster) -> dict[str, str]:
+        """Requests that wait in it say that nobody answers, unless they are to wait."""
+        steering = self._followers.gateway
+        if not steering.there or not self._well(GATEWAY):
+            return {}
+        try:
+            said = await command(runtime_socket(cluster.site), "gateway waiting", timeout_s=GATEWAY_S)
+        except GatewaySilent as silent:
+            return {GATEWAY: silent.message}
+        waits = said.isdecimal() and int(said) and steering.pauses.now is None and self._well(SERVE)
+        return {SERVE: f"requests wait in the gateway: {said}"} if waits else {}
+
+    async def _serving(self, cluster: Cluster) -> dict[str, str]:
+        check = door(cluster.spec, cluster.site)
+        if check is None or not self._well(SERVE):
+            return {}
+        said = await attempt(check, _serve_of(cluster), self._backend, instance="", timeout_s=DOOR_S)
+        traffic = self._followers.traffic
+        answered = 0 <= traffic.now_ms() - traffic.answered_ms <= RECENT_MS
+        return {SERVE: said.reason} if isinstance(said, NotYet) and not answered else {}
+
+
+def _serve_of(cluster: Cluster) -> Service:
+    return next(one for one in cluster.services if one.name == SERVE)
+
+
+def told(rows: tuple[ServiceStatus, ...], wrongs: Mapping[str, str]) -> tuple[ServiceStatus, ...]:
+    """The rows with what is wrong now, where they do not tell of anything worse."""
+    return tuple(
+        replace(row, health=Health.FAILING, reason=wrongs[row.name])
+        if row.name in wrongs and row.state is ServiceState.READY and row.health in WELL
+        else row
+        for row in rows
+    )
