@@ -56,11 +56,16 @@ class Row:
         return cls(**{**raw, **lists})
 
 
-def lies(report: Report, said: Sequence[Said], slow_s: float = SLOW_S) -> list[Said]:
-    """The answers that called everything ready while a request that was made then was not served."""
+def lies(report: Report, said: Sequence[Said], began_s: float, slow_s: float = SLOW_S) -> list[Said]:
+    """The answers that called everything ready while a request that was made then was not served. What was asked before
+    the fault began may have been found before it, too, and was true then."""
     unserved = [one.due_s for one in report.requests if one.outcome.failed or one.latency_s > slow_s]
     return [
-        one for one in said if one.state == READY and any(abs(one.answered_s - due_s) <= NEAR_S for due_s in unserved)
+        one
+        for one in said
+        if one.state == READY
+        and one.asked_s >= began_s
+        and any(abs(one.answered_s - due_s) <= NEAR_S for due_s in unserved)
     ]
 
 

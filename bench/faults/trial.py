@@ -132,7 +132,7 @@ def _row(
 ) -> Row:
     began_s, ended_s, exceeded = struck
     said = [one for one in trial.watch.said if one.answered_s >= began_s]
-    lied = lies(report, said)
+    lied = lies(report, said, began_s)
     return Row(
         fault=blow.name,
         title=blow.title,
@@ -142,7 +142,7 @@ def _row(
         shown_s=rounded(shown_s(said, began_s)),
         healthy_s=rounded(trial.last_bad_s(report, ended_s) - ended_s) if healed else None,
         lies_count=len(lied),
-        untrue_count=len(lies(report, said, float("inf"))),
+        untrue_count=len(lies(report, said, began_s, float("inf"))),
         lied_s=rounded(lied[-1].answered_s - began_s) if lied else None,
         lost=lost,
         unwell=() if healed else said[-1].unwell,
