@@ -83,4 +83,5 @@ def _bring(
     print(brought.text if dry_run else "\n".join(str(path) for path in paths), end="" if dry_run else "\n")
     print("\n".join(told(brought)), file=sys.stderr)
     if not dry_run:
-        print("next: daybreak plan, then daybreak up", file=sys.stderr)
+        first = "daybreak image build" if backend == "docker" else "daybreak plan"
+        print(f"next: {first}, then daybreak up", file=sys.stderr)

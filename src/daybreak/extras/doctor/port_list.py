@@ -10,10 +10,12 @@ from daybreak.extras.doctor.diagnoses.ports import claims
 from daybreak.files import read_book
 from daybreak.machine.listeners import Listener, Socket, belongs_to, marked_service, sockets
 from daybreak.machine.survey import PORTS
+from daybreak.names import HEAD
 from daybreak.services.ray.addresses import port_names
 from daybreak.services.ray.fixed_ports import FIRST, LAST, blocks, fixed_ports
 from daybreak.services.ray.warm import WARM
 from daybreak.services.slots import Slot
+from daybreak.spec.model import Spec
 
 # The range of a node's worker processes: each of its ports is shown where somebody listens.
 _RANGE = (FIRST, LAST)
@@ -59,7 +61,7 @@ def rows(case: Case) -> list[Row]:
     own = belongs_to(case.paths.root)
     made = [_row(port, name, found, own, case.published) for port, name in wanted.items()]
     if case.running:
-        made += _others(found, wanted, own)
+        made += _others(found, wanted, own, _watching(case.spec))
     return sorted(made, key=lambda row: row.port)
 
 
@@ -98,8 +100,8 @@ def _row(
     one = min(at_port, key=lambda socket: (socket.is_local, socket.holder.pid or 0))
     row = _seen(one, own)
     node, dot, _ = name.partition(".")
-    # What is forked from the template belongs to the node that has asked for it.
-    service = node if dot and row.service == WARM else row.service
+    # What is forked from the template belongs to the node that has asked for it; those without a dot are the head's.
+    service = (node if dot else HEAD) if row.service == WARM else row.service
     return replace(row, name=name, service=service, own=port in published or own(one.holder))
 
 
@@ -118,7 +120,16 @@ def _seen(socket: Socket, own: Callable[[Listener], bool]) -> Row:
     )
 
 
-def _others(found: Iterable[Socket], wanted: Mapping[int, str], own: Callable[[Listener], bool]) -> Iterator[Row]:
+def _watching(spec: Spec) -> dict[int, str]:
+    """What runs only where this machine has it."""
+    prometheus = {spec.port("prometheus"): "prometheus"} if spec.prometheus.enabled else {}
+    grafana = {spec.port("grafana"): "grafana"} if spec.grafana.enabled else {}
+    return prometheus | grafana
+
+
+def _others(
+    found: Iterable[Socket], wanted: Mapping[int, str], own: Callable[[Listener], bool], known: Mapping[int, str]
+) -> Iterator[Row]:
     """What the cluster's processes have opened besides, such as those of tasks and actors."""
     seen: set[int] = set()
     for socket in found:
@@ -126,7 +137,8 @@ def _others(found: Iterable[Socket], wanted: Mapping[int, str], own: Callable[[L
             continue
         seen.add(socket.port)
         row = _seen(socket, own)
-        yield replace(row, name=f"{row.service or 'cluster'}: chosen by the process", own=True)
+        name = known.get(row.port) or f"{row.service or 'cluster'}: chosen by the process"
+        yield replace(row, name=name, own=True)
 
 
 def reachable(case: Case, listed: Iterable[Row]) -> list[range]:

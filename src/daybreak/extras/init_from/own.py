@@ -26,6 +26,15 @@ GATEWAYS = ("nginx", "traefik", "caddy", "haproxy", "envoy", "kong", "nginx-prox
 # A loop with long sleeps does what cron does.
 LONG_LOOP = re.compile(r"\b(while|until)\b.*\bsleep\s+(\d{4,}|\d+[hd]|[1-9]\d+m)\b", re.DOTALL)
 CRONS = {"cron", "crond", "supercronic", "yacron"}
+# Of what was built on something else than Python, and of what was.
+ON_MACHINE = (
+    "this machine needs the same programs",
+    "what its image installs must be installed where Ray is: `python` is Ray's interpreter here",
+)
+IN_IMAGE = (
+    "it runs beside Ray, in an image of Python alone: with `image` it has its own",
+    "what its image installs belongs into requirements.txt, from which `daybreak image build` makes one image for all",
+)
 NO_CONTAINERS = "its image needs a container: --backend docker, or start it in another way"
 
 
@@ -95,8 +104,8 @@ def _section(draft: Draft, project: Project, one: Known, known: Mapping[str, Kno
     }
     if draft.in_containers:
         section |= {"memory": service.deploy.get("mem_limit"), "cpus": service.deploy.get("cpus")}
-    elif not foreign:
-        _tell(service, fate)
+    if not foreign:
+        _tell(service, fate, draft.in_containers)
     return without_nothing(section)
 
 
@@ -214,15 +223,16 @@ def _restart(service: ComposeService, known: Mapping[str, Known]) -> str | None:
     return None if word == "always" else word
 
 
-def _tell(service: ComposeService, fate: Fate) -> None:
-    """What a process has not that a container had."""
+def _tell(service: ComposeService, fate: Fate, in_containers: bool) -> None:
+    """What it has not here that its container had: its own image, most of all."""
     base = repository(service.build.base or service.image)
+    other, python = IN_IMAGE if in_containers else ON_MACHINE
     if base and not base.startswith(PYTHONS):
-        fate.notes.append(f"was built on {base}: this machine needs the same programs")
+        fate.notes.append(f"was built on {base}: {other}")
     elif service.build.context:
-        fate.notes.append("what its image installs must be installed where Ray is: `python` is Ray's interpreter here")
+        fate.notes.append(python)
     volumes = [mount.target for mount in service.mounts if not mount.is_folder]
-    if volumes:
+    if volumes and not in_containers:
         fate.notes.append(f"volume {', '.join(volumes)}: in processes that is a path of this machine")
     replicas = str(service.deploy.get("replicas", service.deploy.get("scale", 1)))
     if replicas not in ("0", "1"):

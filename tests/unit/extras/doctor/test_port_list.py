@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daybreak.extras.doctor import port_list
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.port_list import EVERYBODY, THIS_MACHINE, Row, named, ranges, reachable, rows
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
@@ -77,3 +79,17 @@ def test_what_a_firewall_lets_through(paths: ClusterPaths) -> None:
 def test_ranges() -> None:
     assert ranges([]) == []
     assert ranges([3, 1, 2, 7, 2]) == [range(1, 4), range(7, 8)]
+
+
+def test_what_the_template_was_forked_for_is_told_of_its_node_and_prometheus_by_its_name(
+    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        dashboard, prometheus = (server.getsockname()[1] for server in (one, other))
+        monkeypatch.setattr(port_list, "belongs_to", lambda root: lambda listener: listener.pid == os.getpid())
+        monkeypatch.setattr(port_list, "marked_service", lambda pid: "warm")
+        spec = case(paths, ports={"dashboard": dashboard, "prometheus": prometheus})
+        monkeypatch.setattr(Case, "running", True)
+        listed = {row.port: row for row in rows(spec)}
+    assert (listed[dashboard].name, listed[dashboard].service) == ("dashboard", "head")
+    assert listed[prometheus].name == "prometheus"

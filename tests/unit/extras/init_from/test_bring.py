@@ -191,6 +191,14 @@ def test_images_of_others_run_in_containers_alone() -> None:
     assert spec["docker"] == {"network": "host"}
 
 
+def test_what_their_images_install_is_told_in_both_places() -> None:
+    for backend, word in {"process": "installed where Ray is", "docker": "belongs into requirements.txt"}.items():
+        fates = {fate.service: fate.notes for fate in brought("app-10-whole.yaml", backend).fates}
+        assert any(word in note for note in fates["api"])
+    (told,) = (fate.notes for fate in brought("app-9-profiles.yaml", "docker").fates if fate.service == "frontend")
+    assert any("built on node" in note and "`image`" in note for note in told)
+
+
 def test_checks_and_profiles() -> None:
     services = spec_of(brought("app-9-profiles.yaml"))["services"]
     assert services["debug"]["profiles"] == ["debug"]
