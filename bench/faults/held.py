@@ -41,13 +41,13 @@ HELD = (
         "clock",
         "the clock an hour ahead or back (a keeper whose clock steps)",
         "supervision, waits and alerts go on",
-        ("tests/unit/keeper/test_clock_steps.py",),
+        ("tests/unit/keeper/supervision/test_clock_steps.py",),
     ),
     Held(
         "no-growth",
         "24 hours in a clock that jumps; 500 crashes in a row",
         "nothing grows in the keeper",
-        ("tests/unit/keeper/test_no_growth.py",),
+        ("tests/unit/keeper/supervision/test_no_growth.py",),
     ),
     Held(
         "engine",

@@ -9,7 +9,7 @@ from typing import Any
 
 from daybreak.backends.process import members, procfs
 from daybreak.errors import NotRunning
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray.warm import WARM
 

@@ -97,7 +97,7 @@ class Cluster:
     @property
     def keeper(self) -> int | None:
         """The process that holds the cluster's lock."""
-        from daybreak.keeper.client import holder
+        from daybreak.keeper.control.client import holder
         from daybreak.paths import ClusterPaths
 
         return holder(ClusterPaths(NAME, self.home / NAME, self.runtime / NAME))

@@ -23,7 +23,7 @@ import pytest
 
 from daybreak.backends.process import members, procfs
 from daybreak.errors import DaybreakError, NotRunning
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.machine.ports import is_free
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from tests import evidence

@@ -20,7 +20,7 @@ import pytest
 import redis
 
 from daybreak.backends.process import procfs
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.services.service import Service
 from tests.helpers import has_gone, until
 from tests.integration.conftest import Sandbox

@@ -39,6 +39,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Only these join rooms; but what decides the order of a run looks at nothing else.
 JOINERS = {"run", "keeper", "cli", "api", ""}
+# The keeper's rooms and its own files, in an order in which each imports those before it.
+KEEPER = (
+    *("control", "background", "runner", "gateway", "page", "backends", "wanted", "ray", "supervision", "alerting"),
+    *("followers", "housekeeping", "runs", "versions", "planning", "schedules", "recovery", "generations", "hosts"),
+    *("status", "operations", "assembly", "daemon", "loop_errors", "__main__"),
+)
 PURE = {"run/plan.py": {"services", "backends"}}
 
 
@@ -97,6 +103,18 @@ def wrong(path: Path) -> set[str]:
 def test_imports_follow_the_arrow() -> None:
     found = {str(path.relative_to(ROOT)): sorted(against) for path in FILES if (against := wrong(path))}
     assert not found, f"imports against the arrow: {found}"
+
+
+def test_the_rooms_of_the_keeper_import_in_one_direction() -> None:
+    found: dict[str, list[str]] = {}
+    for path in (each for each in FILES if ROOT / "keeper" in each.parents and each != ROOT / "keeper/__init__.py"):
+        room = path.relative_to(ROOT / "keeper").with_suffix("").parts[0]
+        assert room in KEEPER, f"{room} has no place in the order"
+        here = KEEPER.index(room)
+        modules = (_module(parts) for parts in _imported(path) if parts[:2] == ("daybreak", "keeper"))
+        against = {module[1] for module in modules if len(module) > 1 and KEEPER.index(module[1]) > here}
+        found |= {str(path.relative_to(ROOT)): sorted(against)} if against else {}
+    assert not found, f"imports against the keeper's arrow: {found}"
 
 
 def test_programs_import_their_neighbours_the_standard_library_and_ray_alone() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from daybreak import api
 from daybreak.errors import SpecError
-from daybreak.keeper.stored import Stored
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.control.stored_state import Stored
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.spec.model import Spec
 

@@ -20,7 +20,7 @@ from daybreak.errors import (
     VettingFailed,
     WaitTimeout,
 )
-from daybreak.keeper.error_json import error_from_json, error_to_json
+from daybreak.keeper.control.error_json import error_from_json, error_to_json
 
 DIED = ServiceDied(
     "web died", service="web", exit_code_of_service=3, tail=["a", "b"], whole=["z", "a", "b"], hint="look"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daybreak.api.loading import resolve_name
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from daybreak.api.loading import load, resolve_name
 from daybreak.api.requests import payload, shell
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.states import ClusterState
 from daybreak.timeline.receipt import Receipt

@@ -12,7 +12,7 @@ from daybreak.api.asking import Cluster, status
 from daybreak.api.loading import load, resolve_name
 from daybreak.api.requests import OnMessage, here, payload, request, shell
 from daybreak.errors import NotRunning, UsageError
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.run.canary import parse_steps
 from daybreak.spec.quantities import parse_seconds

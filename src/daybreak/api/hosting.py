@@ -13,7 +13,7 @@ from daybreak.api.changing import up
 from daybreak.api.loading import resolve_name
 from daybreak.api.requests import OnMessage, request
 from daybreak.errors import NotRunning, PreflightError, UsageError
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.keeper.hosts.membership import FACTS, FOLDER, JoinedFolder, worker_spec
 from daybreak.paths import ClusterPaths, state_root
 
@@ -123,7 +123,7 @@ def _versions(python: str | None) -> Any:
 
 def _free(cluster: str) -> ClusterPaths:
     """Raises UsageError where a cluster of this account has the name already."""
-    from daybreak.keeper.stored import Stored
+    from daybreak.keeper.control.stored_state import Stored
 
     paths = ClusterPaths.of(cluster)
     stored = Stored.load(paths.wanted)

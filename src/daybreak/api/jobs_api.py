@@ -35,7 +35,7 @@ def files_with_secrets(name: str | None = None) -> frozenset[Path]:
     what is sent to a cluster."""
     from pathlib import Path
 
-    from daybreak.keeper.stored import Stored
+    from daybreak.keeper.control.stored_state import Stored
     from daybreak.paths import ClusterPaths
     from daybreak.spec.databases import password_files
     from daybreak.spec.handing import handed_files

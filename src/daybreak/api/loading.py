@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daybreak.keeper import owner
-from daybreak.keeper.given import Given, belongs_elsewhere, is_of, stored_of
+from daybreak.keeper.control import owner
+from daybreak.keeper.control.spec_sources import Given, belongs_elsewhere, is_of, stored_of
 from daybreak.paths import ClusterPaths
 from daybreak.spec import find_spec
 from daybreak.spec.find import Files, cluster_here

@@ -12,7 +12,7 @@ from daybreak.api.loading import resolve_name
 from daybreak.api.requests import OnMessage, request
 from daybreak.errors import NotRunning, UsageError
 from daybreak.files import open_regular
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.keeper.gateway.pause import MOST_PAGE_BYTES
 from daybreak.paths import ClusterPaths
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import NotRunning, Problem, RemoteError, UsageError
-from daybreak.keeper import client
-from daybreak.keeper.given import Given
-from daybreak.keeper.reading import Reading
+from daybreak.keeper.control import client
+from daybreak.keeper.control.spec_reading import Reading
+from daybreak.keeper.control.spec_sources import Given
 from daybreak.paths import ClusterPaths
 from daybreak.spec.find import Files
 from daybreak.spec.groups import Counts

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import Interrupted, SpecError
-from daybreak.keeper import client, owner
-from daybreak.keeper.error_json import error_from_json
+from daybreak.keeper.control import client, owner
+from daybreak.keeper.control.error_json import error_from_json
 from daybreak.paths import ClusterPaths
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from daybreak.api.loading import resolve_name
 from daybreak.errors import PreflightError, UsageError
 from daybreak.extras.backup.telling import Deadline
 from daybreak.extras.backup.upgrade import Upgrade
-from daybreak.keeper import client
-from daybreak.keeper.stored import Stored
+from daybreak.keeper.control import client
+from daybreak.keeper.control.stored_state import Stored
 from daybreak.machine.databases import data_version, every_postgres, how_to_move
 from daybreak.names import POSTGRES
 from daybreak.paths import ClusterPaths

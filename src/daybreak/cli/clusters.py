@@ -10,8 +10,8 @@ import click
 
 from daybreak.cli.common import options
 from daybreak.cli.common.output import print_json
-from daybreak.keeper import clusters as known
-from daybreak.keeper.clusters import Listed
+from daybreak.keeper.control import clusters as known
+from daybreak.keeper.control.clusters import Listed
 from daybreak.paths import short
 from daybreak.show.text import ago
 

@@ -18,8 +18,8 @@ from daybreak.cli.common.given_spec import given_or_stored
 from daybreak.errors import UsageError
 from daybreak.extras.boot import systemd
 from daybreak.extras.boot.unit import Unit
-from daybreak.keeper.owner import Owner
-from daybreak.keeper.stored import Stored
+from daybreak.keeper.control.owner import Owner
+from daybreak.keeper.control.stored_state import Stored
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from daybreak.spec.find import spec_files
 from daybreak.spec.groups import Counts

@@ -13,7 +13,7 @@ from daybreak import api
 from daybreak.cli.common import options
 from daybreak.cli.common.output import print_json
 from daybreak.cli.versions import words
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.show.alerts import firing_lines, trouble_lines
 from daybreak.show.hosts import host_lines

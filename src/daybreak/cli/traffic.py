@@ -13,7 +13,7 @@ import click
 from daybreak import api
 from daybreak.cli.common import options
 from daybreak.cli.common.receipt_listener import ReceiptListener
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.show.traffic import PERIOD_S, minute, plain_lines
 

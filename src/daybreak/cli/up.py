@@ -17,7 +17,7 @@ from daybreak.cli.common.foreground import foreground as stay_with
 from daybreak.cli.common.foreground import is_rolled_back
 from daybreak.cli.common.given_spec import read_or_stored
 from daybreak.extras.boot.notify import Notifier
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.spec.find import cluster_here, spec_files
 from daybreak.spec.groups import Counts

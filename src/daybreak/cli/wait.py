@@ -12,7 +12,7 @@ from daybreak import api
 from daybreak.cli.common import complete, options
 from daybreak.cli.common.moving_line import MovingLine
 from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDied, UsageError
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
 from daybreak.spec import parse_seconds

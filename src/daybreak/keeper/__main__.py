@@ -12,7 +12,7 @@ import sys
 import time
 from typing import IO
 
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
 
@@ -90,9 +90,9 @@ def main() -> int:
     # Only now: the imports of the rest take longer than finding out that there is a keeper already.
     from daybreak.backends.process.limits import raise_open_files
     from daybreak.keeper.daemon import Keeper
+    from daybreak.keeper.housekeeping.runtime_cleanup import spare
     from daybreak.keeper.loop_errors import Sparing
-    from daybreak.keeper.orphans import adopt, collect_all
-    from daybreak.keeper.runtime_cleanup import spare
+    from daybreak.keeper.supervision.orphans import adopt, collect_all
 
     raise_open_files()
     adopt()

@@ -6,14 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.adoption import Adoption
 from daybreak.keeper.alerting.alerting import Alerting
-from daybreak.keeper.answering import Answering
-from daybreak.keeper.applications import Applications
-from daybreak.keeper.backends import Backends
+from daybreak.keeper.backends.both_backends import Backends
 from daybreak.keeper.background import Background
-from daybreak.keeper.desired import Build, Desired
-from daybreak.keeper.draining import Draining
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.subscribers import Subscribers
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.pause import PauseBook
 from daybreak.keeper.gateway.steering import Steering
@@ -21,10 +18,8 @@ from daybreak.keeper.gateway.traffic import Traffic
 from daybreak.keeper.generations.kept import Keeping
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.returning import Returning
-from daybreak.keeper.hooks import HookRunner
 from daybreak.keeper.hosts.carrying import Carrying
 from daybreak.keeper.hosts.hosting import Hosting
-from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.operations.alerts import TellAlerts
 from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
@@ -40,22 +35,27 @@ from daybreak.keeper.operations.read import ReadSpec
 from daybreak.keeper.operations.services import ChangeServices
 from daybreak.keeper.operations.traffic import FollowTraffic
 from daybreak.keeper.operations.versions import ListVersions
-from daybreak.keeper.page import KeeperPage
-from daybreak.keeper.prepare import Preparation
-from daybreak.keeper.recovery import Recovery
-from daybreak.keeper.request import Request
+from daybreak.keeper.page.keeper_page import KeeperPage
+from daybreak.keeper.planning.prepare import Preparation
+from daybreak.keeper.planning.ways import Ways
+from daybreak.keeper.ray.applications import Applications
+from daybreak.keeper.ray.draining import Draining
+from daybreak.keeper.ray.template_control import TemplateControl
+from daybreak.keeper.recovery.adoption import Adoption
+from daybreak.keeper.recovery.recovery import Recovery
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.runs import Runs
+from daybreak.keeper.runs.hooks import HookRunner
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.runs.run_records import Runs
 from daybreak.keeper.schedules.book import SCHEDULES, ScheduleBook
 from daybreak.keeper.schedules.runs import ScheduledRuns
 from daybreak.keeper.schedules.schedules import Schedules
-from daybreak.keeper.snapshot import Snapshots
-from daybreak.keeper.subscribers import Subscribers
-from daybreak.keeper.supervise import Supervisor
-from daybreak.keeper.template_control import TemplateControl
+from daybreak.keeper.status.answering import Answering
+from daybreak.keeper.status.snapshot import Snapshots
+from daybreak.keeper.supervision.supervisor import Supervisor
 from daybreak.keeper.versions.keeping import Versions
-from daybreak.keeper.wanted import WantedState
-from daybreak.keeper.ways import Ways
+from daybreak.keeper.wanted.desired import Build, Desired
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.timeline.board import Board
 from daybreak.timeline.event import Kind

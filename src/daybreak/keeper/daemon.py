@@ -13,17 +13,17 @@ from typing import Any
 
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.keeper.assembly import Assembly
-from daybreak.keeper.backends import DOCKER, Backends
-from daybreak.keeper.comparison import ENGINE_INTERVAL_S, Comparison
-from daybreak.keeper.comparison import INTERVAL_S as COMPARE_INTERVAL_S
-from daybreak.keeper.control import LOOK_S, Client, ControlServer
-from daybreak.keeper.desired import Build
-from daybreak.keeper.housekeeping import INTERVAL_S, Housekeeping
-from daybreak.keeper.idle_exit import IdleExit
-from daybreak.keeper.orphans import Orphans
-from daybreak.keeper.request import Request
+from daybreak.keeper.backends.both_backends import DOCKER, Backends
+from daybreak.keeper.control.control_socket import LOOK_S, Client, ControlServer
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.housekeeping.housekeeping import INTERVAL_S, Housekeeping
+from daybreak.keeper.housekeeping.idle_exit import IdleExit
+from daybreak.keeper.recovery.comparison import ENGINE_INTERVAL_S, Comparison
+from daybreak.keeper.recovery.comparison import INTERVAL_S as COMPARE_INTERVAL_S
 from daybreak.keeper.runner import Operation
-from daybreak.keeper.wanted import Errand
+from daybreak.keeper.supervision.orphans import Orphans
+from daybreak.keeper.wanted.desired import Build
+from daybreak.keeper.wanted.wanted_state import Errand
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import build
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from daybreak.backends.base import Handle, in_slot
 from daybreak.keeper.alerting.alerting import Alerting
-from daybreak.keeper.applications import Applications
-from daybreak.keeper.desired import Desired, Target
-from daybreak.keeper.draining import Draining
 from daybreak.keeper.gateway.steering import Steering
 from daybreak.keeper.gateway.traffic import Traffic
-from daybreak.keeper.page import KeeperPage
-from daybreak.keeper.supervise import Supervisor
-from daybreak.keeper.template_control import TemplateControl
+from daybreak.keeper.page.keeper_page import KeeperPage
+from daybreak.keeper.ray.applications import Applications
+from daybreak.keeper.ray.draining import Draining
+from daybreak.keeper.ray.template_control import TemplateControl
+from daybreak.keeper.supervision.supervisor import Supervisor
+from daybreak.keeper.wanted.desired import Desired, Target
 from daybreak.services.build import Cluster
 from daybreak.services.service import Run, Service, Tier
 from daybreak.states import FINE, ServiceState

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from daybreak.errors import Interrupted
-from daybreak.keeper.control import Client, Nobody
+from daybreak.keeper.control.control_socket import Client, Nobody
 from daybreak.timeline.event import RunKind
 
 

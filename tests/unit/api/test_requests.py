@@ -12,7 +12,7 @@ import pytest
 
 from daybreak.api.requests import MOST_KEEPERS, request
 from daybreak.errors import DaybreakError, Interrupted
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 
 GONE = "gone"

@@ -8,7 +8,7 @@ import pytest
 
 from daybreak.backends.process.inherited import inherited, places, told_of
 from daybreak.backends.process.starting import Starter
-from daybreak.keeper.client import _keepers_environment
+from daybreak.keeper.control.client import _keepers_environment
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, Tier
 

@@ -13,8 +13,8 @@ from daybreak.cli import clusters as command
 from daybreak.cli.app import app, run
 from daybreak.cli.common import complete, elsewhere
 from daybreak.errors import DaybreakError, NotRunning, UsageError
-from daybreak.keeper.clusters import Listed
-from daybreak.keeper.error_json import error_from_json, error_to_json
+from daybreak.keeper.control.clusters import Listed
+from daybreak.keeper.control.error_json import error_from_json, error_to_json
 from daybreak.paths import ClusterPaths
 
 

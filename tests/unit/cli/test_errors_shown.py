@@ -19,7 +19,7 @@ from daybreak.errors import (
     SpecError,
     StepFailed,
 )
-from daybreak.keeper.error_json import error_from_json, error_to_json
+from daybreak.keeper.control.error_json import error_from_json, error_to_json
 from daybreak.show.progress import PlainProgress
 from daybreak.timeline.event import Event, Kind
 

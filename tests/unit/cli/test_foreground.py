@@ -14,7 +14,7 @@ from daybreak.cli.common import foreground as module
 from daybreak.cli.common.foreground import SilentKeeper, foreground, headline, is_rolled_back
 from daybreak.errors import Interrupted, KeeperError, NotRunning
 from daybreak.extras.boot.notify import Notifier
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 from daybreak.states import ClusterState, Health, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot

@@ -16,8 +16,8 @@ import pytest
 
 import daybreak
 from daybreak.api.asking import _stopped_snapshot
+from daybreak.keeper.control.spec_reading import Reading
 from daybreak.keeper.operations import read
-from daybreak.keeper.reading import Reading
 from daybreak.paths import ClusterPaths
 
 # What takes 5 ms and more, most of it for the keeper alone.

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from daybreak.cli.common.stored_data import about_to_delete
-from daybreak.keeper.owner import Owner
+from daybreak.keeper.control.owner import Owner
 from daybreak.paths import ClusterPaths
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from daybreak import api
 from daybreak.cli.app import app
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.receipt import Receipt
 

@@ -15,9 +15,9 @@ import pytest
 from daybreak.backends.process import members, procfs
 from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import DaybreakError
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.desired import Desired
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.wanted.desired import Desired
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, Tier
 from daybreak.spec.model import Spec

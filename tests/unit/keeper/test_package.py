@@ -18,7 +18,7 @@ import daybreak
 COMMAND = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 
 paths = ClusterPaths.of("apart")

@@ -12,7 +12,7 @@ import pytest
 from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed
 from daybreak.keeper.gateway.steering import Steering
-from daybreak.keeper.ways import Ways
+from daybreak.keeper.planning.ways import Ways
 from daybreak.run.way import Choice, Way
 from daybreak.services.service import Need, Restart, Run, Service, Tier
 from daybreak.services.site import Site

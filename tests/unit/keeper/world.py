@@ -9,8 +9,8 @@ from typing import Any
 
 from daybreak.backends.base import CommandResult, Exit, Handle, Stopped
 from daybreak.backends.fake import FakeBackend, Script
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.control import Client
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.control_socket import Client
 from daybreak.keeper.daemon import Keeper
 from daybreak.keeper.runner import Operation
 from daybreak.paths import ClusterPaths

@@ -11,7 +11,7 @@ import pytest
 from daybreak.backends.base import CommandResult
 from daybreak.backends.fake import FakeBackend, Script
 from daybreak.errors import Interrupted, ServiceDied, StepFailed, WaitTimeout
-from daybreak.keeper.error_json import error_to_json
+from daybreak.keeper.control.error_json import error_to_json
 from daybreak.run.change import Change, Result
 from daybreak.run.plan import Goal
 from daybreak.run.reconcile import reconcile

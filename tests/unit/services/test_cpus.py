@@ -9,9 +9,9 @@ import pytest
 
 from daybreak.backends.base import Handle
 from daybreak.errors import SpecError
-from daybreak.keeper.intent import intent
-from daybreak.keeper.request import Request
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.planning.intent import intent
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.services.ray.addresses import nodes_of
 from daybreak.services.ray.cpus import is_alone, notes, settled, sharing, whole_cpus
 from daybreak.spec import load_spec

@@ -16,7 +16,7 @@ TARGETS = ("all", "head", "serve", "stopped", "workers")
 
 def cluster(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The clusters of this account."""
-    from daybreak.keeper.clusters import names
+    from daybreak.keeper.control.clusters import names
 
     del context, parameter
     return [name for name in names() if name.startswith(incomplete)]
@@ -54,7 +54,7 @@ def _named(context: click.Context, parameter: click.Parameter, incomplete: str, 
 
 def _own(context: click.Context) -> list[str]:
     """The user's services of what the cluster was last started with: one that has not run yet has no log."""
-    from daybreak.keeper.stored import Stored
+    from daybreak.keeper.control.stored_state import Stored
     from daybreak.paths import ClusterPaths
 
     name = _name(context)
@@ -70,7 +70,7 @@ def group(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 
 def _groups(context: click.Context) -> list[str]:
-    from daybreak.keeper.stored import Stored
+    from daybreak.keeper.control.stored_state import Stored
     from daybreak.paths import ClusterPaths
 
     name = _name(context)
@@ -80,7 +80,7 @@ def _groups(context: click.Context) -> list[str]:
 
 def application(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The applications of what that cluster was last started with; those of a Serve config as it is now."""
-    from daybreak.keeper.stored import Stored
+    from daybreak.keeper.control.stored_state import Stored
     from daybreak.paths import ClusterPaths
 
     del parameter

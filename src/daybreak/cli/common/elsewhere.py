@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.clusters import others
+from daybreak.keeper.control.clusters import others
 from daybreak.paths import short
 
 # Of clusters that are named in a message.

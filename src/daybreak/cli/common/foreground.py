@@ -18,7 +18,7 @@ from daybreak.cli.common.change import timed
 from daybreak.errors import EXIT_OK, DaybreakError, KeeperError, NotRunning
 from daybreak.extras.boot.notify import Notifier
 from daybreak.files import read_book
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
 from daybreak.show.text import harmless, seconds

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from daybreak.keeper.owner import Owner
+from daybreak.keeper.control.owner import Owner
 from daybreak.paths import ClusterPaths
 from daybreak.show.text import ago, size
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from daybreak.cli.common.written import written
 from daybreak.errors import DaybreakError
-from daybreak.keeper import client
+from daybreak.keeper.control import client
 from daybreak.names import SERVE
 from daybreak.paths import ClusterPaths
 from daybreak.redact import Redaction

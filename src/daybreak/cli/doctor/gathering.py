@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from daybreak import api
 from daybreak.errors import DaybreakError, Problem, SpecError, UsageError
 from daybreak.extras.doctor.case import Case
-from daybreak.keeper import client
-from daybreak.keeper.stored import Stored
+from daybreak.keeper.control import client
+from daybreak.keeper.control.stored_state import Stored
 from daybreak.paths import ClusterPaths
 from daybreak.spec.find import Files, cluster_name, spec_files
 from daybreak.spec.names import NAME_RULE, is_name

@@ -19,8 +19,8 @@ from daybreak.keeper.alerting.destinations import Destination, destinations
 from daybreak.keeper.alerting.holding import Holding
 from daybreak.keeper.alerting.telling import Telling
 from daybreak.keeper.background import Background
-from daybreak.keeper.desired import Desired
 from daybreak.keeper.runner import Runner
+from daybreak.keeper.wanted.desired import Desired
 from daybreak.paths import ClusterPaths
 from daybreak.redact import Redaction
 from daybreak.services.build import Cluster

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from daybreak.errors import DaybreakError
 from daybreak.health.tail import sizes
-from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.counts import Counts
 from daybreak.keeper.gateway.traffic import Window
 from daybreak.keeper.generations.warm_up import not_well
+from daybreak.keeper.wanted.desired import Target
 from daybreak.names import GATEWAY, SERVE
 from daybreak.run.canary import Seen, Step, worse
 from daybreak.timeline.event import Kind

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from daybreak.backends.base import Backend, Handle
-from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.ending import cut_off, let_end
 from daybreak.keeper.gateway.runtime_socket import GatewaySilent, InFlight
 from daybreak.keeper.generations.rehearsal import Rehearsal
 from daybreak.keeper.generations.warm_up import warm_up
-from daybreak.keeper.wanted import Kept
+from daybreak.keeper.wanted.desired import Target
+from daybreak.keeper.wanted.wanted_state import Kept
 from daybreak.names import GATEWAY
 from daybreak.run.plan import Plan
 from daybreak.services.edge.gateway import runtime_socket

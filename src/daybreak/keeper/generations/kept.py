@@ -16,14 +16,14 @@ from pathlib import Path
 
 from daybreak.backends.base import Handle, State
 from daybreak.errors import DaybreakError, Interrupted
-from daybreak.keeper.backends import Backends
+from daybreak.keeper.backends.both_backends import Backends
 from daybreak.keeper.background import Background
-from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.left_generation import clear
-from daybreak.keeper.process_memory import of_instances
+from daybreak.keeper.planning.process_memory import of_instances
+from daybreak.keeper.recovery.left_generation import clear
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.wanted import Kept
+from daybreak.keeper.wanted.desired import Target
+from daybreak.keeper.wanted.wanted_state import Kept
 from daybreak.machine.machine import machine
 from daybreak.show.kept import version_told
 from daybreak.timeline.event import Kind

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from daybreak.keeper.backends import Backends
+from daybreak.keeper.backends.both_backends import Backends
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.canary import Canary
 from daybreak.keeper.generations.handover import BeforeSwitch, Replacement
 from daybreak.keeper.generations.kept import Keeping
 from daybreak.keeper.generations.rehearsal import Rehearsal
-from daybreak.keeper.left_generation import clear
-from daybreak.keeper.measured_runs import MeasuredRuns
-from daybreak.keeper.prepare import Prepared
-from daybreak.keeper.recovery import Recovery
+from daybreak.keeper.planning.prepare import Prepared
+from daybreak.keeper.recovery.left_generation import clear
+from daybreak.keeper.recovery.recovery import Recovery
 from daybreak.keeper.runner import Operation
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
 from daybreak.run.change import Change
 from daybreak.run.plan import Plan
 from daybreak.run.uninterrupted import uninterrupted

@@ -16,8 +16,8 @@ from daybreak.backends.base import CommandResult, State
 from daybreak.backends.process.inherited import inherited
 from daybreak.errors import VettingFailed
 from daybreak.files import read_book, write_private
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.desired import Target
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.wanted.desired import Target
 from daybreak.names import HEAD, NOT_RUN_CODE, SERVE, TIMED_OUT_CODE, VERSIONS
 from daybreak.programs.deploy.code_folder import NOTHING
 from daybreak.run.plan import Plan

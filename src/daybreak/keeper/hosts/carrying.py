@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from daybreak.keeper.background import Background
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts.link import Link
 from daybreak.keeper.hosts.membership import JoinedFolder, Membership, worker_spec
-from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray.addresses import node_address, node_names

@@ -14,14 +14,14 @@ from typing import Any
 
 from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper.background import Background
-from daybreak.keeper.draining import Tell
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts import wanted
 from daybreak.keeper.hosts.book import Host, HostBook
-from daybreak.keeper.hosts.code import Code
 from daybreak.keeper.hosts.guests import SILENT_S, Guest
 from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.hosts.wire import Line
+from daybreak.keeper.ray.draining import Tell
+from daybreak.keeper.versions.code import Code
 from daybreak.paths import ClusterPaths
 
 # As long a deployment waits for its code to be on hosts.

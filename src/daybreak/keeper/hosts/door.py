@@ -13,7 +13,7 @@ from typing import Any
 
 from daybreak.accepting import stop_accepting
 from daybreak.errors import DaybreakError, UsageError
-from daybreak.keeper.error_json import error_to_json
+from daybreak.keeper.control.error_json import error_to_json
 from daybreak.keeper.hosts.book import Host
 from daybreak.keeper.hosts.wire import Line
 

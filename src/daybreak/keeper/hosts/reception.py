@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import DaybreakError, NotRunning, UsageError
-from daybreak.keeper.control import Client
+from daybreak.keeper.control.control_socket import Client
 from daybreak.keeper.hosts import fit
 from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.certificates import Authority

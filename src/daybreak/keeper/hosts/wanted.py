@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.desired import Desired
-from daybreak.keeper.hosts import code, fit
-from daybreak.keeper.hosts.code import Code
+from daybreak.keeper.hosts import fit
 from daybreak.keeper.hosts.offer import Offer
 from daybreak.keeper.hosts.wire import BLOCK_BYTES, Line
+from daybreak.keeper.versions import code
+from daybreak.keeper.versions.code import Code
+from daybreak.keeper.wanted.desired import Desired
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from daybreak.errors import DaybreakError
 from daybreak.health.http import close
-from daybreak.keeper.error_json import error_from_json
+from daybreak.keeper.control.error_json import error_from_json
 from daybreak.keeper.hosts.token import fingerprint
 
 MOST_LINE_BYTES = 1024 * 1024

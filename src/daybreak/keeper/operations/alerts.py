@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import NotRunning, UsageError
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
 
 

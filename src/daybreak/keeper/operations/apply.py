@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.desired import Target
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.returning import Returning
 from daybreak.keeper.generations.vetting import vet
-from daybreak.keeper.hooks import HookRunner
 from daybreak.keeper.hosts.company import Company
-from daybreak.keeper.measured_runs import MeasuredRuns
-from daybreak.keeper.prepare import Preparation, Prepared
-from daybreak.keeper.recovery import Recovery
-from daybreak.keeper.request import Request
+from daybreak.keeper.planning.prepare import Preparation, Prepared
+from daybreak.keeper.recovery.recovery import Recovery
+from daybreak.keeper.recovery.unfinished import begun
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.unfinished import begun
+from daybreak.keeper.runs.hooks import HookRunner
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.versions.version import Files
+from daybreak.keeper.wanted.desired import Target
 from daybreak.names import HEAD, SERVE
 from daybreak.spec.model import Spec
 from daybreak.states import Stage

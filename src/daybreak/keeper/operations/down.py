@@ -9,17 +9,17 @@ from typing import Any
 
 from daybreak.backends.process.purging import DELETED
 from daybreak.errors import DaybreakError
-from daybreak.keeper.backends import Backends
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.owner import NOBODY
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.subscribers import Subscribers
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.kept import Keeping
-from daybreak.keeper.hooks import HookRunner
-from daybreak.keeper.measured_runs import MeasuredRuns
-from daybreak.keeper.owner import NOBODY
-from daybreak.keeper.request import Request
+from daybreak.keeper.housekeeping.runtime_cleanup import clean_runtime
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.runtime_cleanup import clean_runtime
-from daybreak.keeper.subscribers import Subscribers
-from daybreak.keeper.wanted import Errand, UnderWay
+from daybreak.keeper.runs.hooks import HookRunner
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.paths import ClusterPaths
 from daybreak.run.change import Change
 from daybreak.run.reconcile import reconcile

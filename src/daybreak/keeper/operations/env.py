@@ -7,9 +7,9 @@ from typing import Any
 
 from daybreak.backends.process.inherited import told_of
 from daybreak.errors import NotRunning
-from daybreak.keeper.desired import Desired
-from daybreak.keeper.request import Request
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.runner import Operation
+from daybreak.keeper.wanted.desired import Desired
 from daybreak.names import HEAD
 from daybreak.services.build import Cluster
 from daybreak.services.container_site import site_inside

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybreak.errors import DaybreakError, Interrupted
-from daybreak.keeper.backends import Backends
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
-from daybreak.keeper.request import Request
+from daybreak.keeper.recovery.unfinished import unfinished
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.unfinished import unfinished
-from daybreak.keeper.wanted import Errand, UnderWay
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import DaybreakError, UsageError
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.hosts.carrying import Carrying
 from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.hosts.hosting import Hosting
 from daybreak.keeper.hosts.link import Link
 from daybreak.keeper.hosts.wire import NotReached
 from daybreak.keeper.operations.down import Down
-from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
 
 # Draining has deadlines of its own: twice that of the gateway, and what Ray takes to be told.

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from daybreak.keeper.page import KeeperPage
-from daybreak.keeper.request import Request
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.subscribers import Subscribers
+from daybreak.keeper.page.keeper_page import KeeperPage
 from daybreak.keeper.runner import Operation
-from daybreak.keeper.subscribers import Subscribers
 from daybreak.timeline.status import Snapshot
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import DaybreakError, NotRunning, PreflightError, UsageError
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.pause import Page, Pause
-from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation
 from daybreak.names import GATEWAY
 from daybreak.services.build import Cluster

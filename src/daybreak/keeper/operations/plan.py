@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import PreflightError
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.prepare import Preparation
-from daybreak.keeper.request import Request
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.planning.prepare import Preparation
 from daybreak.keeper.runner import Operation
-from daybreak.keeper.snapshot import kept_status
+from daybreak.keeper.status.snapshot import kept_status
 from daybreak.show.kept import kept_line
 
 

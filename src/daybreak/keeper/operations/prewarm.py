@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daybreak.errors import UsageError
-from daybreak.keeper.backends import DOCKER, Backends
+from daybreak.keeper.backends.both_backends import DOCKER, Backends
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.measured_runs import MeasuredRuns
-from daybreak.keeper.preflight import preflight
-from daybreak.keeper.prepare import Preparation
-from daybreak.keeper.request import Request
+from daybreak.keeper.planning.prepare import Preparation
 from daybreak.keeper.runner import Operation, Runner
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.runs.preflight import preflight
 from daybreak.run.change import Change
 from daybreak.services.build import Cluster
 from daybreak.services.service import Tier

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from daybreak.errors import SpecError
-from daybreak.keeper.reading import Reading
-from daybreak.keeper.request import Request
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.spec_reading import Reading
 from daybreak.keeper.runner import Operation
 
 

@@ -9,20 +9,20 @@ from typing import Any
 
 from daybreak.backends.base import Handle, State
 from daybreak.errors import NotRunning
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.desired import Target
+from daybreak.keeper.backends.both_backends import Backends
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.kept import Keeping
-from daybreak.keeper.measured_runs import MeasuredRuns
 from daybreak.keeper.operations.named import Verb, named
-from daybreak.keeper.preflight import preflight
-from daybreak.keeper.prepare import Preparation
-from daybreak.keeper.recovery import Recovery
-from daybreak.keeper.request import Request
+from daybreak.keeper.planning.prepare import Preparation
+from daybreak.keeper.recovery.recovery import Recovery
+from daybreak.keeper.recovery.unfinished import proven, replaced
 from daybreak.keeper.runner import Operation, Runner
+from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.runs.preflight import preflight
 from daybreak.keeper.schedules.schedules import Schedules
-from daybreak.keeper.unfinished import proven, replaced
-from daybreak.keeper.wanted import Errand, UnderWay
+from daybreak.keeper.wanted.desired import Target
+from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.run.change import Change
 from daybreak.run.considered import considered
 from daybreak.run.plan import Goal, Plan

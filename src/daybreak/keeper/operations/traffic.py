@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import KeeperError
-from daybreak.keeper.control import Client
+from daybreak.keeper.control.control_socket import Client
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.subscribers import Subscribers
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.request import Request
 from daybreak.keeper.runner import Operation, Runner
-from daybreak.keeper.subscribers import Subscribers
 from daybreak.names import GATEWAY
 
 # A second is told so long after its end: lines come within some ms.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from daybreak.keeper.request import Request
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.versions.keeping import Versions
 

@@ -10,10 +10,10 @@ from functools import partial
 
 from daybreak.backends.base import Backend, Exit, Handle, State
 from daybreak.keeper.background import Background
-from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.schedules.book import STOPPED, LastRun, ScheduleBook
 from daybreak.keeper.schedules.rows import scheduled
+from daybreak.keeper.wanted.desired import Target
 from daybreak.services.service import Run, Service
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder

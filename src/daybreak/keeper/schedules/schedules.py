@@ -11,11 +11,11 @@ from collections.abc import Collection
 
 from daybreak.errors import DaybreakError
 from daybreak.keeper.background import Background
-from daybreak.keeper.desired import Target
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.schedules.book import LastRun
 from daybreak.keeper.schedules.runs import ScheduledRuns
+from daybreak.keeper.wanted.desired import Target
 from daybreak.services.service import Schedule, Service
 from daybreak.spec.cron import next_after
 from daybreak.states import FINE

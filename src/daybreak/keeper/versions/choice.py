@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daybreak.errors import UsageError
-from daybreak.keeper.request import read_spec
+from daybreak.keeper.control.request import read_spec
 from daybreak.keeper.versions.version import Version
 from daybreak.names import SERVE
 from daybreak.spec.model import Spec

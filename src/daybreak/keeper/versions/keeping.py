@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import DaybreakError, NotRunning, UsageError
-from daybreak.keeper.desired import Desired, Target
-from daybreak.keeper.hosts.code import Code, of_version
-from daybreak.keeper.request import Request
+from daybreak.keeper.control.request import Request
 from daybreak.keeper.versions.book import Book
 from daybreak.keeper.versions.choice import choose, returning_spec
+from daybreak.keeper.versions.code import Code, of_version
 from daybreak.keeper.versions.folder import files_of
 from daybreak.keeper.versions.tree import check_out
 from daybreak.keeper.versions.version import Files, Version, changes, digest_of
-from daybreak.keeper.wanted import Kept, WantedState
+from daybreak.keeper.wanted.desired import Desired, Target
+from daybreak.keeper.wanted.wanted_state import Kept, WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.spec.model import Spec

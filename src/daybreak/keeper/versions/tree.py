@@ -11,10 +11,10 @@ import os
 import shutil
 from pathlib import Path
 
-from daybreak.keeper.code_link import OPEN, led_to, make_open
 from daybreak.keeper.versions.book import Book
 from daybreak.keeper.versions.folder import IMPORTED
 from daybreak.keeper.versions.version import Version
+from daybreak.keeper.wanted.code_link import OPEN, led_to, make_open
 from daybreak.paths import ClusterPaths
 from daybreak.programs.deploy.code_folder import NOTHING
 from daybreak.services.slots import Slot

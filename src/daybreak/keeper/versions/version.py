@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from daybreak.keeper.environment import differing
+from daybreak.keeper.wanted.environment import differing
 
 MOST_NAMES = 3
 Files = Mapping[str, "KeptFile"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.extras.boot.notify import OWN, Notifier
-from daybreak.keeper.environment import renewed
+from daybreak.keeper.wanted.environment import renewed
 
 
 @pytest.fixture(params=["path", "abstract"])

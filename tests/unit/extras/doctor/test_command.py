@@ -16,7 +16,7 @@ import pytest
 from daybreak.cli import doctor
 from daybreak.cli.doctor import gathering
 from daybreak.errors import UsageError
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.spec.model import Spec
 from daybreak.states import ServiceState

@@ -14,10 +14,10 @@ from typing import Any, cast
 import pytest
 
 from daybreak.backends.fake import FakeBackend
-from daybreak.keeper import answering
-from daybreak.keeper.answering import Answering, told
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.pause import Pause
+from daybreak.keeper.status import answering
+from daybreak.keeper.status.answering import Answering, told
 from daybreak.states import Health, ServiceState
 from daybreak.timeline.event import Kind
 from daybreak.timeline.status import ServiceStatus

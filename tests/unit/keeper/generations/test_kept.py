@@ -17,7 +17,7 @@ from daybreak.keeper.generations import kept as keeping
 from daybreak.keeper.generations import returning
 from daybreak.keeper.generations.kept import AGAIN_S, Keeping
 from daybreak.keeper.versions.keeping import Versions
-from daybreak.keeper.wanted import Kept, WantedState
+from daybreak.keeper.wanted.wanted_state import Kept, WantedState
 from daybreak.machine.machine import Machine, machine
 from daybreak.services.slots import Slot
 from daybreak.testing.clock import run

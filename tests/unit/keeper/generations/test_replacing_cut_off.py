@@ -11,9 +11,9 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.errors import Interrupted
-from daybreak.keeper.comparison import INTERVAL_S
 from daybreak.keeper.generations.handover import Replacement
-from daybreak.keeper.recovery import COMES_BACK
+from daybreak.keeper.recovery.comparison import INTERVAL_S
+from daybreak.keeper.recovery.recovery import COMES_BACK
 from daybreak.services.slots import Slot
 from daybreak.testing.clock import run
 from daybreak.timeline.event import Event, Kind

@@ -13,10 +13,10 @@ import pytest
 
 from daybreak.backends.base import CommandResult, Handle, State
 from daybreak.errors import VettingFailed
-from daybreak.keeper.backends import Backends
-from daybreak.keeper.desired import Target
+from daybreak.keeper.backends.both_backends import Backends
 from daybreak.keeper.generations.vetting import at_stake, vet
-from daybreak.keeper.wanted import WantedState
+from daybreak.keeper.wanted.desired import Target
+from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.run.plan import Goal, Plan, plan
 from daybreak.services.build import Cluster
 from daybreak.services.service import ConfigFile, Need, Service, Tier

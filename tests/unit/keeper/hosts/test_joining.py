@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import DaybreakError, PreflightError, UsageError
-from daybreak.keeper.hosts.code import Code
 from daybreak.keeper.hosts.fit import Versions
 from daybreak.keeper.hosts.membership import worker_spec
 from daybreak.keeper.hosts.token import Token
 from daybreak.keeper.hosts.wire import NotReached, NotTheOne, connected
+from daybreak.keeper.versions.code import Code
 from daybreak.keeper.versions.version import KeptFile
 from daybreak.spec.load import without_file
 from tests.unit.keeper.hosts.two import PYTHON, RAY, First, Other, until

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.code_link import lead
 from daybreak.keeper.versions.book import Book
 from daybreak.keeper.versions.tree import check_out
 from daybreak.keeper.versions.version import Version, changes, digest_of
+from daybreak.keeper.wanted.code_link import lead
 from daybreak.paths import ClusterPaths
 from daybreak.services.slots import Slot
 

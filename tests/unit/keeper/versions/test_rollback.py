@@ -13,7 +13,7 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.errors import PreflightError, StepFailed, UsageError
-from daybreak.keeper.ways import Ways
+from daybreak.keeper.planning.ways import Ways
 from daybreak.run.way import Choice, Way
 from daybreak.services.service import ConfigFile, Gate, HealthPolicy, Need, Service, TcpCheck, Tier
 from daybreak.services.site import Site

@@ -9,7 +9,7 @@ import pytest
 from daybreak.backends.fake import Script
 from daybreak.keeper.runner import Operation
 from daybreak.testing.clock import run
-from tests.unit.keeper.test_killed import LATER_S, killed
+from tests.unit.keeper.recovery.test_killed import LATER_S, killed
 from tests.unit.keeper.versions.test_rollback import FAILS, WORKS, Served, built
 from tests.unit.keeper.versions.test_rollback import world as world
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from daybreak.keeper.snapshot import state_of
+from daybreak.keeper.status.snapshot import state_of
 from daybreak.names import ONLY, group_of
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Tier

@@ -17,7 +17,7 @@ import pytest
 
 from daybreak.keeper.background import Background
 from daybreak.keeper.gateway.traffic import Traffic
-from daybreak.keeper.page import KeeperPage
+from daybreak.keeper.page.keeper_page import KeeperPage
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.services.service import Tier
@@ -109,7 +109,7 @@ def test_who_comes_before_it_answers_waits_and_is_not_refused(
 ) -> None:
     """Prometheus asks for its targets while the page is still being imported."""
     go = threading.Event()
-    monkeypatch.setattr("daybreak.keeper.page_server._import", lambda: go.wait(60))
+    monkeypatch.setattr("daybreak.keeper.page.page_server._import", lambda: go.wait(60))
 
     async def story() -> None:
         port = free_port()

@@ -1,0 +1,1 @@
+"""How commands talk to the keeper: the socket, what may be asked for, and what a command reads by itself."""

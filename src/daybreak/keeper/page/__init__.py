@@ -1,0 +1,1 @@
+"""The cluster's page: when it is served, and from what."""

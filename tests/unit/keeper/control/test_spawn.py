@@ -1,0 +1,100 @@
+"""A keeper is nobody's child: what looks at its ancestors does not find the command."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from daybreak.backends.process import procfs
+from daybreak.errors import KeeperError
+from daybreak.keeper.control import client
+from daybreak.paths import ClusterPaths
+from tests.helpers import until
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ClusterPaths]:
+    """The places of a cluster that never was, also for the keeper."""
+    with tempfile.TemporaryDirectory(prefix="db", dir="/tmp") as runtime:
+        monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+        monkeypatch.setenv("DAYBREAK_RUNTIME", runtime)
+        yield ClusterPaths.of("alone")
+
+
+def test_the_keeper_has_left_the_command_that_started_it(here: ClusterPaths) -> None:
+    child = client.spawn(here)
+    client.await_keeper(here, child).close()
+    keeper = psutil.Process(int(here.lock.read_text()))
+    assert child.returncode == 0
+    assert os.getpid() not in [parent.pid for parent in keeper.parents()]
+    # With nothing to look after it leaves by itself.
+    keeper.wait(timeout=30)
+    assert procfs.read(child.pid) is None
+
+
+def test_a_keeper_whose_socket_nobody_answers_at_is_named(here: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "START_DEADLINE_S", 0.0)
+    here.ensure()
+    child = subprocess.Popen(["true"])
+    child.wait()
+    with pytest.raises(KeeperError, match="did not answer"):
+        client.await_keeper(here, child)
+    with open(here.lock, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711\n")
+        lock.flush()
+        with pytest.raises(KeeperError, match=r"the keeper \(pid 4711\) lives") as told:
+            client.await_keeper(here, child)
+    assert "killing it leaves your services alone" in str(told.value.hint)
+
+
+@contextmanager
+def ignoring(*numbers: signal.Signals) -> Iterator[None]:
+    """As after `nohup`, or in a shell's background."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignored(pid: int) -> set[int]:
+    """The signals that a process ignores, and the programs that it starts with it; those of the C library's own, which
+    nobody can set, are left out."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    return {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
+
+
+def test_what_the_command_ignores_is_not_ignored_in_services(here: ClusterPaths) -> None:
+    with ignoring(signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
+        child = client.spawn(here)
+        client.await_keeper(here, child).close()
+    keeper = psutil.Process(int(here.lock.read_text()))
+    assert ignored(keeper.pid) <= {signal.SIGPIPE, signal.SIGXFSZ}
+    # But it goes on itself when a terminal is closed, or interrupted.
+    for number in (signal.SIGHUP, signal.SIGINT):
+        keeper.send_signal(number)
+    client.await_keeper(here, child).close()
+    keeper.terminate()
+    keeper.wait(timeout=30)
+
+
+def test_what_a_command_starts_beside_is_collected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under a first process that collects nobody it would stay as a zombie for each command."""
+    child = subprocess.Popen(["true"])
+    monkeypatch.setattr(client, "spawn", lambda _: child)
+    client.spawn_aside(ClusterPaths("alone", tmp_path / "state", tmp_path / "run"))
+    # The thread that waits notes the code a moment after the process has gone.
+    until(lambda: child.returncode == 0, what="what was started has been collected", timeout_s=20.0)
+    assert procfs.read(child.pid) is None

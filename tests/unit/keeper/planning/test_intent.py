@@ -1,0 +1,54 @@
+"""How many workers a request means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daybreak.errors import UsageError
+from daybreak.keeper.control.request import Request
+from daybreak.keeper.planning.intent import wanted_by
+from daybreak.keeper.wanted.wanted_state import WantedState
+from daybreak.spec.groups import by_group
+from daybreak.spec.model import Spec
+
+
+def spec(**groups: int) -> Spec:
+    workers = {"groups": {name: {"count": count} for name, count in groups.items()}}
+    return Spec.model_validate({"name": "shop", "workers": workers if groups else {}})
+
+
+def after(before: WantedState | None, **fields: Any) -> WantedState:
+    return wanted_by(Request("apply", base="/", **fields), before)
+
+
+def counts(state: WantedState) -> dict[str, int]:
+    return {name: group.count for name, group in by_group(state.spec.workers).items()}
+
+
+def test_scaling_one_group_leaves_the_others_as_they_are() -> None:
+    first = after(None, spec=spec(gpu=1, cpu=2))
+    second = after(after(first, workers={"gpu": 3}), workers={"cpu": 0})
+    assert counts(second) == {"gpu": 3, "cpu": 0}
+    assert second.workers == {"gpu": 3, "cpu": 0}
+    assert WantedState.from_json(second.to_json()) == second
+
+
+def test_a_restart_keeps_the_numbers_and_an_up_does_not() -> None:
+    scaled = after(after(None, spec=spec(gpu=1, cpu=2)), workers={"gpu": 3})
+    again = after(scaled, spec=spec(gpu=1, cpu=2), restart=True, keep_workers=True)
+    assert counts(again) == {"gpu": 3, "cpu": 2}
+    assert counts(after(again, spec=spec(gpu=1, cpu=2))) == {"gpu": 1, "cpu": 2}
+
+
+def test_numbers_of_groups_that_are_gone_do_not_stop_a_restart() -> None:
+    scaled = after(after(None, spec=spec(gpu=1)), workers={"gpu": 3})
+    assert counts(after(scaled, spec=spec(cpu=2), restart=True, keep_workers=True)) == {"cpu": 2}
+    plain = after(after(None, spec=spec()), workers=3)
+    assert counts(after(plain, spec=spec(gpu=1, cpu=2), restart=True, keep_workers=True)) == {"gpu": 1, "cpu": 2}
+
+
+def test_one_number_for_several_groups_is_refused_with_what_to_write() -> None:
+    with pytest.raises(UsageError, match="write gpu=1 cpu=2"):
+        after(after(None, spec=spec(gpu=1, cpu=2)), workers=3)
