@@ -43,7 +43,7 @@ JOINERS = {"run", "keeper", "cli", "api", ""}
 KEEPER = (
     *("control", "background", "runner", "gateway", "page", "backends", "wanted", "ray", "supervision", "alerting"),
     *("followers", "housekeeping", "runs", "versions", "planning", "schedules", "recovery", "generations", "hosts"),
-    *("status", "operations", "assembly", "daemon", "loop_errors", "__main__"),
+    *("ssh", "status", "operations", "assembly", "daemon", "loop_errors", "__main__"),
 )
 PURE = {"run/plan.py": {"services", "backends"}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -33,6 +34,7 @@ TOKEN_VARIABLE = "DAYBREAK_JOIN_TOKEN"  # noqa: S105
 @click.option("--memory", help="Memory of each worker for tasks and actors, such as 16GiB.")
 @click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help="A label of its nodes; several times.")
 @click.option("--python", metavar="PATH", help="The interpreter that has Ray; daybreak's own if absent.")
+@click.option("--own", "said", hidden=True, help="What a first machine's spec says of the workers here, as JSON.")
 @options.as_json
 @options.verbose
 def join(
@@ -46,6 +48,7 @@ def join(
     memory: str | None,
     labels: tuple[str, ...],
     python: str | None,
+    said: str | None,
     as_json: bool,
 ) -> None:
     """Let this machine join the cluster of another one, and start workers here.
@@ -63,6 +66,10 @@ def join(
     os.environ.pop(TOKEN_VARIABLE, None)
     given: dict[str, Any] = {"cpus": cpus, "gpus": gpus, "memory": memory, "labels": _labels(labels)}
     chosen = {key: value for key, value in given.items() if value not in (None, {})}
+
+    if said:
+        chosen = dict(json.loads(said))
+        workers = chosen.pop("count", workers)
 
     def change(on_message: api.OnMessage) -> api.Cluster:
         here: dict[str, Any] = {"name": called, "own_address": own, "python": python, "options": chosen}

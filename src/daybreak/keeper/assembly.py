@@ -19,6 +19,7 @@ from daybreak.keeper.generations.kept import Keeping
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.returning import Returning
 from daybreak.keeper.hosts.carrying import Carrying
+from daybreak.keeper.hosts.hosting import FOLDER as HOSTS
 from daybreak.keeper.hosts.hosting import Hosting
 from daybreak.keeper.operations.alerts import TellAlerts
 from daybreak.keeper.operations.apply import Apply
@@ -50,6 +51,8 @@ from daybreak.keeper.runs.run_records import Runs
 from daybreak.keeper.schedules.book import SCHEDULES, ScheduleBook
 from daybreak.keeper.schedules.runs import ScheduledRuns
 from daybreak.keeper.schedules.schedules import Schedules
+from daybreak.keeper.ssh.hosts import SshHosts
+from daybreak.keeper.ssh.supplies import Supplies
 from daybreak.keeper.status.answering import Answering
 from daybreak.keeper.status.snapshot import Snapshots
 from daybreak.keeper.supervision.supervisor import Supervisor
@@ -91,7 +94,7 @@ class Assembly:
         self.runs_at_times = self._runs_at_times()
         self.schedules = Schedules(self.runs_at_times, self.followers, self.runner, self.background)
         listeners += self._listeners()
-        self.hosting = Hosting(paths, self.followers, self.runner, self.background, self.record)
+        self.hosting, self.by_ssh = self._of_machines()
         self.carrying = Carrying(paths, self.followers, self.background, lambda: self.operations)
         self._snapshots = self._made_snapshots()
         self.measured = MeasuredRuns(
@@ -134,8 +137,16 @@ class Assembly:
 
     def _made_snapshots(self) -> Snapshots:
         answering = Answering(self.followers, self.backends)
-        beside = (self.runs_at_times, self.hosting.company, self.carrying.link, answering)
+        beside = (self.runs_at_times, self.by_ssh, self.carrying.link, answering)
         return Snapshots(self._paths, self.backends, self.followers, self.runner, *beside)
+
+    def _of_machines(self) -> tuple[Hosting, SshHosts]:
+        def note(text: str, level: str) -> None:
+            self.record.emit(Kind.NOTE, text=text, level=level)
+
+        hosting = Hosting(self._paths, self.followers, self.runner, self.background, self.record)
+        own = (hosting, Supplies(self._paths.root / HOSTS), self.background, note)
+        return hosting, SshHosts(self.followers, hosting.company, hosting.book, *own)
 
     def _runs_at_times(self) -> ScheduledRuns:
         book = ScheduleBook.load(self._paths.root / SCHEDULES)
@@ -166,7 +177,7 @@ class Assembly:
         preparation = Preparation(paths, backends, followers, Ways(followers, self.runs, paths), versions)
         replacing = Replacing(backends, followers, measured, recovery, keeping)
         returning = Returning(backends, followers, versions, replacing)
-        late = (versions, replacing, returning, self.hooks, self.hosting.company)
+        late = (versions, replacing, returning, self.hooks, self.hosting.company, self.by_ssh)
         apply = Apply(backends, followers, runner, preparation, measured, recovery, *late)
         down = Down(paths, backends, followers, runner, measured, self.record, self.subscribers, keeping, self.hooks)
 
@@ -184,7 +195,7 @@ class Assembly:
             "replace": single(Verb.RESTART),
             "stop": single(Verb.STOP),
             "start": single(Verb.START),
-            "plan": ShowPlan(backends, preparation),
+            "plan": ShowPlan(backends, preparation, self.hosting),
             "read": ReadSpec(),
             "status": Status(self._snapshots.asked),
             "watch": Watch(self._snapshots.now, self.subscribers),

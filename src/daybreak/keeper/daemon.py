@@ -65,6 +65,7 @@ class Keeper:
         parts.followers.alerting.begin()
         parts.schedules.begin()
         parts.hosting.begin()
+        parts.by_ssh.begin()
         parts.carrying.link.begin()
         interval_s = ENGINE_INTERVAL_S if parts.backends.kind == DOCKER else COMPARE_INTERVAL_S
         parts.background.every(interval_s, "comparing what is wanted with what runs", self.comparison().once)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import socket
 import stat
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from daybreak.errors import PreflightError, Problem, SpecError
@@ -48,6 +50,13 @@ def require_address(spec: Spec) -> None:
                 return  # nodes say what it is
             why = f"this machine has no address {spec.address}"
             raise PreflightError([why], hint="write one of those that `ip -4 addr` lists as address") from None
+
+
+def require_ssh(spec: Spec, environment: Mapping[str, str]) -> None:
+    """Raise PreflightError where hosts are to be logged into and nothing is there that does so."""
+    if spec.hosts and shutil.which("ssh", path=environment.get("PATH")) is None:
+        why = "the spec's `hosts` are logged into by ssh, and there is no program of that name here"
+        raise PreflightError([why], hint="apt install openssh-client, or remove `hosts`")
 
 
 def require_head(spec: Spec, patience_s: float = PATIENCE_S) -> None:

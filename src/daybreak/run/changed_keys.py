@@ -14,6 +14,8 @@ MOST = 3
 # Sections whose parts are services of their own, and sections that are one.
 OF_MANY, OF_ONE = ("services", "databases"), (HEAD, "serve", "prometheus", "grafana", "gateway")
 WORKERS, GROUPS = "workers", "groups"
+# Of other machines: nothing that runs here differs by it.
+ELSEWHERE = "hosts"
 
 Path = tuple[str, ...]
 
@@ -35,7 +37,7 @@ def _of(service: Service, paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if _is_of(service, path):
             own.append(path)
-        elif path[0] not in (*OF_MANY, *OF_ONE, WORKERS):
+        elif path[0] not in (*OF_MANY, *OF_ONE, WORKERS, ELSEWHERE):
             everybodys.append(path)
     return own + everybodys
 

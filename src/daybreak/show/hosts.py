@@ -21,6 +21,7 @@ def host_lines(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
 def _row(host: Mapping[str, Any]) -> tuple[str, ...]:
     nodes = host.get("nodes") or ()
     ready = sum(node.get("state") == "ready" for node in nodes)
-    heard = f"{host.get('heard_ago_s', 0):.0f} s ago"
+    ago_s = host.get("heard_ago_s", 0)
+    heard = "-" if ago_s is None else f"{ago_s:.0f} s ago"
     texts = (str(host.get(key) or "") for key in ("name", "address", "state"))
     return (*texts, f"{ready}/{len(nodes)} ready", heard, str(host.get("reason") or ""))

@@ -17,6 +17,7 @@ _OF_THE_HEAD: dict[KeyPath, str] = {
     **dict.fromkeys([("ports", "client"), ("ray", "client"), ("ray", "autoscaler_monitor")], _ITS_HEAD),
     **dict.fromkeys([("ray", "dashboard_modules"), ("ray", "state"), ("ray", "auth")], _ITS_HEAD),
     **dict.fromkeys([("gateway",), ("tls",), ("ports", "serve")], _ITS_DOOR),
+    ("hosts",): "must be in the spec of the machine with the head, which they join",
     ("serve",): "must be in the spec of the machine with the head: applications are deployed there",
     ("versions",): "must be in the spec of the machine with the head: what was deployed is kept there",
     ("databases",): "must be in the spec of the machine with the head: a cluster with `join` has workers alone",
@@ -36,10 +37,11 @@ def hosts(spec: Spec) -> Iterator[Finding]:
         why = f"must not be false where address is {spec.address}: whoever reaches that address would run code here"
         yield Finding(("ray", "auth"), why, "remove it, or remove address")
     if spec.in_containers:
-        for key in ("address", "join"):
+        for key in ("address", "join", "hosts"):
             if getattr(spec, key):
                 why = "needs processes: containers have addresses that no other machine reaches"
                 yield Finding((key,), why, TO_PROCESSES, at_key=True)
+    yield from _by_ssh(spec)
     if spec.join is None:
         return
     if spec.address is None:
@@ -48,6 +50,18 @@ def hosts(spec: Spec) -> Iterator[Finding]:
     for path, why in _OF_THE_HEAD.items():
         if _written(spec, path) and not (path in _OFF and not getattr(spec, path[0]).enabled):
             yield Finding(path, why, "remove it", at_key=True)
+
+
+def _by_ssh(spec: Spec) -> Iterator[Finding]:
+    if spec.hosts and spec.address is None and not spec.in_containers and not spec.join:
+        hint = "write the address of this machine at which its hosts reach it"
+        yield Finding(("address",), "is required with hosts", hint, at_key=True)
+    seen: dict[str, str] = {}
+    for index, host in enumerate(spec.hosts):
+        if host.called in seen:
+            why = f"{host.ssh} would be called {host.called}, as {seen[host.called]} is"
+            yield Finding(("hosts", index, "ssh"), why, "give each host a `name` of its own")
+        seen.setdefault(host.called, host.ssh)
 
 
 def _written(spec: Spec, path: KeyPath) -> bool:

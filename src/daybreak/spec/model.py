@@ -24,6 +24,7 @@ from daybreak.spec.quantity_types import MIB, Bytes, Cpus, NodeCpus, Seconds
 from daybreak.spec.restart_policy import RestartWord
 from daybreak.spec.schedule import Schedule
 from daybreak.spec.secrets import EnvFiles, SecretName, SecretSource, Uses
+from daybreak.spec.ssh_hosts import SshHost
 from daybreak.spec.webhook import NO_URL, WEBHOOK_PATTERN, is_url
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -419,7 +420,9 @@ class Ports(Model):
     page: Port = Field(default=8080, description="The page and the metrics.")
     prometheus: Port = Field(default=9090, description="Prometheus.")
     grafana: Port = Field(default=3000, description="Grafana.")
-    hosts: Port = Field(default=6381, description="Where other machines join; open after the first `daybreak invite`.")
+    hosts: Port = Field(
+        default=6381, description="Where other machines join; open after the first `invite`, or with `hosts`."
+    )
     offset: int = Field(default=0, ge=0, le=50000, strict=True, description="Added to every port above.")
     fixed: FixedPorts = Field(
         default=FixedPorts(enabled=False), description="Every port of Ray's nodes from the spec; free ones if absent."
@@ -470,6 +473,9 @@ class Spec(Model):
     )
     join: Join | None = Field(
         default=None, description="The workers join the head of another machine; nothing else runs here."
+    )
+    hosts: tuple[SshHost, ...] = Field(
+        default=(), description="Other machines, which `up` logs into by SSH and makes hosts of the cluster."
     )
     dashboard: Flag = Field(default=True, description="Ray's dashboard and its jobs API.")
     start_timeout: Seconds = Field(default=120.0, description="Deadline of each service's start.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import PreflightError, SpecError
-from daybreak.machine.hosts import require_address, require_head, require_private, require_token
+from daybreak.machine.hosts import require_address, require_head, require_private, require_ssh, require_token
 from daybreak.services.site import RayInstall
 from daybreak.spec.model import Spec
 
@@ -56,3 +56,13 @@ def test_only_a_ray_without_tokens_needs_none() -> None:
         require_token(joining(), ray("2.60.0"))
     require_token(joining(), ray("2.20.0"))
     require_token(joining(token_file="token"), ray("2.60.0"))
+
+
+def test_hosts_by_ssh_need_a_program_of_that_name(tmp_path: Path) -> None:
+    spec = Spec.model_validate({"name": "a", "address": NOBODYS, "hosts": [{"ssh": "b"}]})
+    with pytest.raises(PreflightError, match="no program of that name here"):
+        require_ssh(spec, {"PATH": str(tmp_path)})
+    require_ssh(Spec(name="a"), {"PATH": str(tmp_path)})
+    (tmp_path / "ssh").write_text("")
+    (tmp_path / "ssh").chmod(0o755)
+    require_ssh(spec, {"PATH": str(tmp_path)})

@@ -109,3 +109,45 @@ def test_addresses_that_are_none(tmp_path: Path, text: str, told: str) -> None:
 def test_a_required_address_that_is_missing(tmp_path: Path, written: str) -> None:
     """Something stands in for what is required while the rest is looked at."""
     assert "address" in refusal(tmp_path, f"{written}\nservices_: {{}}")
+
+
+HOSTS = {"address": "10.0.0.5", "hosts": [{"ssh": "me@10.0.0.7", "workers": 2, "gpus": [0, 1], "memory": "1GiB"}]}
+
+
+def test_hosts_by_ssh_and_what_their_nodes_have(tmp_path: Path) -> None:
+    assert found(tmp_path, **HOSTS) == []
+    (host,) = Spec.model_validate({"name": "a", **HOSTS}).hosts
+    assert host.called == "10-0-0-7"
+    assert host.own() == {"count": 2, "gpus": [0, 1], "memory": 1024**3}
+    spec = Spec.model_validate({"name": "a", **HOSTS})
+    assert Spec.model_validate(spec.model_dump(mode="json", by_alias=True)) == spec
+
+
+@pytest.mark.parametrize(
+    ("ssh", "called"),
+    [("big-one", "big-one"), ("ssh://me@Host.example:2222", "host-example"), ("me@b.example", "b-example")],
+)
+def test_what_a_host_by_ssh_is_called(ssh: str, called: str) -> None:
+    (host,) = Spec.model_validate({"name": "a", "hosts": [{"ssh": ssh}]}).hosts
+    assert host.called == called
+    assert host.own() == {"count": 1}
+
+
+@pytest.mark.parametrize("ssh", ["-oProxyCommand=date", "", "a b", "a'b", "a;b"])
+def test_what_is_no_destination(ssh: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        Spec.model_validate({"name": "a", "hosts": [{"ssh": ssh}]})
+
+
+def test_hosts_by_ssh_that_cannot_be(tmp_path: Path) -> None:
+    two = [{"ssh": "me@one"}, {"ssh": "one"}]
+    assert found(tmp_path, hosts=two) == [
+        ("address", "is required with hosts"),
+        ("hosts[1].ssh", "one would be called one, as me@one is"),
+    ]
+    assert ("hosts", "must be in the spec of the machine with the head, which they join") in found(
+        tmp_path, **JOIN, hosts=two[:1]
+    )
+    (_, why), (key, _) = found(tmp_path, backend="docker", **HOSTS)
+    assert "needs processes" in why
+    assert key == "hosts"

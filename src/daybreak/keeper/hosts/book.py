@@ -16,21 +16,25 @@ from daybreak.keeper.hosts import token
 
 @dataclass(frozen=True)
 class Invitation:
-    """Of its secret only the hash is kept; `until` is seconds since 1970, `uses` how often it still may be used."""
+    """Of its secret only the hash is kept; `until` is seconds since 1970, `uses` how often it still may be used. `ssh`
+    is where the host is logged into that it was made for, nothing for one that is typed."""
 
     digest: str
     until: float
     uses: int
+    ssh: str = ""
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine that has joined; `certificate` is the SHA-256 of its (DER, in hex), `since` seconds since 1970."""
+    """A machine that has joined; `certificate` is the SHA-256 of its (DER, in hex), `since` seconds since 1970. `ssh`
+    is where the spec has it logged into, nothing for one that was invited by hand."""
 
     name: str
     address: str
     certificate: str
     since: float
+    ssh: str = ""
 
 
 class HostBook:
@@ -53,9 +57,9 @@ class HostBook:
     def open_invitations(self, now: float) -> list[Invitation]:
         return [each for each in self._invitations if each.until > now and each.uses > 0]
 
-    def invite(self, secret: str, until: float, uses: int, now: float) -> None:
+    def invite(self, secret: str, until: float, uses: int, now: float, ssh: str = "") -> None:
         """What is over is forgotten meanwhile."""
-        added = Invitation(token.digest(secret), until, uses)
+        added = Invitation(token.digest(secret), until, uses, ssh)
         self._save([*self.open_invitations(now), added], self._hosts)
 
     def revoke(self, now: float) -> int:
@@ -63,6 +67,11 @@ class HostBook:
         ended = len(self.open_invitations(now))
         self._save([], self._hosts)
         return ended
+
+    def withdraw(self, secret: str) -> None:
+        """One invitation that was not used."""
+        digest = token.digest(secret)
+        self._save([each for each in self._invitations if each.digest != digest], self._hosts)
 
     def invited(self, secret: str, now: float) -> Invitation:
         """The invitation with that secret. Raises UsageError where it was never one, or is one no more."""
@@ -91,6 +100,10 @@ class HostBook:
 
     def of_certificate(self, certificate: str) -> Host | None:
         return next((host for host in self._hosts.values() if host.certificate == certificate), None)
+
+    def mark(self, name: str, ssh: str) -> None:
+        """The spec has it from now on."""
+        self._save(self._invitations, {**self._hosts, name: replace(self._hosts[name], ssh=ssh)})
 
     def remove(self, name: str) -> None:
         """Its certificate opens nothing from now on."""

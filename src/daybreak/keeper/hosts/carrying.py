@@ -45,12 +45,15 @@ class Carrying:
                 found.append({"name": name, "state": str(row.state), "pid": row.pid, "place": place})
         return found
 
-    async def _apply(self, membership: Membership) -> None:
-        """Raises DaybreakError where it cannot be."""
+    async def _apply(self, membership: Membership, counted: bool) -> None:
+        """How many was said by `scale` here, or where `counted` by the first machine. Raises DaybreakError where it
+        cannot be."""
         loaded = await asyncio.to_thread(without_file, self._folder.code, below=worker_spec(membership, self._folder))
         # Of a cluster that runs the nodes have theirs already.
         environment = None if self._followers.desired.cluster else dict(os.environ)
-        request = Request("apply", spec=loaded.spec, base=str(loaded.base), keep_workers=True, environment=environment)
+        request = Request(
+            "apply", spec=loaded.spec, base=str(loaded.base), keep_workers=not counted, environment=environment
+        )
         await self._carry_out(request)
 
     async def _stop(self) -> None:

@@ -7,9 +7,8 @@ from, they stay at the last.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from daybreak.errors import NotRunning, UsageError
@@ -40,6 +39,8 @@ class Company:
         self._guests: dict[str, Guest] = {}
         self._wanted: Wanted | None = None
         self._looked_at: object = None
+        # What is being deployed.
+        self._next: Code | None = None
 
     def joined(self, host: Host) -> None:
         self._guests[host.name] = Guest(host, asyncio.get_running_loop().time())
@@ -55,7 +56,7 @@ class Company:
             raise UsageError(f"there is no host {name}; nothing was changed", hint=f"hosts: {known}")
         guest = self._guest(self._book.hosts[name])
         guest.leaving = True
-        await self._followers.draining.elsewhere(guest.places, self._of_node())
+        await self._followers.draining.elsewhere(guest.places, _of_node(self._note))
         self._book.remove(name)
         self._guests.pop(name, None)
         self._note(f"host {name} is one no more", "info")
@@ -65,11 +66,23 @@ class Company:
 
     def rows(self) -> Sequence[dict[str, Any]]:
         """Each host as `status` tells of it."""
-        serial = self._wanted.offer.serial if self._wanted else ""
-        return [self._guest(host).row(serial, asyncio.get_running_loop().time()) for host in self._book.hosts.values()]
+        now = asyncio.get_running_loop().time()
+        return [self._guest(host).row(self._orders(host.name), now) for host in self._book.hosts.values()]
+
+    def silent_s(self, name: str) -> float | None:
+        """How long nothing was heard of a host; 0 while it is connected, None where there is none."""
+        if name not in self._book.hosts:
+            return None
+        guest = self._guest(self._book.hosts[name])
+        return 0.0 if guest.line else asyncio.get_running_loop().time() - guest.heard
+
+    def has(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each host that was heard of has said of its workers."""
+        return {name: guest.own for name, guest in self._guests.items() if guest.own is not None}
 
     async def bring(self, code: Code) -> None:
         """Let hosts have this code before anything of it is deployed. Who does not get it in time is told of."""
+        self._next = code
         if self._wanted is None or not self._connected() or code.digest == self._wanted.code.digest:
             return
         # What has come of the deployment is looked at after it.
@@ -104,28 +117,32 @@ class Company:
     async def _follow(self, host: Host, report: dict[str, Any], line: Line) -> None:
         """As long as the connection lasts. A newer one of the same host takes its place."""
         guest, clock = self._guest(host), asyncio.get_running_loop().time
+
+        async def leave() -> None:
+            if host.name in self._book.hosts:
+                await self.remove(host.name)
+
         guest.line = line
         try:
             while guest.line is line:
                 guest.hear(report, clock())
                 if report.get("leaving") and not guest.leaving:
                     guest.leaving = True
-                    self._background.keep(f"draining host {host.name}", partial(self._leave, host.name))
-                line.send(self._orders())
+                    self._background.keep(f"draining host {host.name}", leave)
+                line.send(self._orders(host.name))
                 report = await line.receive(SILENT_S)
         finally:
             if guest.line is line:
                 guest.line = None
                 guest.news.set()
 
-    async def _leave(self, name: str) -> None:
-        if name in self._book.hosts:
-            await self.remove(name)
-
     # --- what they are told -------------------------------------------------------------------------------------------
 
-    async def renewed(self) -> Wanted | None:
-        """What hosts should have now; None where nothing runs."""
+    async def renewed(self, *, in_start: bool = False) -> Wanted | None:
+        """What hosts should have now, or with `in_start` what a first start that goes on deploys; None where nothing
+        runs."""
+        if self._next is not None and not in_start:
+            self._next = self._looked_at = None
         desired = self._followers.desired
         state, cluster = desired.state, desired.cluster
         if state is None or cluster is None:
@@ -133,14 +150,15 @@ class Company:
             return None
         now = (id(cluster), state.generation, state.version, state.rolled_back)
         if self._wanted is None or now != self._looked_at:
-            self._wanted, self._looked_at = await wanted.look(desired, cluster, self._paths), now
+            found = await wanted.look(desired, cluster, self._paths)
+            self._wanted, self._looked_at = replace(found, code=self._next or found.code), now
         return self._wanted
 
     def tell(self) -> None:
         """Those who do not have it yet; all others are told with their next report."""
-        orders = self._orders()
         for guest in self._connected():
-            if guest.line and orders != {"serial": guest.serial, "code": guest.code}:
+            orders = self._orders(guest.host.name)
+            if guest.line and not guest.has(orders):
                 guest.line.send(orders)
 
     def tell_of_the_end(self) -> None:
@@ -149,8 +167,11 @@ class Company:
             if guest.line:
                 guest.line.send({"stopped": True})
 
-    def _orders(self) -> dict[str, Any]:
-        return self._wanted.orders() if self._wanted else {}
+    def _orders(self, name: str) -> dict[str, Any]:
+        """A host that the spec names is told what it says of its workers, too."""
+        cluster = self._followers.desired.cluster
+        own = {host.called: {"own": dict(host.own())} for host in cluster.spec.hosts} if cluster else {}
+        return {**self._wanted.orders(), **own.get(name, {})} if self._wanted else {}
 
     def _connected(self) -> list[Guest]:
         return [guest for guest in self._guests.values() if guest.line]
@@ -161,8 +182,9 @@ class Company:
             self._guests[host.name] = Guest(host, asyncio.get_running_loop().time())
         return self._guests[host.name]
 
-    def _of_node(self) -> Tell:
-        def tell(service: str, text: str, level: str = "info") -> None:
-            self._note(f"{service} {text}", level)
 
-        return tell
+def _of_node(note: Note) -> Tell:
+    def tell(service: str, text: str, level: str = "info") -> None:
+        note(f"{service} {text}", level)
+
+    return tell

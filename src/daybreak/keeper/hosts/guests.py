@@ -28,6 +28,7 @@ class Guest:
     nodes: Sequence[Mapping[str, Any]] = ()
     serial: str = ""
     code: str = ""
+    own: Mapping[str, Any] | None = None
     trouble: str = ""
     leaving: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,17 +37,23 @@ class Guest:
         self.heard = now
         self.nodes = [each for each in report.get("nodes", ()) if isinstance(each, Mapping)]
         self.serial, self.code = str(report.get("serial", "")), str(report.get("code", ""))
+        self.own = report.get("own") if isinstance(report.get("own"), Mapping) else None
         self.trouble = str(report.get("trouble", ""))
         self.news.set()
+
+    def has(self, orders: Mapping[str, Any]) -> bool:
+        """Is it what it is told to be?"""
+        own = orders.get("own")
+        return (self.serial, self.code) == (orders.get("serial"), orders.get("code")) and own in (None, self.own)
 
     @property
     def places(self) -> dict[str, str]:
         """Each raylet's place, and how its node is called here."""
         return {str(each["place"]): f"{self.host.name}/{each.get('name')}" for each in self.nodes if each.get("place")}
 
-    def row(self, serial: str, now: float) -> dict[str, Any]:
-        """As `status` and `hosts` tell of it; `serial` is that of what it should have."""
-        state, reason = self._state(serial, now)
+    def row(self, orders: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """As `status` and `hosts` tell of it; `orders` are what it should have."""
+        state, reason = self._state(orders, now)
         nodes = [{key: each.get(key) for key in ("name", "state", "pid")} for each in self.nodes]
         return {
             "name": self.host.name,
@@ -58,7 +65,7 @@ class Guest:
             "since": self.host.since,
         }
 
-    def _state(self, serial: str, now: float) -> tuple[str, str]:
+    def _state(self, orders: Mapping[str, Any], now: float) -> tuple[str, str]:
         silent_s = now - self.heard
         if self.line is None or silent_s > SILENT_S:
             return LOST, f"not heard of for {silent_s:.0f} s"
@@ -66,7 +73,7 @@ class Guest:
             return LEAVING, "its nodes are drained"
         if self.trouble:
             return DEGRADED, self.trouble
-        if self.serial != serial:
+        if self.serial != orders.get("serial", "") or orders.get("own") not in (None, self.own):
             return CHANGING, "is brought up to date"
         unready = [str(each.get("name")) for each in self.nodes if each.get("state") not in FINE]
         failed = any(each.get("state") == ServiceState.FAILED for each in self.nodes)

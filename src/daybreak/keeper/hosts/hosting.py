@@ -18,13 +18,18 @@ from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.hosts.door import Door
 from daybreak.keeper.hosts.reception import Reception
 from daybreak.keeper.hosts.token import Token
+from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.runner import Runner
+from daybreak.names import HEAD
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
-from daybreak.timeline.event import Kind
+from daybreak.states import FINE
+from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
 
 FOLDER, BOOK = "hosts", "hosts.json"
+# A host that the spec names is there already when it is invited.
+HOST_MINUTES = 30.0
 LOOK_S = 1.0
 
 
@@ -36,17 +41,21 @@ class Hosting:
     ) -> None:
         self._name = paths.name
         self._desired, self._runner, self._background = followers.desired, runner, background
-        self._book = HostBook(paths.root / FOLDER / BOOK)
+        self._followers = followers
+        self.book = HostBook(paths.root / FOLDER / BOOK)
         self._authority = Authority(paths.root / FOLDER)
 
         def note(text: str, level: str) -> None:
             record.emit(Kind.NOTE, text=text, level=level)
 
-        self.company = Company(paths, self._book, followers, background, note)
+        async def look(in_start: bool) -> Wanted | None:
+            return await self.company.renewed(in_start=in_start)
+
+        self.company = Company(paths, self.book, followers, background, note)
         reception = Reception(
-            paths.name, self._book, self._authority, runner, self.company.renewed, self.company.joined
+            paths.name, self.book, self._authority, runner, look, self.company.joined, self._in_a_start
         )
-        self._door = Door(self._book.of_certificate, reception, self.company.answer)
+        self._door = Door(self.book.of_certificate, reception, self.company.answer)
 
     def begin(self) -> None:
         """Look after the port from now on."""
@@ -56,7 +65,7 @@ class Hosting:
         """Open the port where somebody may come, close it where nobody may; tell hosts what has changed. Raises
         PreflightError where it cannot be opened."""
         cluster = self._desired.cluster
-        if cluster is None or not cluster.spec.address or not self._book.needed(time.time()):
+        if cluster is None or not cluster.spec.address or not self.book.needed(time.time()):
             if self._door.place and not self._runner.busy:
                 await self.close()
             return
@@ -64,8 +73,9 @@ class Hosting:
         if self._door.place != place:
             await self._door.close()
             await self._open(*place)
-        if not self._runner.busy:
-            await self.company.renewed()
+        in_start = self._in_a_start()
+        if in_start or not self._runner.busy:
+            await self.company.renewed(in_start=in_start)
             self.company.tell()
 
     async def close(self) -> None:
@@ -92,19 +102,42 @@ class Hosting:
                 hint="write `address: 10.0.0.5`, this machine's own in their network, into daybreak.yaml; "
                 "then `daybreak restart`",
             )
+        place, token, until = await self._invite(minutes, uses)
+        return {"place": place, "token": token, "until": until, "uses": uses}
+
+    async def invite_host(self, ssh: str) -> tuple[str, str]:
+        """For one host that the spec names: where it joins, and with which token. Raises PreflightError."""
+        place, token, _ = await self._invite(HOST_MINUTES, 1, ssh)
+        return place, token
+
+    def withdraw(self, token: str) -> None:
+        """Used or not, it counts no more."""
+        self.book.withdraw(Token.parse(token).secret)
+
+    def head_is_ready(self) -> bool:
+        """Could workers join? Also where what runs has no head."""
+        cluster, row = self._desired.cluster, self._followers.board.rows.get(HEAD)
+        if cluster is None:
+            return False
+        return not any(each.name == HEAD for each in cluster.services) or (row is not None and row.state in FINE)
+
+    def _in_a_start(self) -> bool:
+        return self._runner.kind is RunKind.STARTUP and self.head_is_ready()
+
+    async def _invite(self, minutes: float, uses: int, ssh: str = "") -> tuple[str, str, float]:
         await asyncio.to_thread(self._authority.ensure)
         token, now = Token.made_for(self._authority.certificate), time.time()
         until = now + minutes * 60
-        self._book.invite(token.secret, until, uses, now)
+        self.book.invite(token.secret, until, uses, now, ssh)
         await self.look()
         assert self._door.place
         address, port = self._door.place
         place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        return {"place": place, "token": str(token), "until": until, "uses": uses}
+        return place, str(token), until
 
     async def revoke(self) -> int:
         """How many invitations could still have been used."""
-        ended = self._book.revoke(time.time())
+        ended = self.book.revoke(time.time())
         await self.look()
         return ended
 

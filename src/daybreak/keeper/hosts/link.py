@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 class Link:
     """One host's. `nodes` are the rows of its workers, `wants` tells whether anything is wanted here; `apply` makes it
-    what the membership says, and `stop` ends its nodes."""
+    what the membership says (also how many, where that is told), and `stop` ends its nodes."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Link:
         background: Background,
         nodes: Callable[[], Sequence[dict[str, Any]]],
         wants: Callable[[], bool],
-        apply: Callable[[Membership], Awaitable[None]],
+        apply: Callable[[Membership, bool], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
     ) -> None:
         self._folder, self._background = folder, background
@@ -149,7 +149,7 @@ class Link:
 
     def _report(self) -> dict[str, Any]:
         member = self.membership
-        has = {"serial": member.offer.serial, "code": member.code} if member else {}
+        has = {"serial": member.offer.serial, "code": member.code, "own": dict(member.own)} if member else {}
         return {"nodes": self._nodes(), "trouble": self._update.trouble, "leaving": self._leaving, **has}
 
     async def _obey(self, orders: dict[str, Any]) -> None:

@@ -33,6 +33,9 @@ class Membership:
     def with_offer(self, offer: Offer) -> Membership:
         return replace(self, offer=offer)
 
+    def with_own(self, own: Mapping[str, Any]) -> Membership:
+        return replace(self, own=dict(own))
+
     def with_code(self, code: str) -> Membership:
         return replace(self, code=code)
 

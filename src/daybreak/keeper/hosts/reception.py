@@ -5,6 +5,7 @@ It waits its turn as every operation does: nobody joins in the middle of a resta
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ssl
 import time
@@ -40,23 +41,27 @@ class Waiting(Client):
 
 @dataclass
 class Reception:
-    """One cluster's. `look` tells what hosts should have now, None where nothing runs."""
+    """One cluster's. `look` tells what hosts should have now, or what a start deploys; None where nothing runs.
+    `starting`: a first start goes on, and its head is ready."""
 
     cluster: str
     book: HostBook
     authority: Authority
     runner: Runner
-    look: Callable[[], Awaitable[Wanted | None]]
+    look: Callable[[bool], Awaitable[Wanted | None]]
     joined: Callable[[Host], None]
+    starting: Callable[[], bool]
 
     async def __call__(self, request: dict[str, Any], line: Line, address: str) -> None:
         """Raises DaybreakError where it may not join; its token can be used again then."""
         secret = str(request.get("token"))
-        self.book.invited(secret, time.time())
-        async with self.runner.turn(Operation("join", Waiting(line))):
+        # Applications may wait for the hosts that their spec names: nothing of before is there that could be mixed in.
+        at_once = bool(self.book.invited(secret, time.time()).ssh) and self.starting()
+        turn = contextlib.nullcontext() if at_once else self.runner.turn(Operation("join", Waiting(line)))
+        async with turn:
             # Somebody else may have used it meanwhile.
-            self.book.invited(secret, time.time())
-            wanted = await self.look()
+            invited = self.book.invited(secret, time.time())
+            wanted = await self.look(at_once)
             if wanted is None:
                 raise NotRunning(self.cluster, "there is nothing to join")
             host = fit.Versions(request.get("ray"), str(request.get("python")))
@@ -71,7 +76,7 @@ class Reception:
                 raise UsageError(f"the request for a certificate is none: {error}") from error
             digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
             now = time.time()
-            made = Host(name, str(request.get("address") or address), digest, now)
+            made = Host(name, str(request.get("address") or address), digest, now, invited.ssh)
             try:
                 self.book.admit(secret, made, now)
             except OSError as error:

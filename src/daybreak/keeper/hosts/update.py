@@ -23,16 +23,16 @@ log = logging.getLogger(__name__)
 
 
 class Update:
-    """One host's. `apply` makes its nodes what the membership says; `changed` is called when anything here is other
-    than it was. `stopped`: its nodes were ended, since nothing ran on the first machine. `trouble` says why what is
-    wanted cannot be."""
+    """One host's. `apply` makes its nodes what the membership says, and where it is told so also as many; `changed` is
+    called when anything here is other than it was. `stopped`: its nodes were ended, since nothing ran on the first
+    machine. `trouble` says why what is wanted cannot be."""
 
     def __init__(
         self,
         folder: JoinedFolder,
         background: Background,
         nodes: Callable[[], Sequence[dict[str, Any]]],
-        apply: Callable[[Membership], Awaitable[None]],
+        apply: Callable[[Membership, bool], Awaitable[None]],
         changed: Callable[[], None],
     ) -> None:
         self._folder, self._background = folder, background
@@ -48,7 +48,7 @@ class Update:
         assert self.membership
         now, again = asyncio.get_running_loop().time(), bool(self.trouble) or self._failed
         has = (self.membership.offer.serial, self.membership.code)
-        differs = has != (orders["serial"], orders.get("code"))
+        differs = has != (orders["serial"], orders.get("code")) or self._other(orders) is not None
         under_way = self._task is not None and not self._task.done()
         if under_way or not (differs or self.stopped or again) or (again and now - self._tried_s < AGAIN_S):
             return
@@ -84,19 +84,26 @@ class Update:
 
     async def _fetch_and_apply(self, orders: Mapping[str, Any]) -> None:
         assert self.membership
-        member, own = self.membership, self._folder.own
+        member, identity = self.membership, self._folder.own
         if member.code != orders.get("code"):
-            async with connected(member.place, own) as line:
+            async with connected(member.place, identity) as line:
                 member = member.with_code(await wanted.fetch_code(line, self._folder.code))
             self._have(member)
-        same = member.offer.serial == orders["serial"]
+        same, own = member.offer.serial == orders["serial"], self._other(orders)
         if not same:
-            async with connected(member.place, own) as line:
+            async with connected(member.place, identity) as line:
                 line.send({"op": "offer"})
                 member = member.with_offer(Offer.from_json((await line.receive())["offer"]))
-        if not same or self.stopped or self.trouble or self._failed:
-            await self._apply(member)
+        if own is not None:
+            member = member.with_own(own)
+        if not same or own is not None or self.stopped or self.trouble or self._failed:
+            await self._apply(member, own is not None)
             self._have(member)
+
+    def _other(self, orders: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What the first machine's spec says of the workers here, where that is not what they are."""
+        own = orders.get("own")
+        return own if isinstance(own, Mapping) and self.membership and own != self.membership.own else None
 
     def _have(self, member: Membership) -> None:
         self._folder.save(member)

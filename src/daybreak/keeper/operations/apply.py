@@ -20,6 +20,7 @@ from daybreak.keeper.recovery.unfinished import begun
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs.hooks import HookRunner
 from daybreak.keeper.runs.measured_runs import MeasuredRuns
+from daybreak.keeper.ssh.hosts import SshHosts
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.versions.version import Files
 from daybreak.keeper.wanted.desired import Target
@@ -49,8 +50,17 @@ class Apply:
     returning: Returning
     hooks: HookRunner
     company: Company
+    by_ssh: SshHosts
 
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
+        done = await self._change(request, operation)
+        if not self.by_ssh.concerned:
+            return done
+        # Out of its turn: who joins waits for one.
+        await self.by_ssh.settled(operation)
+        return {**done, "status": self.measured.snapshot().to_json()}
+
+    async def _change(self, request: Request, operation: Operation) -> dict[str, Any]:
         async def settle(spec: Spec) -> None:
             await self.backends.settle_on(spec, operation.note)
 
@@ -73,6 +83,7 @@ class Apply:
                 operation.note(prepared.choice.told)
             for text in told:
                 operation.note(f"note: {text}")
+            self.by_ssh.hear(request.environment, operation, prepared.target.cluster.spec if verb else None)
             done = await self.carry_out(operation, await self._alone(operation, prepared))
             if verb:
                 await self.hooks.after(verb, prepared.target.cluster, operation)

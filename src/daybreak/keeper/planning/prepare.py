@@ -21,6 +21,7 @@ from daybreak.keeper.runs.preflight import preflight, require_hosts
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.wanted.desired import Target
 from daybreak.keeper.wanted.wanted_state import WantedState
+from daybreak.machine.hosts import require_ssh
 from daybreak.names import GATEWAY, HEAD, SERVE
 from daybreak.paths import ClusterPaths
 from daybreak.run.canary import Step
@@ -194,6 +195,7 @@ class Preparation:
         self._require_code_of_version(prepared)
         kept = before.state.kept if before else None
         await asyncio.to_thread(preflight, steps, self.paths.root, claims, had, kept.ports if kept else ())
+        require_ssh(cluster.spec, prepared.target.environment)
         if any(step.service.name in node_names(cluster.spec) for step in steps.start):
             await asyncio.to_thread(require_hosts, cluster.spec, Path(cluster.site.base))
         told = room_for_objects(steps, prepared.observed, cluster.spec)

@@ -6,11 +6,10 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from daybreak import __version__
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.hosts.link import Link
 from daybreak.keeper.runner import Runner
 from daybreak.keeper.schedules.runs import ScheduledRuns
@@ -32,6 +31,12 @@ class HasKind(Protocol):
     def kind(self) -> str: ...
 
 
+class HasRows(Protocol):
+    """Who knows of the other machines."""
+
+    def rows(self) -> Sequence[Mapping[str, Any]]: ...
+
+
 @dataclass
 class Snapshots:
     """Makes snapshots of what is wanted, what is there and what is under way."""
@@ -41,7 +46,7 @@ class Snapshots:
     followers: Followers
     runner: Runner
     schedules: ScheduledRuns
-    company: Company
+    hosts: HasRows
     link: Link
     answering: Answering
 
@@ -84,7 +89,7 @@ class Snapshots:
             serving=self.followers.applications.to_json(),
             traffic=self.followers.traffic.to_json(),
             alerts=self.followers.alerting.to_json(),
-            hosts=tuple(self.company.rows()),
+            hosts=tuple(self.hosts.rows()),
         )
 
 

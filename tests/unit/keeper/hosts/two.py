@@ -70,6 +70,7 @@ class Other:
         self.folder = JoinedFolder(self.paths)
         self.applied: list[Membership] = []
         self.stops = 0
+        self.counted = False
         self.nodes: list[dict[str, Any]] = [
             {"name": "worker-1", "state": "ready", "pid": 1, "place": "192.0.2.2:20001"}
         ]
@@ -83,8 +84,9 @@ class Other:
         """As its keeper does."""
         background = Background(Recorder([]))
 
-        async def apply(membership: Membership) -> None:
+        async def apply(membership: Membership, counted: bool) -> None:
             self.applied.append(membership)
+            self.counted = counted
 
         async def stop() -> None:
             self.stops += 1

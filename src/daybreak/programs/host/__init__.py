@@ -1,0 +1,1 @@
+"""Runs on a host that is reached by SSH, with whichever Python is there."""
