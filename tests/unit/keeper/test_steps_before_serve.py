@@ -55,6 +55,7 @@ def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.setattr(Ways, "of_change", nothing)
     monkeypatch.setattr(Ways, "changed_code", lambda *_: "")
     monkeypatch.setattr("daybreak.keeper.operations.apply.vet", nothing)
+    monkeypatch.setattr("daybreak.keeper.status.answering.door", lambda *_: None)  # no Serve is behind the fake
     monkeypatch.setattr("daybreak.keeper.generations.warm_up", nothing)
     monkeypatch.setattr(Steering, "before", nothing)
     return choose

@@ -62,6 +62,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ways, "of_change", none)
     monkeypatch.setattr(Ways, "changed_code", lambda *_: "")
     monkeypatch.setattr("daybreak.keeper.operations.apply.vet", nothing)
+    monkeypatch.setattr("daybreak.keeper.status.answering.door", lambda *_: None)  # no Serve is behind the fake
 
 
 def test_only_what_is_no_node_is_replaced_and_the_generation_stays(tmp_path: Path) -> None:
