@@ -1,8 +1,10 @@
 """What people bring, in containers: a step, hooks, a schedule, a group of workers, a job, single services that stop and
-start. One cluster, tests in order; a secret of the user's is in test_cluster.py."""
+start; with the machine's own network, as `init --from --backend docker` writes it. One cluster, tests in order; a
+secret of the user's is in test_cluster.py."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +17,7 @@ from tests.helpers import free_port, until
 MOUNTED = 0o755
 SPEC = """
 backend: docker
-docker: {{image: "{image}", mount_code: true}}
+docker: {{image: "{image}", network: host, mount_code: true}}
 page: false
 workers:
   groups:
@@ -95,6 +97,18 @@ def test_a_hook_runs_first_and_a_step_to_its_end_before_what_needs_it(made: Dock
     assert set(made.containers()) == {"head", "big-1", "store"}
 
 
+def test_its_ports_are_its_own(made: Docked) -> None:
+    listed = json.loads(made.sandbox.run("ports", "--json").stdout)["ports"]
+    found = {row["name"]: row for row in listed if not row["free"]}
+    assert {name: found[name]["service"] for name in ("GCS", "dashboard", "store")} == {
+        "GCS": "head",
+        "dashboard": "head",
+        "store": "store",
+    }
+    assert all(row["own"] for row in found.values())
+    assert "ports:" not in made.sandbox.run("doctor").stdout
+
+
 def test_a_job_ends_with_its_own_code_and_its_task_ran_in_the_group(made: Docked) -> None:
     done = made.sandbox.run("job", "submit", "--env", "MODE=night", "--", "python", "job.py", code=3)
     assert "found large left big night" in done.stdout
@@ -126,4 +140,3 @@ def test_one_service_is_stopped_and_started_and_nothing_else(made: Docked) -> No
 def test_down_has_its_hook_and_leaves_nothing(made: Docked) -> None:
     assert "hooks | told before_down True" in made.sandbox.run("down").stderr
     assert not made.containers()
-    until(lambda: not made.networks(), what="the network to be gone")

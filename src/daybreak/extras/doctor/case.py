@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from daybreak.backends.base import Handle
 from daybreak.backends.process import procfs
 from daybreak.errors import DaybreakError, Problem
+from daybreak.machine.listeners import Listener, belongs_to
 from daybreak.names import HEAD
 from daybreak.paths import ClusterPaths
 from daybreak.services.site import RayInstall, Site
@@ -96,6 +97,20 @@ class Case:
         from daybreak.machine.engine import own_ports
 
         return own_ports(self.containers)
+
+    @cached_property
+    def container_of(self) -> Callable[[int], str]:
+        """The service in whose container a process runs; empty for one that is in none of the cluster's."""
+        from daybreak.docker import labels
+        from daybreak.machine.container_processes import container_of
+
+        return container_of({row["Id"]: row["Labels"].get(labels.SERVICE, "") for row in self.containers})
+
+    @cached_property
+    def owns(self) -> Callable[[Listener], bool]:
+        """Whether a listener is one of the cluster's, as a process of this machine or in a container."""
+        belongs, inside = belongs_to(self.paths.root), self.container_of
+        return lambda holder: belongs(holder) or bool(holder.pid and inside(holder.pid))
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.diagnoses.ports import claims
 from daybreak.files import read_book
-from daybreak.machine.listeners import Listener, Socket, belongs_to, marked_service, sockets
+from daybreak.machine.listeners import Socket, marked_service, sockets
 from daybreak.machine.survey import PORTS
 from daybreak.names import HEAD
 from daybreak.services.ray.addresses import port_names
@@ -58,10 +58,9 @@ def rows(case: Case) -> list[Row]:
     """By port: those that the cluster has chosen or was given, and others at which a process of it listens."""
     wanted = named(case)
     found = sockets()
-    own = belongs_to(case.paths.root)
-    made = [_row(port, name, found, own, case.published) for port, name in wanted.items()]
+    made = [_row(port, name, found, case) for port, name in wanted.items()]
     if case.running:
-        made += _others(found, wanted, own, _watching(case.spec))
+        made += _others(found, wanted, case)
     return sorted(made, key=lambda row: row.port)
 
 
@@ -90,24 +89,23 @@ def _slot_of(name: str) -> tuple[Slot, str]:
     return (Slot.A if plain == name else Slot.B), plain
 
 
-def _row(
-    port: int, name: str, found: Iterable[Socket], own: Callable[[Listener], bool], published: Iterable[int]
-) -> Row:
+def _row(port: int, name: str, found: Iterable[Socket], case: Case) -> Row:
     at_port = [socket for socket in found if socket.port == port]
     if not at_port:
         return Row(port, name)
     # Of several addresses that which most can reach.
     one = min(at_port, key=lambda socket: (socket.is_local, socket.holder.pid or 0))
-    row = _seen(one, own)
+    row = _seen(one, case)
     node, dot, _ = name.partition(".")
     # What is forked from the template belongs to the node that has asked for it; those without a dot are the head's.
     service = (node if dot else HEAD) if row.service == WARM else row.service
-    return replace(row, name=name, service=service, own=port in published or own(one.holder))
+    return replace(row, name=name, service=service, own=port in case.published or case.owns(one.holder))
 
 
-def _seen(socket: Socket, own: Callable[[Listener], bool]) -> Row:
-    holder = socket.holder
-    service = marked_service(holder.pid) if holder.pid and own(holder) else ""
+def _seen(socket: Socket, case: Case) -> Row:
+    holder, service = socket.holder, ""
+    if holder.pid and case.owns(holder):
+        service = case.container_of(holder.pid) or marked_service(holder.pid)
     return Row(
         port=socket.port,
         name="",
@@ -127,16 +125,15 @@ def _watching(spec: Spec) -> dict[int, str]:
     return prometheus | grafana
 
 
-def _others(
-    found: Iterable[Socket], wanted: Mapping[int, str], own: Callable[[Listener], bool], known: Mapping[int, str]
-) -> Iterator[Row]:
+def _others(found: Iterable[Socket], wanted: Mapping[int, str], case: Case) -> Iterator[Row]:
     """What the cluster's processes have opened besides, such as those of tasks and actors."""
     seen: set[int] = set()
+    known = _watching(case.spec)
     for socket in found:
-        if socket.port in wanted or socket.port in seen or socket.holder.pid is None or not own(socket.holder):
+        if socket.port in wanted or socket.port in seen or socket.holder.pid is None or not case.owns(socket.holder):
             continue
         seen.add(socket.port)
-        row = _seen(socket, own)
+        row = _seen(socket, case)
         name = known.get(row.port) or f"{row.service or 'cluster'}: chosen by the process"
         yield replace(row, name=name, own=True)
 

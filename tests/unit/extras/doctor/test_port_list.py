@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from daybreak.extras.doctor import case as case_module
 from daybreak.extras.doctor import port_list
 from daybreak.extras.doctor.case import Case
+from daybreak.extras.doctor.diagnoses.ports import look
+from daybreak.extras.doctor.finding import Severity
 from daybreak.extras.doctor.port_list import EVERYBODY, THIS_MACHINE, Row, named, ranges, reachable, rows
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from daybreak.spec.model import Spec
@@ -86,10 +89,22 @@ def test_what_the_template_was_forked_for_is_told_of_its_node_and_prometheus_by_
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         dashboard, prometheus = (server.getsockname()[1] for server in (one, other))
-        monkeypatch.setattr(port_list, "belongs_to", lambda root: lambda listener: listener.pid == os.getpid())
+        monkeypatch.setattr(case_module, "belongs_to", lambda root: lambda listener: listener.pid == os.getpid())
         monkeypatch.setattr(port_list, "marked_service", lambda pid: "warm")
         spec = case(paths, ports={"dashboard": dashboard, "prometheus": prometheus})
         monkeypatch.setattr(Case, "running", True)
         listed = {row.port: row for row in rows(spec)}
     assert (listed[dashboard].name, listed[dashboard].service) == ("dashboard", "head")
     assert listed[prometheus].name == "prometheus"
+
+
+def test_what_listens_in_a_container_of_the_cluster_is_its_own(
+    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(Case, "container_of", lambda self, pid: "head" if pid == os.getpid() else "")
+        asked = case(paths, backend="docker", ports={"gcs": port})
+        found = next(row for row in rows(asked) if row.port == port)
+        assert (found.own, found.service) == (True, "head")
+        assert not [one for one in look(asked) if str(port) in one. and one.severity is not Severity.OK]

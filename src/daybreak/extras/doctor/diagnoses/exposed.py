@@ -12,7 +12,7 @@ from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.finding import Finding, error, note, ok, warning
 from daybreak.health import http
 from daybreak.hosts import is_loopback
-from daybreak.machine.listeners import Socket, belongs_to, sockets
+from daybreak.machine.listeners import Socket, sockets
 from daybreak.services.ray.holes import holes
 from daybreak.services.ray.serve_config import serving
 
@@ -82,7 +82,7 @@ def _of_serve(case: Case, open_to_all: Sequence[Socket]) -> Iterator[Finding]:
     except DaybreakError:
         return
     purposes = {door.port: "HTTP", door.grpc_port: "gRPC"}
-    ours = belongs_to(case.paths.root)
+    ours = case.owns
     found = {one.port: one for one in open_to_all if one.port in purposes and ours(one.holder)}
     for port, one in found.items():
         yield warning(
@@ -108,7 +108,7 @@ def _of_socket(found: Socket, case: Case) -> Iterator[Finding]:
     """Ask it as a stranger would; only one that lists its jobs without a token is open."""
     if not asyncio.run(_lists_jobs(found)):
         return
-    ours = belongs_to(case.paths.root)(found.holder)
+    ours = case.owns(found.holder)
     yield error(
         f"the dashboard of {found.holder} answers everybody on {found.address}:{found.port}, without a token",
         WHY,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.diagnoses.ports import claims
 from daybreak.extras.doctor.finding import Finding, error, note, ok, warning
-from daybreak.machine.listeners import Socket, belongs_to, is_alive, sockets
+from daybreak.machine.listeners import Socket, is_alive, sockets
 
 V4, V6 = "127.0.0.1", "::1"
 ADD_V4 = "echo '127.0.0.1 localhost' | sudo tee -a /etc/hosts"
@@ -20,7 +20,7 @@ def look(case: Case) -> Iterator[Finding]:
     yield from judge(addresses)
     if V6 not in addresses:
         return
-    ours = belongs_to(case.paths.root)
+    ours = case.owns
     ports = {claim.port: claim.purpose for claim in claims(case.spec, case.base)}
     others = [found for found in sockets() if _takes_v6(found) and found.port in ports and not ours(found.holder)]
     # What has ended since it was listed shows nothing of whose it was.

@@ -31,6 +31,8 @@ def look(case: Case) -> Iterator[Finding]:
     said = 0
     for claim in taken:
         holder = holders.get(claim.port)
+        if holder and holder.pid and case.container_of(holder.pid):
+            continue
         if holder is None and (sees_every_port() or is_held_by(case.paths.root, claim.port)):
             continue
         said += 1
