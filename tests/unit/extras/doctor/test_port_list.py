@@ -107,4 +107,4 @@ def test_what_listens_in_a_container_of_the_cluster_is_its_own(
         asked = case(paths, backend="docker", ports={"gcs": port})
         found = next(row for row in rows(asked) if row.port == port)
         assert (found.own, found.service) == (True, "head")
-        assert not [one for one in look(asked) if str(port) in one. and one.severity is not Severity.OK]
+        assert not [one for one in look(asked) if str(port) in one.found and one.severity is not Severity.OK]
