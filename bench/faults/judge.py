@@ -57,16 +57,20 @@ class Row:
 
 
 def lies(report: Report, said: Sequence[Said], began_s: float, slow_s: float = SLOW_S) -> list[Said]:
-    """The answers that called everything ready while a request that was made then was not served. What was asked before
-    the fault began may have been found before it, too, and was true then."""
-    unserved = [one.due_s for one in report.requests if one.outcome.failed or one.latency_s > slow_s]
-    return [
-        one
-        for one in said
-        if one.state == READY
-        and one.asked_s >= began_s
-        and any(abs(one.answered_s - due_s) <= NEAR_S for due_s in unserved)
-    ]
+    """The answers that called everything ready while a request that was made then was not served.
+
+    What was asked before the fault began may have been found before it, too, and was true then. Of a request that will
+    be answered nobody knows that it will be late before any is: one must have waited for LATE_S already.
+    """
+    failed = [one.due_s for one in report.requests if one.outcome.failed]
+    slow = [one.due_s for one in report.requests if one.latency_s > slow_s]
+    late = [(one.due_s + LATE_S, one.done_s) for one in report.requests if one.latency_s > LATE_S]
+
+    def untrue(one: Said) -> bool:
+        seen = any(late_s <= one.asked_s < done_s for late_s, done_s in late)
+        return any(abs(one.answered_s - due_s) <= NEAR_S for due_s in (*failed, *(slow if seen else ())))
+
+    return [one for one in said if one.state == READY and one.asked_s >= began_s and untrue(one)]
 
 
 def shown_s(said: Iterable[Said], began_s: float) -> float | None:

@@ -102,11 +102,12 @@ def said(at_s: float, state: str = "ready", missing: int = 0) -> Said:
 
 def test_ready_is_a_lie_where_a_request_of_that_moment_fails_or_waits_for_long() -> None:
     report = Report(
-        (request(1.0), request(2.0, Outcome.REFUSED), request(3.0, lasted_s=6.0), request(4.0, lasted_s=4.0))
+        (request(1.0), request(2.0, Outcome.REFUSED), request(3.0, lasted_s=6.0), request(5.0, lasted_s=6.0))
     )
-    moments = [said(1.0), said(2.05), said(2.0, "degraded"), said(2.95), said(4.0)]
-    assert [one.answered_s for one in lies(report, moments, 0.5)] == [2.05, 2.95]
-    assert [one.answered_s for one in lies(report, moments, 2.5)] == [2.95], "what was asked before was true then"
+    moments = [said(1.0), said(2.05), said(2.0, "degraded"), said(4.95), said(7.0)]
+    assert [one.answered_s for one in lies(report, moments, 0.5)] == [2.05, 4.95]
+    assert [one.answered_s for one in lies(report, moments, 2.5)] == [4.95], "what was asked before was true then"
+    assert lies(report, [said(3.05)], 0.5) == [], "no request had waited for a second: nobody could know"
     assert shown_s(moments, 1.5) == 0.5
     assert shown_s([said(1.0)], 0.5) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,6 +109,11 @@ class Application:
             self._seconds[second] = Counts()
         self._seconds[second].add(line)
 
+    @property
+    def begins_s(self) -> float:
+        """The first second of which anything is kept; never, where nothing is."""
+        return min(self._seconds, default=math.inf)
+
     def second(self, second: int) -> Counts:
         return self._seconds.get(second) or Counts()
 
@@ -122,3 +128,21 @@ class Application:
         # A clock that was set back leaves seconds of the future behind.
         for second in [one for one in self._seconds if not now_s - KEPT_S < one <= now_s]:
             del self._seconds[second]
+
+
+# How quiet it may usually get is not learned from fewer answers.
+LEAST_ANSWERS = 20
+# What is beyond is no chance: so many usual pauses between answers, and this multiple of what most requests take.
+PAUSES, SLOWER, MOST = 10, 2, 0.9
+
+
+def usual_silence_s(applications: Iterable[Application], now_s: int) -> float | None:
+    """For how long no answer may come while requests wait, by the last minutes; None where they tell nothing."""
+    known = [one for one in applications if one.begins_s < now_s]
+    recent = merged(one.between(now_s - KEPT_S, now_s) for one in known)
+    answered = sum(recent.latencies.values())
+    if answered < LEAST_ANSWERS:
+        return None
+    slow_ms = quantile(recent.latencies, MOST, recent.slowest_ms) or 0.0
+    lasts_s = min(KEPT_S, now_s - min(one.begins_s for one in known))
+    return max(PAUSES * lasts_s / answered, SLOWER * slow_ms / 1000)

@@ -40,7 +40,8 @@ class Traffic:
         self.kept = KeptRequests()
         self._background = background
         self._listening: asyncio.Task[None] | None = None
-        self._applications: dict[str, Application] = {}
+        # By name, of a bounded number.
+        self.applications: dict[str, Application] = {}
         self._windows: set[Window] = set()
         self._access: AccessLog | None = None
         self._malformed = 0
@@ -69,7 +70,7 @@ class Traffic:
         if self._listening:
             self._listening.cancel()
             self._listening = None
-            self._applications.clear()
+            self.applications.clear()
             self.kept.clear()
 
     # --- counting -----------------------------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ class Traffic:
         if line.ending in (Ending.ANSWERED, Ending.ERROR):
             self.answered_ms = line.ended_ms
         name = line.application
-        known = self._applications
+        known = self.applications
         if name not in known:
             name = name if len(known) < MOST_APPLICATIONS else OTHERS
             known.setdefault(name, Application())
@@ -146,13 +147,13 @@ class Traffic:
                     "recent": recent.to_json(),
                     "total": known.total.to_json(),
                 }
-                for name, known in sorted(self._applications.items())
+                for name, known in sorted(self.applications.items())
             ],
         }
 
     def second(self, second: int) -> dict[str, Any]:
         """One second (since 1970), by application and together."""
-        by_name = {name: known.second(second) for name, known in sorted(self._applications.items())}
+        by_name = {name: known.second(second) for name, known in sorted(self.applications.items())}
         return {
             "at": second,
             "all": merged(by_name.values()).to_json(),
@@ -166,7 +167,7 @@ class Traffic:
 
     def totals(self) -> dict[str, Counts]:
         """Since the keeper began, by application."""
-        return {name: known.total for name, known in sorted(self._applications.items())}
+        return {name: known.total for name, known in sorted(self.applications.items())}
 
 
 class Window:

@@ -7,6 +7,8 @@ are asked when the status is: the gateway, and Serve's door behind it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,7 +16,9 @@ from daybreak.backends.base import Backend
 from daybreak.health.checks import attempt
 from daybreak.health.verdict import NotYet
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.gateway.counts import usual_silence_s
 from daybreak.keeper.gateway.runtime_socket import GatewaySilent, command
+from daybreak.keeper.gateway.under_way import unanswered
 from daybreak.names import GATEWAY, SERVE
 from daybreak.services.build import Cluster
 from daybreak.services.edge.gateway import runtime_socket
@@ -28,6 +32,8 @@ GATEWAY_S = 0.5
 # A door that is overloaded may take as long: then the gateway tells of requests that were answered meanwhile.
 DOOR_S = 1.0
 RECENT_MS = 500
+# So many requests that wait for so long, while nobody gets an answer, are more than a few that take long.
+MANY, LATE_S = 10, 1.0
 
 
 class Answering:
@@ -42,8 +48,8 @@ class Answering:
         cluster = self._followers.desired.cluster
         if cluster is None:
             return {}
-        gateway, serving = await asyncio.gather(self._gateway(cluster), self._serving(cluster))
-        return gateway | {name: why for name, why in serving.items() if name not in gateway}
+        found = await asyncio.gather(self._gateway(cluster), self._serving(cluster), self._silence(cluster))
+        return {name: why for one in reversed(found) for name, why in one.items()}
 
     def _well(self, name: str) -> bool:
         row = self._followers.board.rows.get(name)
@@ -69,6 +75,22 @@ class Answering:
         traffic = self._followers.traffic
         answered = 0 <= traffic.now_ms() - traffic.answered_ms <= RECENT_MS
         return {SERVE: said.reason} if isinstance(said, NotYet) and not answered else {}
+
+    async def _silence(self, cluster: Cluster) -> dict[str, str]:
+        """A door may answer while the applications do not: then requests wait for longer than it is usual."""
+        traffic = self._followers.traffic
+        silent_s = (traffic.now_ms() - traffic.answered_ms) / 1000
+        if silent_s < LATE_S or not self._followers.gateway.there or not self._well(SERVE):
+            return {}
+        usual_s = usual_silence_s(traffic.applications.values(), traffic.now_ms() // 1000)
+        least_s = max(LATE_S, math.inf if usual_s is None else usual_s)
+        if silent_s < least_s:
+            return {}
+        with contextlib.suppress(GatewaySilent):  # that is told by who asks it how many wait
+            count = await unanswered(runtime_socket(cluster.site), least_s, GATEWAY_S)
+            if count >= MANY:
+                return {SERVE: f"{count} requests wait for more than {least_s:.2g} s, and none was answered meanwhile"}
+        return {}
 
 
 def _serve_of(cluster: Cluster) -> Service:

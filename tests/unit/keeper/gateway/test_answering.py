@@ -15,15 +15,19 @@ import pytest
 
 from daybreak.backends.fake import FakeBackend
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.gateway.counts import LEAST_ANSWERS, Application
 from daybreak.keeper.gateway.pause import Pause
+from daybreak.keeper.gateway.request_line import parse
+from daybreak.keeper.gateway.under_way import unanswered
 from daybreak.keeper.status import answering
-from daybreak.keeper.status.answering import Answering, told
+from daybreak.keeper.status.answering import MANY, Answering, told
 from daybreak.states import Health, ServiceState
 from daybreak.timeline.event import Kind
 from daybreak.timeline.status import ServiceStatus
 from tests.haproxy import PROGRAMS
 from tests.unit.helpers import service
 from tests.unit.keeper.gateway.bench import Bench, bench, story, waiting
+from tests.unit.keeper.gateway.lines import line
 
 pytestmark = [
     pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy"),
@@ -31,11 +35,14 @@ pytestmark = [
 ]
 
 
+NOW_MS = 1_700_000_000_000
+
+
 class Asking:
     """What is asked of the bench's gateway; no requests have been answered."""
 
     def __init__(self, made: Bench) -> None:
-        self.traffic = SimpleNamespace(answered_ms=0, now_ms=lambda: 10_000)
+        self.traffic = SimpleNamespace(answered_ms=0, now_ms=lambda: NOW_MS, applications={})
         self.rows = {name: ServiceStatus(name, state=ServiceState.READY) for name in ("gateway", "serve")}
         cluster = replace(made.cluster, services=(*made.cluster.services, service("serve")))
         followers = SimpleNamespace(
@@ -45,6 +52,15 @@ class Asking:
             traffic=self.traffic,
         )
         self._answering = Answering(cast(Followers, followers), FakeBackend())
+
+    def learn(self, count: int, latency_ms: int) -> None:
+        """So many requests were answered in the last minute, the last one ten seconds ago."""
+        one, at_ms = Application(), NOW_MS - 10_000
+        for _ in range(count):
+            found = parse(line(at_ms, took_ms=latency_ms))
+            assert found
+            one.add(found, NOW_MS // 1000)
+        self.traffic.applications, self.traffic.answered_ms = {"default": one}, at_ms
 
     async def wrongs(self) -> dict[str, str]:
         return await self._answering.wrongs()
@@ -130,10 +146,51 @@ async def test_a_door_that_is_silent_counts_unless_requests_are_answered_meanwhi
 
         monkeypatch.setattr(made.upstream, "_answer", silent)
         assert await asking.wrongs() == {"serve": "no answer within 0.1 s"}
-        asking.traffic.answered_ms = 9_900
+        asking.traffic.answered_ms = NOW_MS - 100
         assert await asking.wrongs() == {}
-        asking.traffic.answered_ms = 20_000
+        asking.traffic.answered_ms = NOW_MS + 10_000
         assert list(await asking.wrongs()) == ["serve"], "the clock was set back"
+
+
+@story
+async def test_applications_behind_an_open_door_that_answer_nothing_are_told(folder: Path, program: str) -> None:
+    async with bench(folder, program) as made:
+        asking = await serves(made)
+        slow = [asyncio.create_task(made.get("/slow")) for _ in range(MANY)]
+        while await unanswered(made.socket, 1.0, 5.0) < MANY:
+            await asyncio.sleep(0.05)
+        assert await asking.wrongs() == {}, "nobody knows how long requests take"
+        asking.learn(LEAST_ANSWERS, 9_000)
+        assert await asking.wrongs() == {}, "they take as long"
+        asking.learn(30 * LEAST_ANSWERS, 5)
+        (told,) = (await asking.wrongs()).items()
+        assert told == ("serve", "10 requests wait for more than 1 s, and none was answered meanwhile")
+        made.upstream.go.set()
+        await asyncio.gather(*slow)
+        assert await asking.wrongs() == {}
+
+
+@story
+async def test_an_answer_that_has_begun_waits_for_nothing(folder: Path, program: str) -> None:
+    async with bench(folder, program) as made:
+        await serves(made)
+        again = made.upstream._answer
+
+        async def streams(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            await again(reader, writer)
+
+        made.upstream._answer = streams  # type: ignore[method-assign]
+        streamed = asyncio.create_task(made.get("/slow"))
+        while made.upstream.under_way == 0:
+            await asyncio.sleep(0.01)
+        made.upstream._answer = again  # type: ignore[method-assign]
+        waits = asyncio.create_task(made.get("/slow", method="POST"))
+        while await unanswered(made.socket, 1.0, 5.0) < 1:
+            await asyncio.sleep(0.05)
+        assert await unanswered(made.socket, 0.0, 5.0) == 1
+        made.upstream.go.set()
+        await asyncio.gather(streamed, waits)
 
 
 @story

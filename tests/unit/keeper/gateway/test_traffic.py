@@ -126,7 +126,7 @@ def test_whatever_arrives_only_so_much_is_kept() -> None:
         traffic.take([line(round(clock.now_s * 1000), application=f"app-{passed}") for passed in range(40)])
     assert len(traffic.totals()) == MOST_APPLICATIONS + 1
     assert traffic.totals()[OTHERS].requests == 8 * 3 * KEPT_S
-    kept = traffic._applications["app-0"]._seconds
+    kept = traffic.applications["app-0"]._seconds
     assert len(kept) <= KEPT_S
     # Of the future, or of long ago: both are counted, and make no room of their own.
     before = len(kept)
@@ -139,7 +139,7 @@ def test_a_clock_that_was_set_back_leaves_nothing_behind() -> None:
     traffic.take([line(NOW_S * 1000)])
     clock.now_s -= 3600
     traffic.take([line(round(clock.now_s * 1000))])
-    assert list(traffic._applications["shop"]._seconds) == [NOW_S - 3600]
+    assert list(traffic.applications["shop"]._seconds) == [NOW_S - 3600]
 
 
 def test_a_receipt_has_what_ended_between_its_begin_and_its_end(tmp_path: Path) -> None:
