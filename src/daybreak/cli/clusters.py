@@ -13,7 +13,7 @@ from daybreak.cli.common.output import print_json
 from daybreak.keeper.control import clusters as known
 from daybreak.keeper.control.clusters import Listed
 from daybreak.paths import short
-from daybreak.show.text import ago
+from daybreak.show.text import ago, aligned
 
 HEADINGS = ("NAME", "STATE", "WORKERS", "STARTED", "FOLDER", "")
 
@@ -40,12 +40,7 @@ def clusters(everything: bool, as_json: bool) -> None:
 
 def table(found: list[Listed], now: float) -> list[str]:
     """Aligned columns: the first address last, since it may be long."""
-    rows = [HEADINGS, *(_row(listed, now) for listed in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    ]
+    return aligned([HEADINGS, *(_row(listed, now) for listed in found)])
 
 
 def _row(listed: Listed, now: float) -> tuple[str, ...]:

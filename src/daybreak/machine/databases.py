@@ -9,7 +9,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from daybreak.errors import PreflightError
 from daybreak.machine import extension_files
 from daybreak.machine.accounts import run_as
+from daybreak.machine.programs import said_by
 from daybreak.names import POSTGRES
 from daybreak.services.databases.setup import setup_of
 from daybreak.services.site import PACKAGE, PostgresServer, RedisServer
@@ -30,7 +30,6 @@ POSTGRES_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homeb
 REDIS_PROGRAMS = ("valkey-server", "redis-server")
 OLDEST_POSTGRES = 12
 OLDEST_REDIS = 6
-TIMEOUT_S = 5.0
 
 
 def database_servers(spec: Spec, data: Path) -> tuple[PostgresServer | None, RedisServer | None]:
@@ -96,7 +95,7 @@ def every_postgres(data: Path) -> list[PostgresServer]:
 def find_redis() -> RedisServer | None:
     """A Redis-compatible server that runs here, or None."""
     for source, program in _redis_programs():
-        said = _version_of(program)
+        said = said_by([program, "--version"]) or ""
         # "Redis server v=6.2.14 ...", "Valkey server v=9.1.2 ..."
         match = re.search(r"^(\w+) server v=(\d+[\d.]*)", said)
         if match and _major(match[2]) >= OLDEST_REDIS:
@@ -161,24 +160,8 @@ def _package_folders(package: str) -> list[Path]:
 
 
 def _postgres_version(folder: Path) -> str | None:
-    match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)*)", _version_of(folder / "postgres"))
+    match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)*)", said_by([folder / "postgres", "--version"]) or "")
     return match[1] if match else None
-
-
-def _version_of(program: Path) -> str:
-    """What `--version` says; an empty text where the program does not run here (another libc or processor)."""
-    try:
-        done = subprocess.run(
-            [program, "--version"],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def _major(version: str) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from daybreak.errors import PreflightError
+from daybreak.machine.programs import said_by
 from daybreak.services.site import PostgresServer
 
-TIMEOUT_S = 5.0
 # Debian's packages have these names behind `postgresql-16-`; those of PostgreSQL itself are in `postgresql-16`.
 PACKAGES = {
     "vector": "pgvector",
@@ -83,16 +82,6 @@ def _package(name: str, major: str) -> str:
 
 def _folder(programs: Path) -> Path | None:
     """Where the server has its extensions' files."""
-    try:
-        done = subprocess.run(
-            [programs / "pg_config", "--sharedir"],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return None
-    folder = Path(done.stdout.strip()) / "extension"
-    return folder if done.returncode == 0 and folder.is_dir() else None
+    said = said_by([programs / "pg_config", "--sharedir"])
+    folder = Path((said or "").strip()) / "extension"
+    return folder if said is not None and folder.is_dir() else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from daybreak.errors import Problem, SpecError
 from daybreak.files import Book
+from daybreak.machine.programs import said_by
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray.gpus import VARIABLE, Devices, NotEnough, shared_out
 from daybreak.spec.model import Spec
@@ -64,8 +64,4 @@ def _listing() -> str | None:
     program = shutil.which(PROGRAM)
     if program is None or not any(Path("/dev").glob("nvidia[0-9]*")):
         return None
-    try:
-        done = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    return said_by([program, "-L"], TIMEOUT_S)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daybreak.show.text import ago, plural
+from daybreak.show.text import ago, aligned, plural
 
 Alerts = Mapping[str, Any]
 
 
 def firing_lines(alerts: Alerts, now: float) -> list[str]:
     """`head-down       2 min ago  Ray's head is down: crashed: exited with code 1`; aligned, oldest first."""
-    rows = [(one["what"], ago(one["since"], now), _told(one)) for one in alerts.get("firing", ())]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-    return ["  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2]]) for row in rows]
+    return aligned([(one["what"], ago(one["since"], now), _told(one)) for one in alerts.get("firing", ())])
 
 
 def _told(alert: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 ABSENT = "-"
 MINUTE_S = 60
@@ -71,6 +71,12 @@ def in_two_columns(rows: Mapping[str, str], least: int = 12) -> list[str]:
     """One line for each, the first column as wide as the longest name."""
     width = max([least, *map(len, rows)])
     return [f"{name:<{width}} {text}" for name, text in rows.items()]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One line for each, columns below each other; the last is as long as it is."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]
 
 
 def harmless(raw: str) -> str:

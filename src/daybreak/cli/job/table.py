@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from daybreak.extras.jobs.job import Job
-from daybreak.show.text import ago, harmless
+from daybreak.show.text import ago, aligned, harmless
 
 HEADINGS = ("ID", "STATE", "STARTED", "TOOK", "COMMAND")
 
 
 def table(found: list[Job], now: float) -> list[str]:
     """Aligned columns, the command last."""
-    rows = [HEADINGS, *(_row(job, now) for job in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS) - 1)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    ]
+    return aligned([HEADINGS, *(_row(job, now) for job in found)])
 
 
 def _row(job: Job, now: float) -> tuple[str, ...]:

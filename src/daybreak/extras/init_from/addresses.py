@@ -19,7 +19,6 @@ _HOST = re.compile(r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*)(?::(?P<port>\d+))?")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 URLS = {POSTGRES: "DATABASE_URL", REDIS: "REDIS_URL", MYSQL: "MYSQL_URL", NEO4J: "NEO4J_URI"}
 SCHEMES = {POSTGRES: "postgresql", REDIS: "redis", MYSQL: "mysql"}
-NEO4J_SCHEMES = ("bolt", "neo4j")
 # Of a URL of Serve's or of the dashboard's; any other port of the head's is the GCS's.
 DASHBOARD, SERVE = 8265, 8000
 # Parts of variables' names that belong together: `DB_HOST`, `DB_PORT`, `DB_USER`, ...

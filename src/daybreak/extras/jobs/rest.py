@@ -20,7 +20,7 @@ from daybreak.extras.jobs.package import Package
 
 # The gateway holds a request while the head is replaced, and Ray's agent may have to come up first.
 TIMEOUT_S = 90.0
-OK, NOT_FOUND, TOO_LARGE = 200, 404, 413
+OK, NOT_FOUND = 200, 404
 UNAUTHORIZED = (401, 403)
 NO_JOB = "does not exist"
 

@@ -42,7 +42,6 @@ class HistoryGroup:
     median: str
     low: str
     high: str
-    spread: str
     trend: str
     left_out: str
     columns: tuple[Column, ...]
@@ -112,7 +111,6 @@ def history_group(summary: Summary) -> HistoryGroup:
         median=seconds(summary.median_s),
         low=seconds(summary.min_s),
         high=seconds(summary.max_s),
-        spread=seconds(summary.mad_s),
         trend="" if summary.trend is Trend.UNKNOWN else f"{summary.trend}{slope}",
         left_out=", ".join(f"{count} {word}" for count, word in counts if count),
         columns=columns,

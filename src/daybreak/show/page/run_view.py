@@ -70,7 +70,6 @@ class Step:
 
     label: str
     reached: str
-    released: str
     took: str
     share: int
     mostly: str
@@ -162,7 +161,6 @@ def _steps(links: Sequence[Link], length_s: float) -> tuple[Step, ...]:
         Step(
             label=link.label,
             reached=str(link.reached if link.reached is not Reached.GATE else f"passed {link.gate}"),
-            released=seconds(link.released_s),
             took=seconds(link.took_s),
             share=round(100 * link.took_s / length_s),
             mostly=f"{link.phase} {seconds(link.phase_s)}" if link.phase and link.phase_s else "",
