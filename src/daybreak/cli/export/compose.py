@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -23,6 +24,11 @@ from daybreak.machine.brought import find_scripts
 from daybreak.machine.survey import read_serve_config
 from daybreak.services.ray import serve as deployment
 from daybreak.spec import LoadedSpec
+
+OPEN = (
+    "WARNING: ray.auth is false: whoever reaches the published ports of head, or its network, runs code in the "
+    "containers without a token"
+)
 
 
 @click.command()
@@ -59,6 +65,10 @@ def compose(
     notes: list[str] = []
     target = _target(loaded, image, engine, notes)
     notes += deployment.notes(loaded.spec, site_inside(loaded.spec, target))
+    if not loaded.spec.ray.auth:
+        notes.append(OPEN)
+    every = load(file, name=name, app=app, port_offset=port_offset, profiles=("*",))
+    notes += _left_by_profiles(loaded, every)
     export = compose_files(loaded.spec, target)
     there = Folder(Path(folder), owner())
     there.check(export, force=force)
@@ -66,6 +76,12 @@ def compose(
     written = there.write(export, passwords, secret_values(loaded.spec, target, passwords | given) | given)
     then = f"docker compose -f {shlex.quote(str(Path(folder) / 'compose.yaml'))} up --wait"
     show(Path(folder), export, written, notes, where="Compose", then=then, as_json=as_json)
+
+
+def _left_by_profiles(loaded: LoadedSpec, every: LoadedSpec) -> Iterator[str]:
+    for name, service in every.spec.services.items():
+        if name not in loaded.spec.services:
+            yield f"services.{name} is not in it: that takes --profile {' or '.join(service.profiles)}"
 
 
 def _target(loaded: LoadedSpec, image: str | None, engine: str | None, notes: list[str]) -> Target:

@@ -21,6 +21,8 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
         yield "page: there is no keeper in Compose, so there is neither the page nor daybreak's metrics"
     if "hooks" in spec.model_fields_set:
         yield "hooks: Compose runs nothing before and after its commands; a step can be a service that runs once"
+    if spec.databases.postgres and spec.databases.postgres.trust_socket:
+        yield "databases.postgres.trust_socket: the server is in a container of its own, and no other sees its socket"
     if spec.tls:
         yield "tls: there is no gateway in Compose, and Serve's port speaks plain HTTP; put a proxy with TLS before it"
     yield from left_to_the_machine(spec)

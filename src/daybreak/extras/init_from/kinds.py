@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from daybreak.extras.init_from.compose import ComposeService, Project
-from daybreak.extras.init_from.ray_commands import Asked, asked
+from daybreak.extras.init_from.ray_commands import Asked, RayStart, asked
 from daybreak.names import MYSQL, NEO4J, POSTGRES, REDIS
 from daybreak.spec.names import as_name
 from daybreak.spec.node_checks import RESERVED
@@ -35,18 +35,22 @@ DATABASES = {
 WATCHING = ("prometheus", "grafana", "grafana-oss", "grafana-enterprise")
 _WORKER = re.compile(r"worker-\d+")
 RAY_IMAGES = ("ray", "ray-ml", "ray-llm")
+# What nodes are called where their command lies in an image.
+_HEAD = re.compile(r"(ray[-_]?)?head([-_]?node)?|ray")
+_NODE = re.compile(r"(ray[-_]?)?workers?([-_].*)?")
 
 
 @dataclass(frozen=True)
 class Known:
     """A service, what it is, and what its command asks of Ray; `database` is which one it is. `called` is its name in
-    the spec."""
+    the spec. `by_name`: nothing but its name says that it is a node."""
 
     service: ComposeService
     kind: Kind
     asked: Asked
     database: str = ""
     called: str = ""
+    by_name: bool = False
 
 
 def known(project: Project) -> dict[str, Known]:
@@ -77,9 +81,24 @@ def _known(service: ComposeService, found: Asked) -> Known:
             return Known(service, Kind.DATABASE, found, database)
     if name in WATCHING:
         return Known(service, Kind.WATCHING, found)
+    if node := _node_by_name(service, found):
+        return node
     if service.build.context or name in RAY_IMAGES:
         return Known(service, Kind.OWN if service.words else Kind.NOTHING, found)
     return Known(service, Kind.FOREIGN, found)
+
+
+def _node_by_name(service: ComposeService, found: Asked) -> Known | None:
+    """A service that is named like Ray's, of an image of Ray's or with Ray in its name, and whose command nobody can
+    read here; None for any other."""
+    name = service.name.lower()
+    unread = all(words[0].endswith(".sh") or "entrypoint" in words[0] for words in found.rest)
+    if not unread or not (name.startswith("ray") or repository(service.image) in RAY_IMAGES):
+        return None
+    for kind, pattern, options in ((Kind.HEAD, _HEAD, {"head": ""}), (Kind.WORKER, _NODE, {})):
+        if pattern.fullmatch(name):
+            return Known(service, kind, replace(found, starts=(RayStart(options),)), by_name=True)
+    return None
 
 
 def _each_once(found: Mapping[str, Known]) -> dict[str, Known]:

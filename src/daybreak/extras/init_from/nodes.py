@@ -168,6 +168,8 @@ def _clients(draft: Draft, project: Project, known: Mapping[str, Known]) -> None
 
 def _tell_rest(one: Known, start: RayStart, fate: Fate) -> None:
     """What a node's command says besides."""
+    if one.by_name:
+        fate.notes.append("what it runs is in its image: by its name it is a node")
     unknown = [f"--{name}" for name in start.options if name not in OF_COURSE]
     if unknown:
         fate.notes.append(f"not carried over: {', '.join(unknown)}")

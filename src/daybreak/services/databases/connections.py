@@ -102,7 +102,8 @@ def _postgres_env(wanted: Postgres, site: Site, host: str, port: int) -> dict[st
     """For libraries, for PostgreSQL's own tools, and for programs that were made for Compose."""
     env: dict[str, EnvValue] = {
         "DATABASE_URL": _secret(site, DATABASE_URL),
-        "PGHOST": site.runtime if wanted.trust_socket else host,
+        # In containers, which an export makes of the same spec, no socket is shared.
+        "PGHOST": site.runtime if wanted.trust_socket and site.engine is None else host,
         "PGPORT": str(port),
         "PGUSER": wanted.user,
         "PGDATABASE": wanted.database,

@@ -473,3 +473,9 @@ def test_own_users_several_databases_and_scripts_are_made_with_the_data() -> Non
     assert values["database-url"] == "postgresql://shop:p-postgres@postgres:5432/daybreak"
     assert values["database-url.orders"] == "postgresql://clerk:p-postgres.clerk@postgres:5432/orders"
     assert values["redis-url.queue"].endswith("@redis:6379/3")
+
+
+def test_no_socket_is_shared_between_containers() -> None:
+    given = {"databases": {"postgres": {"trust_socket": True}}, "services": {"api": {"command": ["x"]}}}
+    assert [services(given)[name]["environment"]["PGHOST"] for name in ("head", "api")] == ["postgres", "postgres"]
+    assert any(text.startswith("databases.postgres.trust_socket:") for text in exported(given).warnings)

@@ -65,6 +65,20 @@ def test_nodes() -> None:
     assert spec_of(brought("ray-9-nothing-else.yaml"))["dashboard"] is False
 
 
+def test_a_node_whose_command_is_in_its_image_is_one_by_its_name(tmp_path: Path) -> None:
+    services = {
+        "ray-head": {"image": "rayproject/ray:2.44.1", "ports": ["8265:8265"]},
+        "ray_worker": {"image": "registry.example.com/ours:3", "deploy": {"replicas": 2}, "cpus": 2},
+        "ray-tune": {"image": "rayproject/ray:2.44.1", "command": "python tune.py"},
+        "worker": {"build": ".", "command": "celery worker"},
+    }
+    spec, found = bring_text(tmp_path, yaml.safe_dump({"services": services}, sort_keys=False))
+    assert spec["workers"] == {"count": 2, "cpus": 2}
+    assert list(spec["services"]) == ["ray-tune", "worker"]
+    by_name = [fate.service for fate in found.fates if any("by its name" in note for note in fate.notes)]
+    assert by_name == ["ray-head", "ray_worker"]
+
+
 def test_variables_stay_variables() -> None:
     spec = spec_of(brought("ray-4-variables.yaml"))
     assert spec["head"]["cpus"] == "${HEAD_CPUS:-1}"
