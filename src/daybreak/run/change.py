@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from daybreak.backends.base import Handle
 from daybreak.errors import DaybreakError
 from daybreak.run.plan import Goal, Plan, plan
-from daybreak.run.way import Way
+from daybreak.run.restart_way import Way
 from daybreak.services.service import Service
 
 

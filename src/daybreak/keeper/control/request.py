@@ -9,7 +9,7 @@ from typing import Any
 from daybreak.errors import UsageError
 from daybreak.keeper.control.spec_reading import Reading
 from daybreak.run.canary import Step, parse_steps
-from daybreak.run.way import Way
+from daybreak.run.restart_way import Way
 from daybreak.spec.groups import Counts
 from daybreak.spec.model import Spec
 

@@ -17,8 +17,8 @@ from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.handover import Replacement
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.warm_up import warm_up
+from daybreak.keeper.planning.choosing_way import goal_of
 from daybreak.keeper.planning.second_generation import APART
-from daybreak.keeper.planning.ways import goal_of
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.wanted.desired import Target
@@ -26,8 +26,8 @@ from daybreak.keeper.wanted.wanted_state import Kept
 from daybreak.names import SERVE
 from daybreak.run.change import Change
 from daybreak.run.plan import Plan
+from daybreak.run.restart_way import Choice, Way
 from daybreak.run.uninterrupted import uninterrupted
-from daybreak.run.way import Choice, Way
 from daybreak.services.service import Tier
 from daybreak.show.text import seconds
 from daybreak.timeline.event import RunKind

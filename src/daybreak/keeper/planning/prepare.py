@@ -15,8 +15,8 @@ from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.planning import database_notes
 from daybreak.keeper.planning.capacity import room_for_objects, room_for_replicas
+from daybreak.keeper.planning.choosing_way import Ways, goal_of, services_of
 from daybreak.keeper.planning.intent import Intent, intent, wanted_by
-from daybreak.keeper.planning.ways import Ways, goal_of, services_of
 from daybreak.keeper.runs.preflight import preflight, require_hosts
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.wanted.desired import Target
@@ -29,7 +29,7 @@ from daybreak.run.change import Change
 from daybreak.run.changed_keys import changed_keys
 from daybreak.run.considered import considered
 from daybreak.run.plan import Plan
-from daybreak.run.way import Choice, Way
+from daybreak.run.restart_way import Choice, Way
 from daybreak.services.build import Cluster
 from daybreak.services.ray import cpus, gpus, holes
 from daybreak.services.ray.addresses import node_names

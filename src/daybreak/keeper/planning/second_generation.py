@@ -12,7 +12,7 @@ from daybreak.keeper.planning.process_memory import of_instances
 from daybreak.machine.machine import machine
 from daybreak.names import GATEWAY
 from daybreak.run.plan import Goal, plan
-from daybreak.run.way import Facts, SecondGeneration
+from daybreak.run.restart_way import Facts, SecondGeneration
 from daybreak.services.build import Cluster
 from daybreak.services.container_site import has_room_for_two
 from daybreak.services.ray.addresses import nodes_of

@@ -33,7 +33,7 @@ DASHBOARD = (HEAD, "dashboard")
 # From here on the first response is a matter of one process after another: a processor is free for the dashboard.
 FREE_FROM = Stage.STARTING
 MOST_TOLD = 5
-# The way of a restart (`run/way.py`) in which what answers has its processors beside what starts.
+# The way of a restart (`run/restart_way.py`) in which what answers has its processors beside what starts.
 REDEPLOY = "redeploy"
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from daybreak.errors import DaybreakError, Interrupted, PreflightError, StepFail
 from daybreak.health.checks import attempt
 from daybreak.health.verdict import Ready
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.planning.ways import goal_of, services_of
+from daybreak.keeper.planning.choosing_way import goal_of, services_of
 from daybreak.keeper.recovery.coming_back import ComingBack
 from daybreak.keeper.recovery.left_generation import end_left, left
 from daybreak.keeper.runner import Operation, Runner
@@ -27,9 +27,9 @@ from daybreak.run.change import Change
 from daybreak.run.coming_back import outliving
 from daybreak.run.considered import considered
 from daybreak.run.plan import Goal
-from daybreak.run.room import ONE
+from daybreak.run.replica_room import ONE
+from daybreak.run.restart_way import Choice, Way
 from daybreak.run.uninterrupted import uninterrupted
-from daybreak.run.way import Choice, Way
 from daybreak.services.build import Cluster
 from daybreak.services.service import Run, Service
 from daybreak.states import FINE

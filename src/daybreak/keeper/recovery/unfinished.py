@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from daybreak.backends.base import Handle, State
 from daybreak.keeper.followers import Followers
+from daybreak.keeper.planning.choosing_way import services_of
 from daybreak.keeper.planning.prepare import Prepared
-from daybreak.keeper.planning.ways import services_of
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.names import HEAD, SERVE
@@ -21,8 +21,8 @@ from daybreak.run.change import Change
 from daybreak.run.considered import considered
 from daybreak.run.current import newest_of_each
 from daybreak.run.plan import Goal, Plan
-from daybreak.run.room import ONE
-from daybreak.run.way import Choice, Way
+from daybreak.run.replica_room import ONE
+from daybreak.run.restart_way import Choice, Way
 from daybreak.services.service import Tier
 from daybreak.timeline.event import RunKind
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from daybreak import __version__
 from daybreak.machine.machine import machine
-from daybreak.run.way import Way
+from daybreak.run.restart_way import Way
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind, is_first_response

@@ -12,7 +12,7 @@ from daybreak.backends.base import Handle
 from daybreak.extras.doctor.diagnoses import shm
 from daybreak.keeper.planning import second_generation as looked_up
 from daybreak.keeper.planning.second_generation import second_generation
-from daybreak.run.way import Facts
+from daybreak.run.restart_way import Facts
 from daybreak.services.build import Cluster, build
 from daybreak.testing.clock import run
 from tests.unit.services import engine

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from daybreak.keeper.runs.run_records import Details, Runs
-from daybreak.run.way import Way
+from daybreak.run.restart_way import Way
 from daybreak.timeline.event import Event, Kind, Outcome, RunKind
 
 

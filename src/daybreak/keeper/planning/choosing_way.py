@@ -1,4 +1,4 @@
-"""Choosing a restart's way: what decides it is looked up here, the choice itself is `run/way.py`."""
+"""Choosing a restart's way: what decides it is looked up here, the choice itself is `run/restart_way.py`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from daybreak.programs.deploy.remembered import Deployed
 from daybreak.programs.deploy.sources import CODE_FILE, changed, told
 from daybreak.run.changed_keys import changed_keys
 from daybreak.run.plan import Goal, plan
-from daybreak.run.room import replicas, room
-from daybreak.run.way import (
+from daybreak.run.replica_room import replicas, room
+from daybreak.run.restart_way import (
     STARTED_ELSEWHERE,
     Choice,
     Facts,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from daybreak.errors import UsageError
-from daybreak.run.way import Choice, Facts, Room, SecondGeneration, Way, choose, gently
+from daybreak.run.restart_way import Choice, Facts, Room, SecondGeneration, Way, choose, gently
 
 ALIKE = Facts(ray="2.60.0")
 FREE = Room(surge=100, memory_bytes=300 * 2**20)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daybreak.run.room import ALL, ONE, replicas, room
+from daybreak.run.replica_room import ALL, ONE, replicas, room
 
 GROUP = "0123456789abcdef0123456789abcdef0123"
 

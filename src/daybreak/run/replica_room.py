@@ -13,7 +13,7 @@ from typing import Any
 
 from daybreak.programs.deploy.demands import demands_told
 from daybreak.programs.deploy.shortage import fits, parts_of
-from daybreak.run.way import Room
+from daybreak.run.restart_way import Room
 
 ALL, ONE = 100, 1
 # `CPU_group_<id>` is what a placement group has reserved of a node, in all; the dashboard writes names in its own way.

@@ -11,9 +11,9 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed, UsageError
-from daybreak.keeper.planning.ways import Ways, goal_of, services_of
+from daybreak.keeper.planning.choosing_way import Ways, goal_of, services_of
 from daybreak.run.plan import Goal
-from daybreak.run.way import STARTED_ELSEWHERE, Choice, Way
+from daybreak.run.restart_way import STARTED_ELSEWHERE, Choice, Way
 from daybreak.services.build import Cluster, build
 from daybreak.services.ray.serve import DEPLOYED, redeploying, serve, way_file
 from daybreak.services.service import Need, Service, Tier
