@@ -8,7 +8,7 @@ from daybreak.cli.common import options
 from daybreak.cli.common.output import print_json
 from daybreak.cli.doctor.gathering import gather
 from daybreak.errors import UsageError
-from daybreak.extras.doctor.port_list import Row, reachable, rows
+from daybreak.extras.doctor.port_list import ListedPort, reachable, rows
 
 COLUMNS = ("PORT", "WHAT FOR", "LISTENS", "REACHED FROM")
 
@@ -47,7 +47,7 @@ def ports(name: str | None, file: options.Words, firewall: bool, as_json: bool) 
         print("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
-def _who(row: Row) -> str:
+def _who(row: ListedPort) -> str:
     """Who listens; the service where it is the cluster's."""
     if row.free:
         return "-"

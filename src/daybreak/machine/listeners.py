@@ -43,7 +43,7 @@ class Listener:
         return "a process that cannot be seen from here" if self.uid is None else f"a process of {_user(self.uid)}"
 
 
-class Row(NamedTuple):
+class OpenSocket(NamedTuple):
     """A listening socket as the kernel's table has it; `inode` is what those that hold it have open."""
 
     port: int
@@ -66,7 +66,7 @@ def listeners(ports: Collection[int] | None = None) -> dict[int, Listener]:
     return {port: Listener(who.pid, _name(who.pid), who.uid) for port, who in found.items()}
 
 
-def _rows(ports: Collection[int] | None) -> list[Row]:
+def _rows(ports: Collection[int] | None) -> list[OpenSocket]:
     """All that listen, or on these ports. Linux lists what listens first, before the connections, of which there may be
     ten thousands: those are read only where a port is not among the first."""
     if ports is not None:
@@ -76,13 +76,13 @@ def _rows(ports: Collection[int] | None) -> list[Row]:
     return [row for row in _table() if ports is None or row.port in ports]
 
 
-def _table(*, only_first: bool = False) -> Iterator[Row]:
+def _table(*, only_first: bool = False) -> Iterator[OpenSocket]:
     """Every listening socket, which Linux shows to everybody; with `only_first` those before the first connection."""
     for table in ("net/tcp", "net/tcp6"):
         for line in _lines(f"{PROC}/{table}"):
             fields = line.split(maxsplit=10)
             if fields[3] == LISTEN:
-                yield Row(int(fields[1].rpartition(b":")[2], 16), int(fields[7]), fields[9].decode())
+                yield OpenSocket(int(fields[1].rpartition(b":")[2], 16), int(fields[7]), fields[9].decode())
             elif only_first:
                 break
 

@@ -15,7 +15,7 @@ from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.services.service import Container, Service, log_path
 
 RUNS = ("running", "paused", "restarting")
-Row = Mapping[str, Any]
+ListedContainer = Mapping[str, Any]
 
 
 def new_handle(service: Service, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
@@ -23,7 +23,7 @@ def new_handle(service: Service, instance: str, generation: int, bound: Mapping[
     return Handle.started(service, instance, generation, bound, at_wall=time.time(), pid=0, started_ticks=0, boot_id="")
 
 
-def handle_of(row: Row) -> Handle:
+def handle_of(row: ListedContainer) -> Handle:
     """The handle in the container's labels; where it cannot be read, one that is good for stopping it, no more."""
     found = row["Labels"]
     try:
@@ -43,12 +43,12 @@ def handle_of(row: Row) -> Handle:
         )
 
 
-def may_have_ended(handle: Handle, row: Row) -> bool:
+def may_have_ended(handle: Handle, row: ListedContainer) -> bool:
     """Whether it matters how it has ended."""
     return (handle.one_shot or handle.may_end) and bool(row["State"] == "exited")
 
 
-def in_its_state(handle: Handle, row: Row, *, clean: bool) -> Handle:
+def in_its_state(handle: Handle, row: ListedContainer, *, clean: bool) -> Handle:
     """With what the engine says of it; `clean` tells of one that may have ended that it did so well."""
     if row["State"] in RUNS:
         return handle.in_state(State.RUNNING)

@@ -23,7 +23,7 @@ EVERYBODY, THIS_MACHINE = "all interfaces", "this machine"
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedPort:
     """One port. `address` is empty, and `pid` None, where nobody listens or is seen; `own`: whoever listens is the
     cluster's."""
 
@@ -54,7 +54,7 @@ class Row:
         return {**found, "free": self.free, "reach": self.reach}
 
 
-def rows(case: Case) -> list[Row]:
+def rows(case: Case) -> list[ListedPort]:
     """By port: those that the cluster has chosen or was given, and others at which a process of it listens."""
     wanted = named(case)
     found = sockets()
@@ -89,10 +89,10 @@ def _slot_of(name: str) -> tuple[Slot, str]:
     return (Slot.A if plain == name else Slot.B), plain
 
 
-def _row(port: int, name: str, found: Iterable[Socket], case: Case) -> Row:
+def _row(port: int, name: str, found: Iterable[Socket], case: Case) -> ListedPort:
     at_port = [socket for socket in found if socket.port == port]
     if not at_port:
-        return Row(port, name)
+        return ListedPort(port, name)
     # Of several addresses that which most can reach.
     one = min(at_port, key=lambda socket: (socket.is_local, socket.holder.pid or 0))
     row = _seen(one, case)
@@ -102,11 +102,11 @@ def _row(port: int, name: str, found: Iterable[Socket], case: Case) -> Row:
     return replace(row, name=name, service=service, own=port in case.published or case.owns(one.holder))
 
 
-def _seen(socket: Socket, case: Case) -> Row:
+def _seen(socket: Socket, case: Case) -> ListedPort:
     holder, service = socket.holder, ""
     if holder.pid and case.owns(holder):
         service = case.container_of(holder.pid) or marked_service(holder.pid)
-    return Row(
+    return ListedPort(
         port=socket.port,
         name="",
         address=socket.address,
@@ -125,7 +125,7 @@ def _watching(spec: Spec) -> dict[int, str]:
     return prometheus | grafana
 
 
-def _others(found: Iterable[Socket], wanted: Mapping[int, str], case: Case) -> Iterator[Row]:
+def _others(found: Iterable[Socket], wanted: Mapping[int, str], case: Case) -> Iterator[ListedPort]:
     """What the cluster's processes have opened besides, such as those of tasks and actors."""
     seen: set[int] = set()
     known = _watching(case.spec)
@@ -138,7 +138,7 @@ def _others(found: Iterable[Socket], wanted: Mapping[int, str], case: Case) -> I
         yield replace(row, name=name, own=True)
 
 
-def reachable(case: Case, listed: Iterable[Row]) -> list[range]:
+def reachable(case: Case, listed: Iterable[ListedPort]) -> list[range]:
     """The ports that a firewall lets through for others to use the cluster, as ranges: those that do not listen for
     this machine alone, and the blocks of fixed ports."""
     open_ports = {row.port for row in listed if row.own and not row.free and not row.is_local}

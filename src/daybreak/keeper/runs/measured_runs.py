@@ -34,7 +34,7 @@ from daybreak.timeline.status import Snapshot
 COUNTED = (RunKind.RESTART, RunKind.CHANGE)
 
 
-class Replacement(Handover, Protocol):
+class MeasuredHandover(Handover, Protocol):
     """A generation that starts beside the one that serves, and what is recorded of that."""
 
     @property
@@ -69,7 +69,7 @@ class MeasuredRuns:
         steps: Plan,
         change: Change,
         cluster: Cluster,
-        replacement: Replacement | None = None,
+        replacement: MeasuredHandover | None = None,
     ) -> dict[str, Any]:
         """Carry out one plan, and tell the operation's client about it. `replacement` leads over where a generation
         starts beside another one. Returns a summary.
@@ -109,7 +109,7 @@ class MeasuredRuns:
         if isinstance(error, DaybreakError):
             error.aftermath = still_running(cluster.services, observed)
 
-    def _recorder(self, run: int, steps: Plan, replacement: Replacement | None) -> Recorder:
+    def _recorder(self, run: int, steps: Plan, replacement: MeasuredHandover | None) -> Recorder:
         if replacement is None:
             return Recorder(self.listeners, run)
         record = Recorder(replacement.listeners(self.listeners, self.witnesses, steps), run)
@@ -123,7 +123,7 @@ class MeasuredRuns:
         steps: Plan,
         change: Change,
         record: Recorder,
-        replacement: Replacement | None,
+        replacement: MeasuredHandover | None,
     ) -> BaseException | None:
         """What the run has failed with; None where it has not."""
 
@@ -151,7 +151,7 @@ class MeasuredRuns:
         return None
 
     async def _receipt(
-        self, window: Window, steps: Plan, error: BaseException | None, replacement: Replacement | None
+        self, window: Window, steps: Plan, error: BaseException | None, replacement: MeasuredHandover | None
     ) -> Receipt:
         """What was counted until now. What has failed lets nobody go."""
         counted = await window.end(0 if error else await self.followers.gateway.let_go())

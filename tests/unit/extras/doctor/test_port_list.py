@@ -15,7 +15,7 @@ from daybreak.extras.doctor import port_list
 from daybreak.extras.doctor.case import Case
 from daybreak.extras.doctor.diagnoses.ports import look
 from daybreak.extras.doctor.finding import Severity
-from daybreak.extras.doctor.port_list import EVERYBODY, THIS_MACHINE, Row, named, ranges, reachable, rows
+from daybreak.extras.doctor.port_list import EVERYBODY, THIS_MACHINE, ListedPort, named, ranges, reachable, rows
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from daybreak.spec.model import Spec
 
@@ -67,11 +67,11 @@ def test_who_listens_is_seen_and_that_it_is_a_stranger(paths: ClusterPaths) -> N
 
 def test_what_a_firewall_lets_through(paths: ClusterPaths) -> None:
     listed = [
-        Row(6380, "GCS", "0.0.0.0", own=True),
-        Row(6381, "x", "::", own=True),
-        Row(8265, "dashboard", "127.0.0.1", own=True, is_local=True),
-        Row(9000, "somebody's", "0.0.0.0"),
-        Row(9001, "free"),
+        ListedPort(6380, "GCS", "0.0.0.0", own=True),
+        ListedPort(6381, "x", "::", own=True),
+        ListedPort(8265, "dashboard", "127.0.0.1", own=True, is_local=True),
+        ListedPort(9000, "somebody's", "0.0.0.0"),
+        ListedPort(9001, "free"),
     ]
     assert listed[0].reach == listed[1].reach == EVERYBODY
     assert reachable(case(paths), listed) == [range(6380, 6382)]
