@@ -13,10 +13,10 @@ SECONDS = re.compile(r"(\d+)s")
 TO_BEGIN = 0x400000
 
 
-async def unanswered(path: str, least_s: float, timeout_s: float) -> int:
-    """How many wait for an application for so long. Raises GatewaySilent."""
+async def unanswered(path: str, timeout_s: float) -> list[float]:
+    """For how many seconds each waits for an application. Raises GatewaySilent."""
     rows = LISTED.findall(await command(path, "show sess", timeout_s=timeout_s))
-    return sum(_waits(*row) and _age_s(row[2]) >= least_s for row in rows)
+    return [_age_s(row[2]) for row in rows if _waits(*row)]
 
 
 def _waits(backend: str, server: str, _: str, answer: str) -> bool:

@@ -87,8 +87,10 @@ class Answering:
         if silent_s < least_s:
             return {}
         with contextlib.suppress(GatewaySilent):  # that is told by who asks it how many wait
-            count = await unanswered(runtime_socket(cluster.site), least_s, GATEWAY_S)
-            if count >= MANY:
+            ages_s = await unanswered(runtime_socket(cluster.site), GATEWAY_S)
+            count = sum(age_s >= least_s for age_s in ages_s)
+            # Others that came since then get nothing either: those are not some that were sent together, and take long.
+            if count >= MANY and min(ages_s) <= least_s / 2:
                 return {SERVE: f"{count} requests wait for more than {least_s:.2g} s, and none was answered meanwhile"}
         return {}
 
