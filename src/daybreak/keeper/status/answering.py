@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from daybreak.backends.base import Backend
+from daybreak.backends.process.limits import lacking
 from daybreak.health.checks import attempt
-from daybreak.health.verdict import NotYet
+from daybreak.health.verdict import NotYet, Short
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.gateway.counts import usual_silence_s
 from daybreak.keeper.gateway.runtime_socket import GatewaySilent, command
@@ -63,7 +64,8 @@ class Answering:
         try:
             said = await command(runtime_socket(cluster.site), "gateway waiting", timeout_s=GATEWAY_S)
         except GatewaySilent as silent:
-            return {GATEWAY: silent.message}
+            # What the keeper itself lacks says nothing about the gateway.
+            return {} if silent.__cause__ and lacking(silent.__cause__) else {GATEWAY: silent.message}
         waits = said.isdecimal() and int(said) and steering.pauses.now is None and self._well(SERVE)
         return {SERVE: f"requests wait in the gateway: {said}"} if waits else {}
 
@@ -74,7 +76,9 @@ class Answering:
         said = await attempt(check, _serve_of(cluster), self._backend, instance="", timeout_s=DOOR_S)
         traffic = self._followers.traffic
         answered = 0 <= traffic.now_ms() - traffic.answered_ms <= RECENT_MS
-        return {SERVE: said.reason} if isinstance(said, NotYet) and not answered else {}
+        if answered or not isinstance(said, NotYet) or isinstance(said, Short):
+            return {}
+        return {SERVE: said.reason}
 
     async def _silence(self, cluster: Cluster) -> dict[str, str]:
         """A door may answer while the applications do not: then requests wait for longer than it is usual."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
 import signal
 import socket
@@ -213,6 +214,22 @@ async def test_an_answer_that_has_begun_waits_for_nothing(folder: Path, program:
         assert len(await unanswered(made.socket, 5.0)) == 1
         made.upstream.go.set()
         await asyncio.gather(streamed, waits)
+
+
+@story
+async def test_what_the_keeper_itself_lacks_says_nothing_about_others(
+    folder: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(folder, program) as made:
+        asking = await serves(made)
+
+        async def no_files(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(asyncio, "open_connection", no_files)
+        monkeypatch.setattr(asyncio, "open_unix_connection", no_files)
+        assert await asking.wrongs() == {}
+        monkeypatch.undo()
 
 
 @story
