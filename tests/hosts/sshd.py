@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.helpers import until
 from tests.hosts.machines import Host
 
 SSHD, SSH = "/usr/sbin/sshd", shutil.which("ssh")
@@ -54,6 +56,7 @@ def lets_in(host: Host, folder: Path) -> Iterator[None]:
     words = " ".join(f'"{name}={value}"' for name, value in theirs.items())
     (folder / "sshd_config").write_text(CONFIG.format(address=host.address, folder=folder, environment=words))
     with _running([*host.cluster.inside, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]):
+        until(lambda: _listens(host), what="sshd listens")
         yield
 
 
@@ -67,10 +70,16 @@ def user(folder: Path) -> Iterator[Mapping[str, str]]:
     (bin_folder / "ssh").chmod(0o755)
     with _running(["ssh-agent", "-D", "-a", str(agent)]):
         environment = {"SSH_AUTH_SOCK": str(agent), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+        until(agent.is_socket, what="the agent listens")
         _run("ssh-add", "-q", str(folder / "user_key"), **environment)
         # Nothing but the agent has it from now on.
         (folder / "user_key").unlink()
         yield environment
+
+
+def _listens(host: Host) -> bool:
+    with host.inside(), socket.create_connection((host.address, 22), 5.0):
+        return True
 
 
 def _run(*argv: str, **environment: str) -> None:

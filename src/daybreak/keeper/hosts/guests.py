@@ -20,7 +20,8 @@ READY, CHANGING, DEGRADED, LOST, LEAVING = "ready", "changing", "degraded", "los
 @dataclass
 class Guest:
     """One host. `heard` is when it last told something (the loop's clock), `line` its connection, None while it has
-    none. `places` is of what is started there: ADDRESS:PORT of each raylet, by the node's name."""
+    none. `places` is of what is started there: ADDRESS:PORT of each raylet, by the node's name. `own` is what it has
+    for its workers, `stopped`: its nodes were ended, as all that was here."""
 
     host: Host
     heard: float
@@ -30,6 +31,7 @@ class Guest:
     code: str = ""
     own: Mapping[str, Any] | None = None
     trouble: str = ""
+    stopped: bool = False
     leaving: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,6 +41,7 @@ class Guest:
         self.serial, self.code = str(report.get("serial", "")), str(report.get("code", ""))
         self.own = report.get("own") if isinstance(report.get("own"), Mapping) else None
         self.trouble = str(report.get("trouble", ""))
+        self.stopped = bool(report.get("stopped"))
         self.news.set()
 
     def has(self, orders: Mapping[str, Any]) -> bool:
@@ -75,6 +78,8 @@ class Guest:
             return DEGRADED, self.trouble
         if self.serial != orders.get("serial", "") or orders.get("own") not in (None, self.own):
             return CHANGING, "is brought up to date"
+        if self.stopped:
+            return CHANGING, "its nodes are started again"
         unready = [str(each.get("name")) for each in self.nodes if each.get("state") not in FINE]
         failed = any(each.get("state") == ServiceState.FAILED for each in self.nodes)
         if unready:

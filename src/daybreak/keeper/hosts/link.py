@@ -150,7 +150,8 @@ class Link:
     def _report(self) -> dict[str, Any]:
         member = self.membership
         has = {"serial": member.offer.serial, "code": member.code, "own": dict(member.own)} if member else {}
-        return {"nodes": self._nodes(), "trouble": self._update.trouble, "leaving": self._leaving, **has}
+        state = {"trouble": self._update.trouble, "stopped": self._update.stopped, "leaving": self._leaving}
+        return {"nodes": self._nodes(), **state, **has}
 
     async def _obey(self, orders: dict[str, Any]) -> None:
         if orders.get("removed"):

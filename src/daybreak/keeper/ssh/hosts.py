@@ -204,7 +204,9 @@ class SshHosts:
     def _failed(self, entry: Entry, error: Exception) -> None:
         words = error.message if isinstance(error, DaybreakError) else str(error)
         entry.hint = (error.hint or "") if isinstance(error, DaybreakError) else ""
-        entry.state, entry.reason = AWAY, words.splitlines()[0]
+        first, *rest = words.splitlines()
+        # Of what a program has said the last line tells why.
+        entry.state, entry.reason = AWAY, ": ".join([first, *rest[-1:]])
         if entry.told != words:
             entry.told = words
             self._note(f"host {entry.host.called} ({entry.host.ssh}) is away: {words}", "warning")

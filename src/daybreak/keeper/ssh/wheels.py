@@ -12,7 +12,7 @@ import io
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -96,7 +96,13 @@ def repacked(found: metadata.Distribution) -> tuple[str, bytes]:
             files["/".join((f"{info.removesuffix('.dist-info')}.data/data", *each.parts[up:]))] = path
         elif each.name not in commands:
             files[f"{info.removesuffix('.dist-info')}.data/scripts/{each.name}"] = path
-    return f"{stem}-{tags[0]}.whl", _packed(info, files, {})
+    return f"{stem}-{_together(tags)}.whl", _packed(info, files, {})
+
+
+def _together(tags: Sequence[str]) -> str:
+    """Several tags as one: py2-none-any and py3-none-any are py2.py3-none-any."""
+    columns = zip(*(tag.split("-") for tag in tags), strict=True)
+    return "-".join(".".join(dict.fromkeys(column)) for column in columns)
 
 
 def _is_editable(found: metadata.Distribution) -> bool:

@@ -6,14 +6,17 @@ import asyncio
 import hashlib
 import stat
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from daybreak.errors import DaybreakError, PreflightError, UsageError
+from daybreak.keeper.hosts.book import Host
 from daybreak.keeper.hosts.fit import Versions
+from daybreak.keeper.hosts.guests import Guest
 from daybreak.keeper.hosts.membership import worker_spec
 from daybreak.keeper.hosts.token import Token
-from daybreak.keeper.hosts.wire import NotReached, NotTheOne, connected
+from daybreak.keeper.hosts.wire import Line, NotReached, NotTheOne, connected
 from daybreak.keeper.versions.code import Code
 from daybreak.keeper.versions.version import KeptFile
 from daybreak.spec.load import without_file
@@ -79,7 +82,7 @@ def test_what_changes_reaches_hosts_and_one_that_was_away_is_brought_up_to_date(
         await first.begin_serving()
         await other.join(*await first.invited())
         await first.begin_serving(workers={"count": 1, "env": {"APP": "2"}})
-        async with other.following():
+        async with other.following() as link:
             await first.hosting.look()
             await until(lambda: bool(other.applied))
             assert other.applied[-1].offer.spec["workers"]["env"] == {"APP": "2"}
@@ -91,9 +94,20 @@ def test_what_changes_reaches_hosts_and_one_that_was_away_is_brought_up_to_date(
             await first.hosting.look()
             await until(lambda: other.stops == 1)
             assert other.folder.load()  # it waits for the first machine's next start
+            await until(lambda: bool(link._report()["stopped"]))
         await ended(first)
 
     asyncio.run(story())
+
+
+def test_a_host_whose_nodes_were_stopped_is_not_ready() -> None:
+    guest = Guest(Host("far", "192.0.2.2", "", 0.0), 0.0, line=cast(Line, object()))
+    guest.hear({"nodes": [], "serial": "one", "stopped": True}, 1.0)
+    assert guest.row({"serial": "one"}, 1.0)["state"] == "changing"
+    guest.hear({"nodes": [], "serial": "one"}, 1.0)
+    assert guest.row({"serial": "one"}, 1.0)["state"] == "ready"
+    # The spec says something else of its workers.
+    assert guest.row({"serial": "one", "own": {"count": 2}}, 1.0)["state"] == "changing"
 
 
 def test_a_host_that_was_removed_while_it_was_away_ends_its_nodes_when_it_comes(first: First, other: Other) -> None:

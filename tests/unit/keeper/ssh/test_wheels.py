@@ -45,6 +45,12 @@ def test_what_ray_and_daybreak_need_is_all_there() -> None:
     assert not names & {"daybreak", "pytest", "mypy"}
 
 
+def test_a_wheel_of_several_tags_is_one_for_all_of_them() -> None:
+    assert wheels._together(["py2-none-any", "py3-none-any"]) == "py2.py3-none-any"
+    both = ["cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux2014_x86_64"]
+    assert wheels._together(both) == "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"
+
+
 def test_programs_stay_programs(tmp_path: Path) -> None:
     """Ray's own are files of its package that can be run."""
     program, text = tmp_path / "run", tmp_path / "text"
