@@ -1,6 +1,6 @@
-"""What people bring, in containers: a step, hooks, a schedule, a group of workers, a job, single services that stop and
-start; with the machine's own network, as `init --from --backend docker` writes it. One cluster, tests in order; a
-secret of the user's is in test_cluster.py."""
+"""What people bring, in containers: variables of a file, a step, hooks, a schedule, a group of workers, a job, single
+services that stop and start; with the machine's own network, as `init --from --backend docker` writes it. One cluster,
+tests in order; a secret of the user's is in test_cluster.py."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ SPEC = """
 backend: docker
 docker: {{image: "{image}", network: host, mount_code: true}}
 page: false
+env_file: [brought.env]
 workers:
   groups:
     big: {{count: 1, cpus: 1, resources: {{big: 1}}, labels: {{zone: left}}, env: {{KIND: "large"}}}}
@@ -35,6 +36,7 @@ services:
     needs: {{migrate: done}}
     ports: [{port}]
     check: {{tcp: {port}}}
+  debug: {{command: [sleep, "1000"], profiles: [debug]}}
   report:
     command: [python, -c, "import sys; print('reported'); sys.exit(4)"]
     needs: [head]
@@ -57,7 +59,7 @@ ray.init(log_to_driver=False)
 
 @ray.remote(resources={"big": 1})
 def kind():
-    return os.environ["KIND"], ray.get_runtime_context().get_node_labels()
+    return os.environ["KIND"] + os.environ["SIZE"], ray.get_runtime_context().get_node_labels()
 
 found, labels = ray.get(kind.remote())
 print("found", found, labels["zone"], labels["group"], os.environ["MODE"])
@@ -72,6 +74,7 @@ def made(bare: Project, engine: Client, tmp_path_factory: pytest.TempPathFactory
     folder.chmod(MOUNTED)  # the image's own account reads it
     with docked(folder, engine) as found:
         spec = SPEC.format(image=bare.tag, port=free_port())
+        (folder / "brought.env").write_text("SIZE=r\n")
         found.sandbox.write(spec, hook_py=HOOK, migrate_py=MIGRATE, job_py=JOB)
         yield found
 
@@ -111,7 +114,7 @@ def test_its_ports_are_its_own(made: Docked) -> None:
 
 def test_a_job_ends_with_its_own_code_and_its_task_ran_in_the_group(made: Docked) -> None:
     done = made.sandbox.run("job", "submit", "--env", "MODE=night", "--", "python", "job.py", code=3)
-    assert "found large left big night" in done.stdout
+    assert "found larger left big night" in done.stdout
     assert "failed (3)" in made.sandbox.run("job", "list").stdout
 
 
