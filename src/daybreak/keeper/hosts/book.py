@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class HostBook:
         read = read_book(path)
         self._invitations = [Invitation(**each) for each in read.get("invitations", ())]
         self._hosts = {name: Host(**each) for name, each in read.get("hosts", {}).items()}
+        # Those that the spec had, and that left, or were removed: they are not let in again until somebody asks.
+        self.left: frozenset[str] = frozenset(read.get("left", ()))
 
     @property
     def hosts(self) -> Mapping[str, Host]:
@@ -107,12 +109,22 @@ class HostBook:
 
     def remove(self, name: str) -> None:
         """Its certificate opens nothing from now on."""
-        self._save(self._invitations, {key: host for key, host in self._hosts.items() if key != name})
+        left = self.left | ({name} if self._hosts[name].ssh else set())
+        self._save(self._invitations, {key: host for key, host in self._hosts.items() if key != name}, left)
 
-    def _save(self, invitations: list[Invitation], hosts: Mapping[str, Host]) -> None:
+    def welcome(self, names: Collection[str]) -> None:
+        """They may come again."""
+        if self.left & set(names):
+            self._save(self._invitations, self._hosts, self.left - set(names))
+
+    def _save(
+        self, invitations: list[Invitation], hosts: Mapping[str, Host], left: frozenset[str] | None = None
+    ) -> None:
+        left = self.left if left is None else left
         values: dict[str, Any] = {
             "invitations": [asdict(each) for each in invitations],
             "hosts": {name: asdict(host) for name, host in hosts.items()},
+            "left": sorted(left),
         }
         write_private(self._path, json.dumps(values, indent=1) + "\n", durable=True)
-        self._invitations, self._hosts = invitations, dict(hosts)
+        self._invitations, self._hosts, self.left = invitations, dict(hosts), left

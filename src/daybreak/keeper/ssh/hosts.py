@@ -26,6 +26,7 @@ from daybreak.spec.model import Spec
 from daybreak.spec.ssh_hosts import SshHost
 
 AWAY, JOINED = "away", "joined"
+LEFT = "left, or was removed: `daybreak up` lets it join again"
 LOOK_S = 2.0
 # A host that is a member has this long to come by itself: its keeper asks for the first machine every 10 s.
 LOST_S = 15.0
@@ -87,6 +88,7 @@ class SshHosts:
         self._environment = environment or self._environment
         self._listening = operation
         named = changes.named(anew) if anew else {}
+        self._book.welcome(named)
         for name, entry in self._entries.items():
             if entry.state == AWAY and named.get(name) == entry.host:
                 entry.tried.clear()
@@ -107,7 +109,12 @@ class SshHosts:
                 del self._entries[name]
         for name, host in wanted.items():
             begun = self._entries.get(name)
-            if (begun is None or begun.task is None or begun.task.done()) and not self._is_there(host):
+            if name in self._book.left:
+                if begun and begun.task:
+                    begun.task.cancel()
+                self._entries[name] = Entry(host, AWAY, LEFT)
+                self._entries[name].tried.set()
+            elif (begun is None or begun.task is None or begun.task.done()) and not self._is_there(host):
                 self._start(host)
 
     async def settled(self, operation: Operation) -> None:
@@ -218,6 +225,7 @@ class SshHosts:
         operation.note(f"host {name}: is in the spec no more: its nodes are drained")
         try:
             told = await self._company.remove(name)
+            self._book.welcome([name])
         except DaybreakError as error:
             operation.note(f"warning: host {name} is not removed: {error.message}")
             return
@@ -238,4 +246,5 @@ def _warnings(entries: Mapping[str, Entry]) -> Iterator[str]:
     for name, entry in entries.items():
         if entry.state == AWAY:
             hint = f" ({entry.hint})" if entry.hint else ""
-            yield f"warning: host {name} is away: {entry.reason}{hint}; it is tried again"
+            again = "" if entry.reason == LEFT else "; it is tried again"
+            yield f"warning: host {name} is away: {entry.reason}{hint}{again}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daybreak.keeper.hosts.book import Host
+from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.token import Token
 from daybreak.keeper.ssh import hosts as by_ssh
 from daybreak.keeper.ssh.changes import named, plan_lines
@@ -168,6 +168,26 @@ def test_what_waits_for_a_host_can_be_interrupted_and_serves_on(first: First, re
         await operation.answer()
         assert client.notes[-1] == "hosts are not waited for any more: they are brought in all the same"
         assert (await first.states())["web-1"] == "ready"
+        await ended(first)
+
+    asyncio.run(story())
+
+
+def test_one_that_was_removed_stays_away_until_somebody_asks_for_it(first: First, reached: Reached) -> None:
+    async def story() -> None:
+        await up(first, FAR)
+        await first.ask("remove_host", host="far")
+        reached.other.folder.forget()
+        await first.keeper.parts.by_ssh.look()
+        (state, reason) = (await rows(first))["far"]
+        assert state == "away"
+        assert "`daybreak up` lets it join again" in reason
+        await first.ask("apply", workers=1, only_running=True)  # `scale`
+        assert len(reached.logins) == 1
+        # Also by another keeper, which only knows what is stored.
+        assert HostBook(first.paths.root / "hosts/hosts.json").left == {"far"}
+        assert "host far: joined" in await up(first, FAR)
+        assert not first.hosting.book.left
         await ended(first)
 
     asyncio.run(story())
