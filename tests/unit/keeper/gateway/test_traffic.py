@@ -6,8 +6,18 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from daybreak.keeper.background import Background
-from daybreak.keeper.gateway.counts import KEPT_S, MOST_APPLICATIONS, OTHERS
+from daybreak.keeper.gateway.counts import (
+    KEPT_S,
+    LEAST_ANSWERS,
+    MOST_APPLICATIONS,
+    OTHERS,
+    Application,
+    usual_silence_s,
+)
+from daybreak.keeper.gateway.request_line import parse
 from daybreak.keeper.gateway.traffic import RECENT_S, Traffic
 from daybreak.names import GATEWAY
 from daybreak.services.build import Cluster
@@ -48,6 +58,28 @@ def test_when_an_application_has_last_answered_is_known_and_what_was_lost_is_no_
     traffic, _ = counting()
     traffic.take([line(NOW_S * 1000, status=500), line(NOW_S * 1000 + 7, status=503)])
     assert traffic.answered_ms == NOW_S * 1000
+
+
+@pytest.mark.parametrize(
+    ("each_s", "count", "took_ms", "silence_s"),
+    [
+        (1, LEAST_ANSWERS - 1, 10, None),
+        (2, 100, 10, 20.0),
+        (2, 100, 30_000, 60.0),
+        (KEPT_S, LEAST_ANSWERS, 10, None),
+    ],
+    ids=["too few", "ten of the usual pauses", "twice what most take", "too long ago"],
+)
+def test_how_quiet_it_may_be_is_learned_from_the_last_minutes(
+    each_s: int, count: int, took_ms: int, silence_s: float | None
+) -> None:
+    one = Application()
+    for number in range(count):
+        answered = parse(line((NOW_S + number * each_s) * 1000, took_ms=took_ms))
+        assert answered
+        one.add(answered, NOW_S + number * each_s)
+    found = usual_silence_s([one, Application()], NOW_S + count * each_s)
+    assert found == (None if silence_s is None else pytest.approx(silence_s, rel=0.05))
 
 
 def test_requests_are_counted_by_application_and_by_how_they_ended() -> None:
