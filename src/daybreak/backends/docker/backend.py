@@ -134,7 +134,8 @@ class DockerBackend:
         except TimeoutError:
             return CommandResult(TIMED_OUT_CODE, f"no answer within {timeout_s:g} s")
         finally:
-            if not running.done():
+            # One that was never made needs no thread to end it: those may all wait for an engine that is slow.
+            if not running.done() and not command.withdraw():
                 await asyncio.shield(self._calls.in_thread(command.end))
 
     async def purge(self, services: Sequence[str]) -> None:

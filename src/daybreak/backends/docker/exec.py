@@ -26,7 +26,7 @@ PROC = Path("/proc")
 
 
 class Command:
-    """One command in one container. Both methods block; `end` may be called while `run` waits, by another thread."""
+    """One command in one container. `run` and `end` block; `end` may be called while `run` waits, by another thread."""
 
     def __init__(self, client: EngineClient, container: str, argv: Sequence[str]) -> None:
         self._client = client
@@ -34,13 +34,16 @@ class Command:
         self._argv = argv
         self._identity = ""
         self._over = threading.Event()
+        self._making = threading.Lock()
 
     def run(self) -> CommandResult:
         """Run it to its end."""
         try:
-            self._identity = self._client.commands.make(self._container, self._argv)
-            if self._over.is_set():
-                return CommandResult(NOT_RUN_CODE, "not run: it was too late")
+            made = self._client.commands.make(self._container, self._argv)
+            with self._making:
+                if self._over.is_set():
+                    return CommandResult(NOT_RUN_CODE, "not run: it was too late")
+                self._identity = made
             output = self._client.commands.run(self._identity).decode(errors="replace")
             code = self._client.commands.inspect(self._identity)["ExitCode"]
         except EngineError as error:
@@ -49,11 +52,15 @@ class Command:
             self._over.set()
         return CommandResult(NOT_RUN_CODE if code is None else int(code), output[-MOST_CHARACTERS:].strip())
 
+    def withdraw(self) -> bool:
+        """It will not run, where the engine has not made it yet; False where it has: then `end` it."""
+        with self._making:
+            if not self._identity:
+                self._over.set()
+            return not self._identity
+
     def end(self) -> None:
         """Kill what it has become: it is overdue, or nobody waits for it any more."""
-        if not self._identity:
-            self._over.set()
-            return
         try:
             self._kill(self._pid())
         except EngineError:
