@@ -121,6 +121,7 @@ class Session:
             kill_group(self._process.pid)
             await self._process.wait()
         self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
