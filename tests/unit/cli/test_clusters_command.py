@@ -123,6 +123,22 @@ def test_names_of_clusters_services_and_targets_are_completed(tmp_path: Path) ->
     assert tuple(sorted(complete.TARGETS)) == complete.TARGETS
 
 
+def test_services_that_are_gone_are_not_completed_and_new_ones_are(tmp_path: Path) -> None:
+    paths = ClusterPaths.of("shop")
+    paths.ensure()
+    for service in ("head", "worker-1", "gpu-1", "redis", "postgres", "old", "hooks", "prometheus"):
+        (paths.logs / f"{service}.log").touch()
+    spec = {
+        "workers": {"groups": {"gpu": {}}},
+        "services": {"report": {}},
+        "databases": {"postgres": {}, "redis": None},
+    }
+    paths.wanted.write_text(json.dumps({"spec": {"name": "shop", **spec}, "base": str(tmp_path)}))
+    left = ["gpu-1", "head", "postgres", "prometheus", "report"]
+    assert completed(["restart", "-n", "shop"], "services", "") == left
+    assert completed(["stop", "-n", "shop"], "services", "") == [name for name in left if name != "head"]
+
+
 def test_versions_and_applications_are_completed(tmp_path: Path) -> None:
     paths = ClusterPaths.of("shop")
     paths.ensure()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +13,7 @@ from daybreak.spec.groups import groups_in
 
 # What Ray calls the file with a job's output, before its name.
 JOB_LOG = "job-driver-"
+DAYBREAKS_OWN = (HEAD, SERVE, GATEWAY, "warm", "prometheus", "grafana")
 TARGETS = ("all", "head", "serve", "stopped", "workers")
 
 
@@ -48,18 +51,30 @@ def startable(context: click.Context, parameter: click.Parameter, incomplete: st
 
 def _named(context: click.Context, parameter: click.Parameter, incomplete: str, *, but: tuple[str, ...]) -> list[str]:
     given = context.params.get(parameter.name or "") or ()
-    known = sorted({*_services(context), *_own(context)} - {"hooks", *but, *given})
+    spec = _spec(context)
+    # One that has not run yet has no log, and one that is gone still has its.
+    own = spec.get("services") or ()
+    known = sorted({*(one for one in _services(context) if _is_there(one, spec)), *own} - {"hooks", *but, *given})
     return [name for name in known if name.startswith(incomplete)]
 
 
-def _own(context: click.Context) -> list[str]:
-    """The user's services of what the cluster was last started with: one that has not run yet has no log."""
+def _spec(context: click.Context) -> Mapping[str, Any]:
+    """What the cluster was last started with; empty where it never was."""
     from daybreak.keeper.control.stored_state import Stored
     from daybreak.paths import ClusterPaths
 
     name = _name(context)
     stored = Stored.load(ClusterPaths.of(name).wanted) if name else None
-    return list(stored.spec.get("services") or ()) if stored else []
+    return stored.spec if stored else {}
+
+
+def _is_there(name: str, spec: Mapping[str, Any]) -> bool:
+    """Does this spec have it? Without one all are taken for there."""
+    if not spec or name in DAYBREAKS_OWN:
+        return True
+    if name in DATABASES:
+        return (spec.get("databases") or {}).get(name) is not None
+    return name in (spec.get("services") or ()) or bool(group_of(name, groups_in(spec)))
 
 
 def group(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -70,12 +85,7 @@ def group(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 
 def _groups(context: click.Context) -> list[str]:
-    from daybreak.keeper.control.stored_state import Stored
-    from daybreak.paths import ClusterPaths
-
-    name = _name(context)
-    stored = Stored.load(ClusterPaths.of(name).wanted) if name else None
-    return groups_in(stored.spec if stored else {})
+    return groups_in(_spec(context))
 
 
 def application(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
