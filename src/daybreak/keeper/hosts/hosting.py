@@ -44,6 +44,8 @@ class Hosting:
         self._followers = followers
         self.book = HostBook(paths.root / FOLDER / BOOK)
         self._authority = Authority(paths.root / FOLDER)
+        # Two that make certificates, or open the port, at once would each have half of it.
+        self._one_at_a_time = asyncio.Lock()
 
         def note(text: str, level: str) -> None:
             record.emit(Kind.NOTE, text=text, level=level)
@@ -64,6 +66,10 @@ class Hosting:
     async def look(self) -> None:
         """Open the port where somebody may come, close it where nobody may; tell hosts what has changed. Raises
         PreflightError where it cannot be opened."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def _look(self) -> None:
         cluster = self._desired.cluster
         if cluster is None or not cluster.spec.address or not self.book.needed(time.time()):
             if self._door.place and not self._runner.busy:
@@ -125,12 +131,14 @@ class Hosting:
         return self._runner.kind is RunKind.STARTUP and self.head_is_ready()
 
     async def _invite(self, minutes: float, uses: int, ssh: str = "") -> tuple[str, str, float]:
-        await asyncio.to_thread(self._authority.ensure)
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._authority.ensure)
         token, now = Token.made_for(self._authority.certificate), time.time()
         until = now + minutes * 60
         self.book.invite(token.secret, until, uses, now, ssh)
         await self.look()
-        assert self._door.place
+        if self._door.place is None:
+            raise NotRunning(self._name)
         address, port = self._door.place
         place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         return place, str(token), until

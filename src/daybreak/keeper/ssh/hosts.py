@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ LOOK_S = 2.0
 LOST_S = 15.0
 PAUSES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 READY_LOOK_S = 0.1
+log = logging.getLogger(__name__)
 
 
 class Inviting(Protocol):
@@ -115,7 +117,8 @@ class SshHosts:
                 self._entries[name] = Entry(host, AWAY, LEFT)
                 self._entries[name].tried.set()
             elif (begun is None or begun.task is None or begun.task.done()) and not self._is_there(host):
-                self._start(host)
+                new = self._entries[name] = Entry(host)
+                new.task = self._background.keep(f"host {name} by SSH", partial(self._bring, new))
 
     async def settled(self, operation: Operation) -> None:
         """After a command's run: who is gone from the spec leaves, and each host has been tried once. A second Ctrl-C
@@ -155,10 +158,6 @@ class SshHosts:
 
     # --- one of them --------------------------------------------------------------------------------------------------
 
-    def _start(self, host: SshHost) -> None:
-        entry = self._entries[host.called] = Entry(host)
-        entry.task = self._background.keep(f"host {host.called} by SSH", partial(self._bring, entry))
-
     async def _bring(self, entry: Entry) -> None:
         """Until it is there."""
         failures = 0
@@ -166,7 +165,8 @@ class SshHosts:
             entry.again.clear()
             try:
                 await self._try(entry)
-            except (DaybreakError, OSError) as error:
+                await self._heard(entry.host)
+            except Exception as error:  # whatever it is: a command waits for the end of this attempt
                 pause_s = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
                 failures += 1
                 self._failed(entry, error)
@@ -203,13 +203,26 @@ class SshHosts:
             if token:
                 self._inviting.withdraw(token)
 
+    async def _heard(self, host: SshHost) -> None:
+        """Its keeper follows the first machine. Raises DaybreakError where it does not."""
+        try:
+            async with asyncio.timeout(LOST_S):
+                while not self._is_there(host):
+                    await asyncio.sleep(READY_LOOK_S)
+        except TimeoutError:
+            raise DaybreakError(f"it was started, but nothing was heard of it for {LOST_S:g} s") from None
+
     def _tell(self, entry: Entry, state: str, text: str) -> None:
         entry.state, entry.reason = state, "" if state == JOINED else text
         if self._listening:
             self._listening.note(f"host {entry.host.called}: {text}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        words = error.message if isinstance(error, DaybreakError) else str(error)
+        if isinstance(error, DaybreakError):
+            words = error.message
+        else:
+            words = f"{type(error).__name__}: {error}"
+            log.error("host %s by SSH", entry.host.called, exc_info=error)
         entry.hint = (error.hint or "") if isinstance(error, DaybreakError) else ""
         first, *rest = words.splitlines()
         # Of what a program has said the last line tells why.
@@ -238,7 +251,7 @@ class SshHosts:
 
     def _is_there(self, host: SshHost) -> bool:
         silent_s = self._company.silent_s(host.called)
-        return silent_s is not None and silent_s < LOST_S
+        return silent_s is not None and silent_s <= LOST_S
 
 
 def _warnings(entries: Mapping[str, Entry]) -> Iterator[str]:

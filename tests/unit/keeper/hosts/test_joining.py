@@ -155,6 +155,20 @@ def test_a_token_counts_once_and_is_not_used_up_by_what_is_refused(first: First,
     asyncio.run(story())
 
 
+def test_invitations_that_are_made_at_once_open_the_port_once(first: First, other: Other, tmp_path: Path) -> None:
+    async def story() -> None:
+        await first.begin_serving()
+        made = await asyncio.gather(*(first.invited() for _ in range(3)))
+        assert len(first.ports) == 1
+        assert len({token.fingerprint for _, token in made}) == 1
+        await other.join(*made[0], name="one")
+        await Other(tmp_path / "third").join(*made[2], name="three")
+        assert list(first.rows()) == ["one", "three"]
+        await ended(first)
+
+    asyncio.run(story())
+
+
 def test_nothing_listens_before_an_invitation_and_after_all_are_revoked(first: First, other: Other) -> None:
     async def story() -> None:
         await first.begin_serving()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -31,8 +32,10 @@ class Reached:
     def __init__(self, other: Other, first: First) -> None:
         self.other, self.first = other, first
         self.away = ""
+        self.fault: Exception | None = None
         self.logins: list[str] = []
         self.orders: list[list[str]] = []
+        self.comes = contextlib.AsyncExitStack()
         first.keeper.parts.by_ssh._attempt = self.attempt
 
     def attempt(self, host: SshHost, *rest: Any) -> Callable[[], Awaitable[None]]:
@@ -40,6 +43,8 @@ class Reached:
 
         async def carry_out() -> None:
             self.logins.append(host.ssh)
+            if self.fault:
+                raise self.fault
             if self.away:
                 raise Away(self.away)
             tell("preparing", "making an environment")
@@ -51,9 +56,11 @@ class Reached:
         words = list(order["argv"])
         self.orders.append(words)
         if words[0] == "join":
+            assert not any(str(order["token"]) in word for word in words)
             own, name = json.loads(words[words.index("--own") + 1]), words[words.index("--name") + 1]
             place = ("127.0.0.1", self.first.ports[-1])
             await self.other.join(place, Token.parse(order["token"]), name=name, own=own)
+        await self.comes.enter_async_context(self.other.following())
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def test_a_host_joins_is_told_another_number_and_leaves_with_the_spec(first: Fir
         assert member
         assert member.own == {"count": 2}
         assert not first.hosting.book.open_invitations(0.0)
-        async with reached.other.following():
+        async with reached.comes:
             await until(lambda: first.rows()["far"]["state"] == "ready")
             await up(first, FAR)
             await up(first, {**FAR, "workers": 3, "labels": {"kind": "gpu"}})
@@ -131,6 +138,17 @@ def test_one_that_is_away_is_told_and_tried_again_while_the_rest_serves(
         reached.away = ""
         assert "host far: joined" in await up(first, FAR)
         assert (await rows(first)).keys() == {"far"}
+        await reached.comes.aclose()
+        await ended(first)
+
+    asyncio.run(story())
+
+
+def test_whatever_goes_wrong_a_command_comes_to_its_end(first: First, reached: Reached) -> None:
+    async def story() -> None:
+        reached.fault = AssertionError("a fault of daybreak's own")
+        told = await up(first, FAR)
+        assert told[-1] == "warning: host far is away: AssertionError: a fault of daybreak's own; it is tried again"
         await ended(first)
 
     asyncio.run(story())
@@ -141,9 +159,18 @@ def test_a_member_that_was_not_heard_of_is_started_not_joined_again(
 ) -> None:
     async def story() -> None:
         await up(first, FAR)
+        await until(lambda: first.rows()["far"]["state"] == "ready")
+        # Its keeper is killed, and nothing comes back by itself.
+        await reached.comes.aclose()
+        await until(lambda: first.rows()["far"]["state"] == "lost")
         monkeypatch.setattr(by_ssh, "LOST_S", 0.0)
-        await up(first, FAR)
+        told = await up(first, FAR)
         assert [words[0] for words in reached.orders] == ["join", "up"]
+        # It was told to start, and did not come within no time at all.
+        assert "nothing was heard of it" in told[-1]
+        await until(lambda: first.rows()["far"]["state"] == "ready")
+        assert told[-1] not in await up(first, FAR)
+        await reached.comes.aclose()
         await ended(first)
 
     asyncio.run(story())
@@ -177,7 +204,8 @@ def test_one_that_was_removed_stays_away_until_somebody_asks_for_it(first: First
     async def story() -> None:
         await up(first, FAR)
         await first.ask("remove_host", host="far")
-        reached.other.folder.forget()
+        await until(lambda: reached.other.folder.load() is None)
+        await reached.comes.aclose()
         await first.keeper.parts.by_ssh.look()
         (state, reason) = (await rows(first))["far"]
         assert state == "away"
@@ -188,6 +216,7 @@ def test_one_that_was_removed_stays_away_until_somebody_asks_for_it(first: First
         assert HostBook(first.paths.root / "hosts/hosts.json").left == {"far"}
         assert "host far: joined" in await up(first, FAR)
         assert not first.hosting.book.left
+        await reached.comes.aclose()
         await ended(first)
 
     asyncio.run(story())
