@@ -11,7 +11,8 @@ from daybreak.keeper.hosts.book import Host
 from daybreak.keeper.hosts.wire import Line
 from daybreak.states import FINE, ServiceState
 
-# Hosts tell something so often; without a word for three times as long one counts as lost.
+# Hosts tell something so often, and what has changed at once; without a word for three times as long one counts as
+# lost.
 REPORT_S = 2.0
 SILENT_S = 3 * REPORT_S
 READY, CHANGING, DEGRADED, LOST, LEAVING = "ready", "changing", "degraded", "lost", "leaving"

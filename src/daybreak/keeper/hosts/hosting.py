@@ -23,7 +23,7 @@ from daybreak.keeper.runner import Runner
 from daybreak.names import HEAD
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
-from daybreak.states import FINE
+from daybreak.states import FINE, ServiceState
 from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
 
@@ -31,6 +31,7 @@ FOLDER, BOOK = "hosts", "hosts.json"
 # A host that the spec names is there already when it is invited.
 HOST_MINUTES = 30.0
 LOOK_S = 1.0
+GCS_GATE = "gcs"
 
 
 class Hosting:
@@ -120,15 +121,19 @@ class Hosting:
         """Used or not, it counts no more."""
         self.book.withdraw(Token.parse(token).secret)
 
-    def head_is_ready(self) -> bool:
+    def can_be_joined(self) -> bool:
         """Could workers join? Also where what runs has no head."""
         cluster, row = self._desired.cluster, self._followers.board.rows.get(HEAD)
         if cluster is None:
             return False
-        return not any(each.name == HEAD for each in cluster.services) or (row is not None and row.state in FINE)
+        if not any(each.name == HEAD for each in cluster.services):
+            return True
+        # Workers elsewhere have processors of their own: they need the GCS, and do not wait for the rest of the head.
+        begun = row is not None and row.state is ServiceState.STARTING and GCS_GATE in row.passed
+        return begun or (row is not None and row.state in FINE)
 
     def _in_a_start(self) -> bool:
-        return self._runner.kind is RunKind.STARTUP and self.head_is_ready()
+        return self._runner.kind is RunKind.STARTUP and self.can_be_joined()
 
     async def _invite(self, minutes: float, uses: int, ssh: str = "") -> tuple[str, str, float]:
         async with self._one_at_a_time:

@@ -21,6 +21,8 @@ from daybreak.keeper.hosts.update import Update
 from daybreak.keeper.hosts.wire import Line, NotReached, connected
 
 LOOK_S = 1.0
+# So soon the first machine hears of what has changed here.
+CHANGED_S = 0.25
 # Between attempts to reach the first machine, each a little other than that: hosts do not come all at once.
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 log = logging.getLogger(__name__)
@@ -139,13 +141,18 @@ class Link:
             telling.cancel()
 
     async def _tell(self, line: Line) -> None:
-        line.send({"op": "follow", **self._report()})
+        told = self._report()
+        line.send({"op": "follow", **told})
         while True:
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REPORT_S):
-                    await self._news.wait()
-            line.send(self._report())
+            until_s = asyncio.get_running_loop().time() + REPORT_S
+            # What has become ready is so on the first machine, too.
+            while self._report() == told and not self._news.is_set() and asyncio.get_running_loop().time() < until_s:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CHANGED_S):
+                        await self._news.wait()
+            told = self._report()
+            line.send(told)
 
     def _report(self) -> dict[str, Any]:
         member = self.membership

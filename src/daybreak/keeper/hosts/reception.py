@@ -42,7 +42,7 @@ class Waiting(Client):
 @dataclass
 class Reception:
     """One cluster's. `look` tells what hosts should have now, or what a start deploys; None where nothing runs.
-    `starting`: a first start goes on, and its head is ready."""
+    `starting`: a first start goes on, and workers could join."""
 
     cluster: str
     book: HostBook

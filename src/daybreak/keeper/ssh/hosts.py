@@ -1,6 +1,6 @@
 """The hosts that the spec names: each that is not there is brought in, again and again, while the rest serves.
 
-Preparing goes on beside a run; a host joins as soon as the head of a first start is ready, else after the run.
+Preparing goes on beside a run; a host joins as soon as a first start's head has its GCS, else after the run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class Inviting(Protocol):
     """How a host is let in: `invite_host` gives HOST:PORT and a token for one of that name alone."""
 
-    def head_is_ready(self) -> bool: ...
+    def can_be_joined(self) -> bool: ...
 
     async def invite_host(self, ssh: str) -> tuple[str, str]: ...
 
@@ -187,7 +187,7 @@ class SshHosts:
 
         async def go() -> Mapping[str, Any]:
             nonlocal token
-            while not self._inviting.head_is_ready():
+            while not self._inviting.can_be_joined():
                 await asyncio.sleep(READY_LOOK_S)
             if entry.host.called in self._book.hosts:
                 return {"argv": ["up", "-n", cluster.spec.name]}

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from daybreak.errors import DaybreakError, PreflightError, UsageError
+from daybreak.keeper.hosts import link as link_module
 from daybreak.keeper.hosts.book import Host
 from daybreak.keeper.hosts.fit import Versions
 from daybreak.keeper.hosts.guests import Guest
@@ -229,6 +230,22 @@ def test_an_invitation_needs_an_address_and_a_cluster(first: First) -> None:
         with pytest.raises(UsageError, match="does not say at which address"):
             await first.ask("invite")
         assert not (first.paths.root / "hosts").exists()
+        await ended(first)
+
+    asyncio.run(story())
+
+
+def test_what_changes_on_a_host_is_told_at_once(first: First, other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "REPORT_S", 3600.0)
+
+    async def story() -> None:
+        await first.begin_serving()
+        await other.join(*await first.invited(), name="far")
+        other.nodes = [{"name": "worker-1", "state": "starting", "pid": 1}]
+        async with other.following():
+            await until(lambda: first.rows()["far"]["reason"] == "not ready: worker-1")
+            other.nodes = [{"name": "worker-1", "state": "ready", "pid": 1}]
+            await until(lambda: first.rows()["far"]["state"] == "ready")
         await ended(first)
 
     asyncio.run(story())
