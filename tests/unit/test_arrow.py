@@ -140,6 +140,14 @@ def test_only_the_command_line_prints_or_exits() -> None:
         assert not calls & {"print", "exit"}, path
 
 
+def test_what_is_cancelled_is_never_told_that_it_was_not() -> None:
+    """Before Python 3.12 `asyncio.wait_for` forgets that it was cancelled where what it waits for has just come."""
+    for path in FILES:
+        called = {node.func for node in nodes(path) if isinstance(node, ast.Call)}
+        names = [(f.value.id, f.attr) for f in called if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name)]
+        assert ("asyncio", "wait_for") not in names, f"{path}: asyncio.timeout does the same, and does not forget"
+
+
 def test_every_room_is_in_the_table() -> None:
     rooms = {room_of(path) for path in FILES} - JOINERS - BASICS
     assert {room for room in rooms if room.partition(".")[0] not in ("programs", "extras")} <= set(ALLOWED)

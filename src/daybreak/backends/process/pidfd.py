@@ -81,10 +81,8 @@ async def wait_all(pids: Sequence[int], *, timeout_s: float | None = None, any_o
             loop.add_reader(handle.fd, ended, pid)
         if not open_fds:
             return 0
-        try:
-            return await asyncio.wait_for(done, timeout_s)
-        except TimeoutError:
-            return 0
+        await asyncio.wait([done], timeout=timeout_s)
+        return done.result() if done.done() else 0
     finally:
         for handle in open_fds.values():
             loop.remove_reader(handle.fd)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from daybreak.extras.dev.browser.door import Door, bind
 from daybreak.extras.dev.browser.notices import Notices
 
+DEADLINE_S = 60.0
+
 
 @contextlib.contextmanager
 def opened(upstream: str | None) -> Iterator[tuple[Door, Notices]]:
@@ -16,10 +18,11 @@ def opened(upstream: str | None) -> Iterator[tuple[Door, Notices]]:
     notices = Notices()
     door = Door(bind(0), notices)
     door.upstream = upstream
-    thread = threading.Thread(target=door.run)
+    thread = threading.Thread(target=door.run, daemon=True)
     thread.start()
     try:
         yield door, notices
     finally:
         door.close()
-        thread.join()
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive(), "the door does not close"

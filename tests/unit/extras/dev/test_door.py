@@ -9,11 +9,12 @@ import json
 import re
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Coroutine
+from unittest import mock
 
 import httpx
 import pytest
 
-from daybreak.extras.dev.browser.door import EVENTS, SCRIPT, Door, bind
+from daybreak.extras.dev.browser.door import EVENTS, SCRIPT, Door, bind, tell
 from daybreak.extras.dev.browser.notices import Notices
 from tests.helpers import Answer, serving
 from tests.unit.extras.dev.doors import opened
@@ -156,6 +157,22 @@ async def test_pages_are_told_what_is_wrong_and_of_new_code() -> None:
             assert now["version"] != before
         other = await client.get(EVENTS, headers={"sec-fetch-site": "cross-site"})
         assert other.status_code == 403
+
+
+@pytest.mark.parametrize("turns", range(6))
+@in_a_loop
+async def test_a_page_that_goes_when_news_come_is_told_nothing_more(turns: int) -> None:
+    """`turns` of the loop lie between the two: whatever has been done by then, the end is one."""
+    news, writer = asyncio.Event(), mock.create_autospec(asyncio.StreamWriter, instance=True)
+    telling = asyncio.create_task(tell(Notices(), writer, news))
+    await asyncio.sleep(0)
+    news.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    telling.cancel()
+    ended, _ = await asyncio.wait([telling], timeout=5)
+    telling.cancel()
+    assert ended
 
 
 @in_a_loop

@@ -90,7 +90,8 @@ class Door:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = h11.Connection(h11.SERVER, max_incomplete_event_size=exchange.LONGEST_HEAD)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ASK_S)
+        async with asyncio.timeout(ASK_S):
+            head = await reader.readuntil(b"\r\n\r\n")
         try:
             asked.receive_data(head)
             request = asked.next_event()
@@ -143,17 +144,20 @@ class Door:
         news.set()
         with self._notices.followed(lambda: self._soon(news)):
             writer.write(_head("200 OK", "text/event-stream"))
-            await exchange.first(reader.read(), self._tell(writer, news))
+            await exchange.first(reader.read(), tell(self._notices, writer, news))
 
-    async def _tell(self, writer: asyncio.StreamWriter, news: asyncio.Event) -> None:
-        while True:
-            text = ":\n\n"
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), BEAT_S)
-                news.clear()
-                text = f"data: {self._notices.as_json()}\n\n"
-            writer.write(text.encode())
-            await writer.drain()
+
+async def tell(notices: Notices, writer: asyncio.StreamWriter, news: asyncio.Event) -> None:
+    """Each time there are news, and a word in between, until it is cancelled."""
+    while True:
+        text = ":\n\n"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_S):
+                await news.wait()
+            news.clear()
+            text = f"data: {notices.as_json()}\n\n"
+        writer.write(text.encode())
+        await writer.drain()
 
 
 async def _answer(writer: asyncio.StreamWriter, status: str, kind: str, body: str) -> None:

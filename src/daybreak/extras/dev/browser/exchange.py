@@ -72,8 +72,8 @@ async def connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, async
         secure = ssl.create_default_context()
         secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
     port = parts.port or (443 if secure else 80)
-    opening = asyncio.open_connection(parts.hostname, port, ssl=secure, limit=LONGEST_HEAD)
-    reader, writer = await asyncio.wait_for(opening, CONNECT_S)
+    async with asyncio.timeout(CONNECT_S):
+        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure, limit=LONGEST_HEAD)
     try:
         yield reader, writer
     finally:
