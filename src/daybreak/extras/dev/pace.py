@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 # the one that finds the new replica ready, and, where the spec has it, for HAProxy to be told. Where there are many
 # replicas that spares work; where somebody waits there are few.
 PACE = {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.05", "RAY_SERVE_HAPROXY_BROADCAST_COALESCE_S": "0.02"}
+# The template keeps processes ready in which Ray is imported: the program that deploys, and a replica's.
+SPARES = {"DAYBREAK_SPARES": "1"}
 
 
 def with_pace(loaded: LoadedSpec) -> LoadedSpec:
     """The same, with nodes whose Serve waits less, and no HAProxy in it. What the spec says itself counts."""
-    paced = with_each(loaded, lambda node: {"env": {**PACE, **node.env}})
+    paced = with_each(loaded, lambda node: {"env": {**PACE, **SPARES, **node.env}})
     serve = paced.spec.serve
     if serve.haproxy is not None:
         return paced

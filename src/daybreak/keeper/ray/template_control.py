@@ -124,6 +124,7 @@ class TemplateControl:
             self._low = False
             await self._order("low", on=False)
         await self._order("release")
+        await self._order("spares")
         await self.tell_fallbacks()
         await asyncio.sleep(LEARN_AFTER_S)
         await self.learn()

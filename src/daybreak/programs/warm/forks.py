@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import Any, Dict, List, Tuple
 
-from . import connections, registry
+from . import connections, registry, spares
 
 
 class Forks:
@@ -18,6 +18,8 @@ class Forks:
         self.records = registry.Registry(folder)
         self.running: Dict[int, connections.Launcher] = {}
         self.made = 0
+        self.programs = Programs()
+        self.spares = spares.Spares(self.programs.compiled)
         self._orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
         self._poll = poll
 
@@ -34,11 +36,15 @@ class Forks:
             raise connections.Refused(f"cannot fork: {os.strerror(error.errno or errno.EAGAIN)}") from None
         if pid == 0:
             return True
+        self.follow(launcher, pid)
+        return False
+
+    def follow(self, launcher: connections.Launcher, pid: int) -> None:
+        """This fork is the launcher's from now on."""
         self.made += 1
         launcher.pid = pid
         launcher.close_files()
         self.running[pid] = launcher
-        return False
 
     def reap(self) -> List[connections.Launcher]:
         """Tell launchers what has become of their forks; returns those whose fork has ended."""
@@ -58,7 +64,9 @@ class Forks:
                 continue
             self.records.remove(pid)
             self.records.ended(pid, status)
-            if launcher is not None:
+            if launcher is None:
+                self.spares.ended(pid)
+            else:
                 del self.running[pid]
                 launcher.answer(b"%d\n" % status)
                 ended.append(launcher)

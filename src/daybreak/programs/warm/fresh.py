@@ -100,8 +100,12 @@ def search_path(site_path: List[str], program: Dict[str, Any]) -> None:
     if not getattr(sys.flags, "safe_path", False):
         first = {"script": os.path.dirname(os.path.realpath(program["what"])), "command": "", "module": os.getcwd()}
         sys.path.insert(0, first[program["kind"]])
-    # Finders remember what folders held when the template looked. Those of packages look again when one changes; to
-    # tell them all, some five hundred, would copy them for every fork.
+    look_again()
+
+
+def look_again() -> None:
+    """Finders remember what folders held when the template looked. Those of packages look again when one changes; to
+    tell them all, some five hundred, would copy them for every fork."""
     for entry in sys.path:
         finder: Any = sys.path_importer_cache.get(entry)
         if finder is not None:

@@ -31,6 +31,8 @@ class Orders:
         self.stage = "submitted"
         # Do workers begin with the priority that they will have?
         self.low = False
+        # Is there time to make spares?
+        self.spares = False
         self._file = f"{settings['folder']}/{registry.STATE}"
         self._told = True
 
@@ -49,6 +51,8 @@ class Orders:
                 self._turns.release()
             elif order["order"] == "low":
                 self.low = bool(order["on"])
+            elif order["order"] == "spares":
+                self.spares = True
             self._obeyed(asker)
         except Exception as error:
             self._failed(asker, error)
@@ -84,6 +88,7 @@ class Orders:
             "threads": len(os.listdir("/proc/self/task")),
             "forks": self._forks.made,
             "running": len(self._forks.running),
+            "spares": self._forks.spares.pids,
             "held_back": self._turns.held_back.count,
             "listening": self._turns.listening,
             "failed": have.failed,

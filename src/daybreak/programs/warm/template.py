@@ -48,7 +48,6 @@ class Template:
         self.launchers: Dict[int, connections.Launcher] = {}
         self.ending = False
         self.imported = imported.Imported(settings, say, self.turn, self.poll, self._begin_anew)
-        self.programs = forks.Programs()
         self.forks = forks.Forks(settings["folder"], self.poll)
         self.inside_fork = inside_fork.InsideFork(settings["folder"], self.forks.records)
         self.turns = turns.Turns(self.poll, settings.get("hold_s", 0.0))
@@ -78,6 +77,8 @@ class Template:
                 self.imported.tidy()
                 self._mend()
             self.orders.import_modules()
+            if self.orders.spares:
+                self._make_spare()
         self.listener.unlink()
 
     def turn(self, timeout_ms: int) -> bool:
@@ -171,9 +172,28 @@ class Template:
         assert launcher.request is not None
         self._check_variables(launcher.request)  # once more: it may have waited for imports
         launcher.request["low"] = self.orders.low
-        compiled = self.programs.compiled(launcher.program)
-        if self.forks.make(launcher):
+        compiled = self.forks.programs.compiled(launcher.program)
+        self.forks.spares.note(launcher.request)
+        spare = self.forks.spares.take(launcher, compiled)
+        if spare:
+            self.forks.follow(launcher, spare)
+        elif self.forks.make(launcher):
             self.inside_fork.become(launcher, compiled, self.imported)
+
+    def _make_spare(self) -> None:
+        """One at a time: between them others have their turn."""
+        missing = self.forks.spares.missing()
+        if missing is None:
+            self.orders.spares = False
+            return
+        try:
+            made = self.forks.spares.make(missing)
+        except (connections.Refused, OSError) as error:
+            say(f"no spare: {error}")
+            self.orders.spares = False
+            return
+        if made:
+            self.inside_fork.become_spare(made[0], missing, made[1], self.imported)
 
     def _forget(self, launcher: connections.Launcher) -> None:
         if self.launchers.pop(launcher.fd, None) is not None:

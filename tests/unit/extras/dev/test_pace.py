@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daybreak.extras.dev.pace import PACE, with_pace
+from daybreak.extras.dev.pace import PACE, SPARES, with_pace
 from daybreak.spec.load import load_text
 
 SPEC = """
@@ -15,8 +15,8 @@ workers: {count: 2, env: {MINE: '2'}}
 
 def test_every_node_waits_less_and_what_the_spec_says_counts(tmp_path: Path) -> None:
     spec = with_pace(load_text(SPEC, "daybreak.yaml", tmp_path)).spec
-    assert spec.head.env == {**PACE, "MINE": "1", "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5"}
-    assert spec.workers.env == {**PACE, "MINE": "2"}
+    assert spec.head.env == {**PACE, **SPARES, "MINE": "1", "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5"}
+    assert spec.workers.env == {**PACE, **SPARES, "MINE": "2"}
     assert spec.serve.haproxy is False
 
 
