@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.docker import labels
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from daybreak.errors import EngineError
 from tests import evidence
 from tests.integration.conftest import Sandbox, make_sandbox

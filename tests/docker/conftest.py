@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.docker import command as docker
-from daybreak.docker.command import Client
+from daybreak.docker import docker_cli as docker
+from daybreak.docker.docker_cli import Client
 from daybreak.docker.images.build import arguments
 from daybreak.docker.images.choice import choose
 from daybreak.errors import DaybreakError

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from daybreak.docker.command import Client
 from daybreak.docker.connect import connect
+from daybreak.docker.docker_cli import Client
 from daybreak.errors import DaybreakError
 from tests.environment import proxies
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from tests.docker.clusters import Docked, docked
 from tests.docker.helpers import Project, require_engine
 from tests.helpers import free_port, until

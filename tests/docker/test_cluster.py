@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import redis as redis_client
 
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from daybreak.machine.engine import prefix_of
 from daybreak.paths import ClusterPaths
 from daybreak.timeline.event import Kind

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from tests.docker.conftest import ROOT
 from tests.docker.helpers import Composer, Project, container, daybreak, succeeds, tag
 from tests.helpers import until

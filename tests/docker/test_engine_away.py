@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from daybreak.backends.docker.backend import DockerBackend
-from daybreak.docker.command import Client
 from daybreak.docker.connect import connect
+from daybreak.docker.docker_cli import Client
 from daybreak.errors import EngineError
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Container, Service, Tier

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from tests.docker.clusters import Docked, docked
 from tests.docker.helpers import Project
 from tests.helpers import until

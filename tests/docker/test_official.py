@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.docker import labels
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from tests.docker.clusters import docked
 from tests.docker.conftest import ROOT
 from tests.docker.helpers import HEALTH, Project, container, succeeds, tag

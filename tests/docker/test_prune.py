@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from daybreak.cli.doctor.prune import prune
-from daybreak.docker.command import Client
 from daybreak.docker.connect import connect
+from daybreak.docker.docker_cli import Client
 from daybreak.docker.labels import CLUSTER as LABEL
 from daybreak.errors import DaybreakError, UsageError
 from daybreak.extras.doctor import engines

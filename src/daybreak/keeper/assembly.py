@@ -37,8 +37,8 @@ from daybreak.keeper.operations.services import ChangeServices
 from daybreak.keeper.operations.traffic import FollowTraffic
 from daybreak.keeper.operations.versions import ListVersions
 from daybreak.keeper.page.keeper_page import KeeperPage
-from daybreak.keeper.planning.choosing_way import Ways
 from daybreak.keeper.planning.prepare import Preparation
+from daybreak.keeper.planning.restart_facts import Ways
 from daybreak.keeper.ray.applications import Applications
 from daybreak.keeper.ray.draining import Draining
 from daybreak.keeper.ray.template_control import TemplateControl

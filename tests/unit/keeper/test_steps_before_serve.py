@@ -12,7 +12,7 @@ import pytest
 from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed
 from daybreak.keeper.gateway.steering import Steering
-from daybreak.keeper.planning.choosing_way import Ways
+from daybreak.keeper.planning.restart_facts import Ways
 from daybreak.run.restart_way import Choice, Way
 from daybreak.services.service import Need, Restart, Run, Service, Tier
 from daybreak.services.site import Site

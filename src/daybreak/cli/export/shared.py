@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daybreak.cli.common.output import print_json
 from daybreak.docker import labels
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from daybreak.errors import DaybreakError, PreflightError
 from daybreak.extras.doctor import engines
 from daybreak.extras.export.files import Export

@@ -13,7 +13,7 @@ from daybreak.cli.common import options
 from daybreak.cli.common.given_spec import load
 from daybreak.cli.common.output import print_json
 from daybreak.cli.image import default_tag, megabytes
-from daybreak.docker import command as docker
+from daybreak.docker import docker_cli as docker
 from daybreak.docker.images.build import Built
 from daybreak.docker.images.build import build as build_image
 from daybreak.docker.images.choice import Choice, choose

@@ -10,7 +10,7 @@ import click
 from daybreak.cli.common import options
 from daybreak.cli.common.output import print_json, print_rich
 from daybreak.cli.image import default_tag, megabytes
-from daybreak.docker import command as docker
+from daybreak.docker import docker_cli as docker
 from daybreak.docker.images.size import Weight, weigh
 from daybreak.show.text import plural
 from daybreak.spec.find import cluster_here

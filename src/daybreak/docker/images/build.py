@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.docker import labels
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from daybreak.docker.images import context, pip
 from daybreak.docker.images.choice import Choice
 from daybreak.docker.images.context import Context

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from daybreak.docker import labels
-from daybreak.docker.command import Client
+from daybreak.docker.docker_cli import Client
 from daybreak.docker.images.context import RECIPE
 from daybreak.errors import DaybreakError
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from daybreak.docker import refusals
 from daybreak.docker.api import Containers, EngineClient, Images, Networks, Volumes, is_gone
-from daybreak.docker.command import Client
 from daybreak.docker.connect import connect
+from daybreak.docker.docker_cli import Client
 from daybreak.docker.labels import CLUSTER
 from daybreak.errors import EngineError
 from daybreak.show.text import size

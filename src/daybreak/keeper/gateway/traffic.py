@@ -13,9 +13,9 @@ from typing import Any
 from daybreak.keeper.background import Background
 from daybreak.keeper.gateway.access_log import AccessLog
 from daybreak.keeper.gateway.counts import MOST_APPLICATIONS, OTHERS, Application, Counts, merged
-from daybreak.keeper.gateway.kept_requests import KeptRequests
 from daybreak.keeper.gateway.line_socket import LineSocket
 from daybreak.keeper.gateway.request_line import Ending, RequestLine, parse
+from daybreak.keeper.gateway.request_samples import KeptRequests
 from daybreak.names import GATEWAY
 from daybreak.services.build import Cluster
 from daybreak.services.edge.gateway import access_log, log_socket

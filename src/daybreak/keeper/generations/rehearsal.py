@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from daybreak.health import http
 from daybreak.health.tail import sizes
-from daybreak.keeper.gateway.kept_requests import KeptRequest, KeptRequests
+from daybreak.keeper.gateway.request_samples import KeptRequest, KeptRequests
 from daybreak.keeper.generations.warm_up import FAILS, not_well
 from daybreak.names import GATEWAY, SERVE
 from daybreak.run.rehearsal import Told, difference

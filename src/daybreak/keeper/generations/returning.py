@@ -17,7 +17,7 @@ from daybreak.keeper.followers import Followers
 from daybreak.keeper.generations.handover import Replacement
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.warm_up import warm_up
-from daybreak.keeper.planning.choosing_way import goal_of
+from daybreak.keeper.planning.restart_facts import goal_of
 from daybreak.keeper.planning.second_generation import APART
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.versions.keeping import Versions

@@ -15,8 +15,8 @@ from daybreak.keeper.control.request import Request
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.planning import database_notes
 from daybreak.keeper.planning.capacity import room_for_objects, room_for_replicas
-from daybreak.keeper.planning.choosing_way import Ways, goal_of, services_of
 from daybreak.keeper.planning.intent import Intent, intent, wanted_by
+from daybreak.keeper.planning.restart_facts import Ways, goal_of, services_of
 from daybreak.keeper.runs.preflight import preflight, require_hosts
 from daybreak.keeper.versions.keeping import Versions
 from daybreak.keeper.wanted.desired import Target

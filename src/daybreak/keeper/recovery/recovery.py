@@ -14,9 +14,9 @@ from daybreak.errors import DaybreakError, Interrupted, PreflightError, StepFail
 from daybreak.health.checks import attempt
 from daybreak.health.verdict import Ready
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.planning.choosing_way import goal_of, services_of
-from daybreak.keeper.recovery.coming_back import ComingBack
+from daybreak.keeper.planning.restart_facts import goal_of, services_of
 from daybreak.keeper.recovery.left_generation import end_left, left
+from daybreak.keeper.recovery.lost_head import ComingBack
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs.measured_runs import MeasuredRuns
 from daybreak.keeper.runs.still_running import still_running

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from daybreak.backends.base import Handle, State
 from daybreak.keeper.followers import Followers
-from daybreak.keeper.planning.choosing_way import services_of
 from daybreak.keeper.planning.prepare import Prepared
+from daybreak.keeper.planning.restart_facts import services_of
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.names import HEAD, SERVE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daybreak.docker import command
+from daybreak.docker import docker_cli as command
 from daybreak.errors import DaybreakError
 
 

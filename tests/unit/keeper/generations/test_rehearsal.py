@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.errors import DaybreakError
-from daybreak.keeper.gateway.kept_requests import KeptRequest, KeptRequests
+from daybreak.keeper.gateway.request_samples import KeptRequest, KeptRequests
 from daybreak.keeper.generations import rehearsal
 from daybreak.keeper.generations.rehearsal import Rehearsal
 from daybreak.services.build import Cluster

@@ -14,7 +14,7 @@ from daybreak.errors import DaybreakError, StepFailed, UsageError
 from daybreak.keeper.gateway.request_line import parse
 from daybreak.keeper.gateway.steering import Steering
 from daybreak.keeper.generations.rehearsal import TRIES
-from daybreak.keeper.planning.choosing_way import Ways
+from daybreak.keeper.planning.restart_facts import Ways
 from daybreak.run.rehearsal import Told
 from daybreak.run.restart_way import Choice, Way
 from daybreak.services.build import Cluster
@@ -24,8 +24,8 @@ from daybreak.services.slots import Slot
 from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from tests.unit.keeper.gateway.lines import line
-from tests.unit.keeper.planning.test_choosing_way import FAILS, Served
-from tests.unit.keeper.planning.test_choosing_way import built as in_first_slot
+from tests.unit.keeper.planning.test_restart_facts import FAILS, Served
+from tests.unit.keeper.planning.test_restart_facts import built as in_first_slot
 from tests.unit.keeper.world import NEVER, spec
 
 pytestmark = pytest.mark.usefixtures("threads_take_no_time")

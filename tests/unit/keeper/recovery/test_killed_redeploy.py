@@ -9,8 +9,8 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.testing.clock import run
-from tests.unit.keeper.planning.test_choosing_way import FAILS, WORKS, Served, built
-from tests.unit.keeper.planning.test_choosing_way import chosen as chosen
+from tests.unit.keeper.planning.test_restart_facts import FAILS, WORKS, Served, built
+from tests.unit.keeper.planning.test_restart_facts import chosen as chosen
 from tests.unit.keeper.recovery.test_killed import LATER_S, killed
 
 pytestmark = pytest.mark.usefixtures("threads_take_no_time", "killed_tasks_are_gone")

@@ -13,7 +13,7 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.errors import PreflightError, StepFailed, UsageError
-from daybreak.keeper.planning.choosing_way import Ways
+from daybreak.keeper.planning.restart_facts import Ways
 from daybreak.run.restart_way import Choice, Way
 from daybreak.services.service import ConfigFile, Gate, HealthPolicy, Need, Service, TcpCheck, Tier
 from daybreak.services.site import Site

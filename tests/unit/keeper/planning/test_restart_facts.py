@@ -11,7 +11,7 @@ import pytest
 
 from daybreak.backends.fake import Script
 from daybreak.errors import StepFailed, UsageError
-from daybreak.keeper.planning.choosing_way import Ways, goal_of, services_of
+from daybreak.keeper.planning.restart_facts import Ways, goal_of, services_of
 from daybreak.run.plan import Goal
 from daybreak.run.restart_way import STARTED_ELSEWHERE, Choice, Way
 from daybreak.services.build import Cluster, build

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from daybreak.keeper.background import Background
-from daybreak.keeper.gateway.kept_requests import KeptRequest, KeptRequests
 from daybreak.keeper.gateway.request_line import parse
+from daybreak.keeper.gateway.request_samples import KeptRequest, KeptRequests
 from daybreak.keeper.gateway.traffic import Traffic
 from daybreak.spec.model import Rehearse
 from daybreak.timeline.event import Kind
