@@ -301,7 +301,7 @@ def test_keys_come_back_and_the_server_s_own_checker_has_the_first_word(runner: 
     service = redis(runner.spec(), site)
     socket_path = f"{site.runtime}/redis.sock"
     running: list[subprocess.Popen[bytes]] = [runner.start(service)]
-    until(lambda: pings(socket_path), what="ready")
+    until(lambda: pings(socket_path, site.secrets["redis"]), what="ready")
     address = write_secret(Path(site.secrets_folder), "redis-url", connection_files(runner.spec(), site)["redis-url"])
     client = redis_client.Redis.from_url(address.read_text().strip())
     for number in range(500):
@@ -320,7 +320,7 @@ def test_keys_come_back_and_the_server_s_own_checker_has_the_first_word(runner: 
         client.close()
         runner.stop(running[-1], service.stop)
         running.append(runner.start(service))
-        until(lambda: pings(socket_path), what="ready again")
+        until(lambda: pings(socket_path, site.secrets["redis"]), what="ready again")
 
     folder = OwnFolder(Path(site.data) / "redis", site.redis.program, f"{site.redis.flavour}-check-rdb")
     with opened(tmp_path / "a.zip") as archive:

@@ -71,7 +71,8 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def child(root: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the cluster's marker that has a child nobody has waited for."""
-    code = "import os, sys; os.fork() or os._exit(0); print(flush=True); sys.stdin.read()"
+    ended = "os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)"
+    code = f"import os, sys; os.fork() or os._exit(0); {ended}; print(flush=True); sys.stdin.read()"
     env = {**os.environ, MARKER: "head-1", CLUSTER_MARKER: str(root)}
     command = [sys.executable, "-c", code, "a-word-of-its-own"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as running:
