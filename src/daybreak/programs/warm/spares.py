@@ -21,10 +21,8 @@ VARIABLE = b"DAYBREAK_SPARES"
 # What these programs import, whatever they run then. What this Ray does not have is left out.
 PROGRAMS = {
     modules.WORKER: ("ray", "ray._private.node", "ray._private.worker", "ray.serve", "ray.serve._private.replica"),
-    "/programs/deploy/deploy.py": ("ray", "ray.serve", "ray.serve.schema"),
+    "/programs/deploy/deploy.py": ("ray", "ray.serve"),
 }
-# As many at most: the program that deploys, and workers of two nodes.
-MOST = 3
 # These say something else to every process, and nothing reads them when it is imported.
 OWN = b"DAYBREAK_"
 Key = Tuple[str, bytes]
@@ -44,18 +42,16 @@ class Spares:
 
     def __init__(self, compile_program: Callable[[Dict[str, Any]], Any]) -> None:
         self._compile = compile_program
-        # What was asked for, the last one last.
-        self._asked: Dict[Key, Dict[str, Any]] = {}
+        # What was last asked for, by program; the last one last.
+        self._asked: Dict[str, Dict[str, Any]] = {}
         self._ready: Dict[Key, Spare] = {}
 
     def note(self, request: Dict[str, Any]) -> None:
         """Somebody has asked for this: the next one may, too."""
+        what = request["program"]["what"]
         if VARIABLE in request["env"] and _imports(request) is not None:
-            key = _key(request)
-            self._asked.pop(key, None)
-            self._asked[key] = {**request, "env": dict(request["env"])}
-            while len(self._asked) > MOST:
-                del self._asked[next(iter(self._asked))]
+            self._asked.pop(what, None)
+            self._asked[what] = {**request, "env": dict(request["env"])}
 
     def take(self, launcher: connections.Launcher, compiled: Any) -> int:
         """Hand a launcher over to the spare that is there for it; returns that one's pid, 0 where there is none."""
@@ -78,9 +74,10 @@ class Spares:
 
     def missing(self) -> Optional[Dict[str, Any]]:
         """What there should be a spare for and is none, the last first. Those that nobody will ask for any more end."""
-        for key in [key for key in self._ready if key not in self._asked]:
+        wanted = {_key(request): request for request in self._asked.values()}
+        for key in [key for key in self._ready if key not in wanted]:
             self._ready.pop(key).connection.close()
-        return next((self._asked[key] for key in reversed(self._asked) if key not in self._ready), None)
+        return next((request for key, request in reversed(wanted.items()) if key not in self._ready), None)
 
     def make(self, request: Dict[str, Any]) -> Optional[Tuple[socket.socket, Any]]:
         """Fork one; in the fork its end of the socket and its program's code. Raises Refused and OSError."""
