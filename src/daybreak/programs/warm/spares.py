@@ -102,7 +102,7 @@ def wait(connection: socket.socket, request: Dict[str, Any]) -> Tuple[Dict[str, 
     before = set(os.environb)
     with collector.resting():
         for name in _imports(request) or ():
-            with contextlib.suppress(ImportError):
+            with contextlib.suppress(Exception):  # the program itself will say it
                 importlib.import_module(name)
     made = {name: value for name, value in os.environb.items() if name not in before}
     frame = framed.Request()
