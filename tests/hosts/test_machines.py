@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import until
 from tests.hosts.machines import Host, Machines
 
 
@@ -27,11 +28,12 @@ def test_they_reach_each_other_as_long_as_their_cables_are_in(two: list[Host]) -
     with one.inside():
         server = socket.create_server((one.address, 0))
     with server:
-        assert reaches(other, server)
+        until(lambda: reaches(other, server), what="the cables are in")
         other.unplug()
         assert not reaches(other, server)
         other.plug()
-        assert reaches(other, server)
+        # The kernel takes up to a second to see that, and what was sent before is sent again seconds later.
+        until(lambda: reaches(other, server), what="the cable is in again")
 
 
 @pytest.mark.usefixtures("can_have_machines")
@@ -40,6 +42,7 @@ def test_nothing_is_left_although_something_runs(tmp_path: Path) -> None:
     (host,) = made.make(1)
     sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
     with subprocess.Popen([*host.cluster.inside, *sleeps], start_new_session=True) as process:
+        until(host.pids, what="it is in the namespace")
         with pytest.raises(AssertionError, match="processes were left"):
             made.take_away(patience_s=0)
         assert process.wait() != 0

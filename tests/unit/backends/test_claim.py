@@ -20,6 +20,7 @@ from daybreak.backends.process.backend import ProcessBackend
 from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Prepare, Service, StopPolicy, Tier
+from tests.helpers import until
 
 # As in a container with the same state folder: what runs here cannot be seen there.
 SECOND = """
@@ -74,6 +75,8 @@ def running(paths: ClusterPaths, service: Service) -> Iterator[Handle]:
     """A server that another backend has started."""
     backend = ProcessBackend(paths)
     made = asyncio.run(backend.start(service, instance="first", generation=1, bound={}))
+    # At first it is `env`, which becomes the server.
+    until(lambda: (found := procfs.read(made.pid)) and found.comm == "postgres", what="the server has its name")
     yield made
     asyncio.run(backend.stop(made))
 

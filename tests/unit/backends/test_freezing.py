@@ -92,7 +92,8 @@ def test_what_is_starting_a_program_is_frozen_when_that_runs(tmp_path: Path) -> 
         service = Service("api", Tier.APP, (sys.executable, "-c", VFORK), str(tmp_path), stop=StopPolicy(grace_s=0.1))
         handle = await backend.start(service, instance="api#1", generation=1, bound={})
         await eventually((tmp_path / "begun").exists)
-        assert "D" in states(handle.pid)
+        # The copy may run before the one that made it has begun to wait for it.
+        await eventually(lambda: "D" in states(handle.pid))
         freezing = asyncio.ensure_future(backend.freezer.freeze([handle]))
         await eventually(lambda: is_to_stop(handle.pid))
         (tmp_path / "go").touch()

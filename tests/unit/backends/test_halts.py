@@ -37,6 +37,8 @@ def node(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, start_new_session=True) as child:
         assert child.stdout
         assert child.stdout.readline() == b"there\n"
+        # A program has its name a moment after whoever has started it goes on.
+        until(lambda: raylet_of(child), what="the raylet is there")
         yield child
         os.killpg(child.pid, signal.SIGKILL)
 
@@ -67,7 +69,6 @@ def test_the_main_process_and_those_it_needs_are_seen_to_be_stopped_and_to_go_on
     if forked:
         (tmp_path / str(node.pid)).write_text(f"{found.started_ticks}\n1\n1\ni1\n")
         launcher = subprocess.Popen(["sleep", "60"])
-    until(lambda: raylet_of(node), what="the raylet is there")
     halts = Halts(handle(launcher.pid if forked else node.pid, **given), tmp_path)
     assert halts.now() == ""
     pid = raylet_of(node) if not main else launcher.pid if forked else node.pid

@@ -17,6 +17,8 @@ from tests.helpers import until
 from tests.unit.machine.test_ports import process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+# Clusters that run beside these tests reserve none of these.
+PRIVILEGED = range(100, 104)
 TELLS = """
 import sys, time
 from pathlib import Path
@@ -76,26 +78,27 @@ def test_blocks_are_not_shared_either(home: Home) -> None:
 
 
 def test_what_is_told_ends_with_the_process_that_tells_it(home: Home) -> None:
-    command = [sys.executable, "-c", TELLS, str(home.root("other")), "20100", "20104"]
+    command = [sys.executable, "-c", TELLS, str(home.root("other")), str(PRIVILEGED.start), str(PRIVILEGED.stop)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert child.stdout is not None
     with child.stdout:
         child.stdout.readline()
         ours = home.reserved("own")
-        assert {20100, 20101, 20102, 20103} <= ours.of_others()
-        assert not {20100} & home.reserved("other").of_others(), "another keeper of the same cluster does not count"
+        assert set(PRIVILEGED) <= ours.of_others()
+        assert not set(PRIVILEGED) & home.reserved("other").of_others(), "another keeper of the same cluster does not count"
         child.kill()
         child.wait()
-    until(lambda: not {20100, 20103} & ours.of_others(), what="nobody tells them")
+    until(lambda: not set(PRIVILEGED) & ours.of_others(), what="nobody tells them")
 
 
 def test_what_is_told_last_counts_and_nothing_after_the_end(home: Home) -> None:
     mine, theirs = home.reserved("a"), home.reserved("b")
-    mine.tell({20200, 20201})
-    mine.tell({20201, 20203})
-    assert {20200, 20201, 20203} & theirs.of_others() == {20201, 20203}
+    first, second, _, fourth = PRIVILEGED
+    mine.tell({first, second})
+    mine.tell({second, fourth})
+    assert set(PRIVILEGED) & theirs.of_others() == {second, fourth}
     mine.close()
-    assert not {20200, 20201, 20203} & theirs.of_others()
+    assert not set(PRIVILEGED) & theirs.of_others()
 
 
 def test_any_number_of_ports_is_told(home: Home) -> None:
