@@ -21,6 +21,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.service import EngineHealthCheck, HealthPolicy, StopPolicy
 from tests.docker.helpers import BASE
 from tests.docker.world import (
+    DEADLINE_S,
     RUNS,
     asking,
     backend_of,
@@ -78,7 +79,11 @@ asyncio.run(keep())
 
 
 def test_what_a_killed_keeper_had_started_is_adopted(paths: ClusterPaths) -> None:
-    script = "for number in $(seq 100); do echo line $number; sleep 0.01; done; exit 7"
+    script = """
+for number in $(seq 50); do echo line $number; sleep 0.01; done
+until [ -e /tmp/go ]; do sleep 0.05; done
+for number in $(seq 51 100); do echo line $number; sleep 0.01; done; exit 7
+"""
     words = [sys.executable, "-c", KEEPER, str(paths.root), str(paths.runtime), BASE, script]
 
     async def story() -> None:
@@ -89,6 +94,7 @@ def test_what_a_killed_keeper_had_started_is_adopted(paths: ClusterPaths) -> Non
             await keeper.wait()
             (handle,) = await backend.observe()
             assert handle.state is State.RUNNING
+            assert (await backend.run(service(script), ("touch", "/tmp/go"), timeout_s=DEADLINE_S)).code == 0
             assert (await backend.exited(handle)).code == 7
             assert log_of(paths).splitlines()[1:] == [f"line {n}" for n in range(1, 101)]
 
@@ -242,19 +248,16 @@ def test_a_command_that_is_late_is_ended_in_the_container(
 
 def test_the_engines_own_check_can_be_a_gate(paths: ClusterPaths) -> None:
     policy = HealthPolicy(interval_s=0.1, start_period_s=0.1, retries=1)
-    wanted = service(
-        "sleep 0.3; touch /tmp/up; exec sleep 600", container={"health": ("test", "-e", "/tmp/up")}, health=policy
-    )
+    wanted = service(RUNS, container={"health": ("test", "-e", "/tmp/up")}, health=policy)
 
     async def story() -> None:
         async with backend_of(paths) as backend:
             handle = await start(backend, wanted)
             check = EngineHealthCheck()
-            seen = set()
-            while (verdict := await attempt(check, wanted, backend, instance=handle.instance, timeout_s=5)) != Ready():
-                seen.add(str(verdict))
+            assert await attempt(check, wanted, backend, instance=handle.instance, timeout_s=5) != Ready()
+            assert (await backend.run(wanted, ("touch", "/tmp/up"), timeout_s=DEADLINE_S)).code == 0
+            while await attempt(check, wanted, backend, instance=handle.instance, timeout_s=5) != Ready():
                 await asyncio.sleep(0.01)
-            assert seen
             later = DockerBackend(paths)
             assert await later.health(handle.instance) == "healthy"
             await later.close()

@@ -57,7 +57,7 @@ echo ready
 read -t 30 -u 3 line
 echo "Some Ray subprocesses exited unexpectedly: raylet (pid 7) by signal 9. The others are killed."
 kill -9 $other
-sleep 0.1
+read -t 30 -u 3 line
 exit 1
 """
 

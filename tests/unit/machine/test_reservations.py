@@ -85,7 +85,9 @@ def test_what_is_told_ends_with_the_process_that_tells_it(home: Home) -> None:
         child.stdout.readline()
         ours = home.reserved("own")
         assert set(PRIVILEGED) <= ours.of_others()
-        assert not set(PRIVILEGED) & home.reserved("other").of_others(), "another keeper of the same cluster does not count"
+        assert not set(PRIVILEGED) & home.reserved("other").of_others(), (
+            "another keeper of the same cluster does not count"
+        )
         child.kill()
         child.wait()
     until(lambda: not set(PRIVILEGED) & ours.of_others(), what="nobody tells them")
