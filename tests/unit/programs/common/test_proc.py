@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -22,15 +20,17 @@ def process(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_program_that_is_being_set_up_is_waited_for(process: Path) -> None:
-    def set_up() -> None:
-        time.sleep(0.005)
-        (process / "environ").write_bytes(b"MARK=1\0OTHER=2\0")
+def test_a_program_that_is_being_set_up_is_waited_for(process: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
 
-    with_it = threading.Thread(target=set_up)
-    with_it.start()
+    def nap(for_s: float) -> None:
+        naps.append(for_s)
+        if len(naps) == proc.MOST_LOOKS - 1:
+            (process / "environ").write_bytes(b"MARK=1\0OTHER=2\0")
+
+    monkeypatch.setattr("time.sleep", nap)
     assert proc.environment(7, ["MARK"], str(process.parent)) == {"MARK": "1"}
-    with_it.join()
+    assert len(naps) == proc.MOST_LOOKS - 1
 
 
 @pytest.mark.parametrize("what", ["has none", "of the kernel", "of another account", "ended"])
