@@ -93,7 +93,7 @@ def test_a_helper_is_started_again_and_the_node_stays(tmp_path: Path) -> None:
         process.stdin = None
         told = [process.stdout.readline() for _ in range(2)]  # it ends again, and is waited for the longer
         assert [f"child-0 (pid {pids[0]}) by exit code 3" in told[0], "child-0" in told[1]] == [True, True]
-        assert said.read_text().split()[1::2] == ["b"]
+        assert set(said.read_text().split()[1::2]) == {"b"}  # a third start may have come meanwhile
         assert process.poll() is None
         assert alive(pids[1])
         os.kill(pids[1], signal.SIGKILL)
