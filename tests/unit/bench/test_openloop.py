@@ -25,7 +25,6 @@ BECOMES = {
     "/500": Outcome.SERVER_ERROR,
     "/503": Outcome.SERVER_ERROR,
     "/302": Outcome.OTHER_STATUS,
-    "/silent": Outcome.TIMED_OUT,
 }
 
 
@@ -50,8 +49,10 @@ def has(load: OpenLoop, count: int = ENOUGH) -> bool:
 
 
 def test_each_request_is_counted_as_what_became_of_it(server: Misbehaving) -> None:
-    with loop(server.port, *map(http, BECOMES), timeout_s=1.0) as load:
-        until(lambda: has(load), what="requests of each kind")
+    # What is answered gets all the time that it takes on a busy machine.
+    with loop(server.port, *map(http, BECOMES)) as load, loop(server.port, http("/silent"), timeout_s=1.0) as never:
+        until(lambda: has(load) and has(never), what="requests of each kind")
+    assert set(never.report().outcomes) == {Outcome.TIMED_OUT}
     report = load.report()
     found = {path: set(report.of(path).outcomes) for path in BECOMES}
     assert found == {path: {outcome} for path, outcome in BECOMES.items()}
@@ -88,10 +89,14 @@ def test_a_stall_shows_in_the_latency_of_everything_that_was_due_meanwhile(serve
 
 
 def test_every_other_request_goes_over_a_kept_connection(server: Misbehaving) -> None:
+
+    def shared() -> bool:
+        asked = len(load.report().requests)
+        return asked >= 40 and asked // 2 < server.connections < asked
+
+    # Requests that all were due in one moment, after a stall, find no connection that is free: there are more then.
     with loop(server.port, http("/whole")) as load:
-        until(lambda: has(load, 40), what="requests")
-    asked = len(load.report().requests)
-    assert asked // 2 < server.connections < asked
+        until(shared, what="a connection for every other request, and few for the rest")
 
 
 @pytest.mark.parametrize(
