@@ -54,12 +54,11 @@ def test_a_server_that_accepts_and_is_silent_is_not(monkeypatch: pytest.MonkeyPa
 
 
 def test_of_several_checks_the_first_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "GREETING_S", 0.05)
-
     def both(port: int) -> EveryCheck:
         return EveryCheck((TcpCheck("127.0.0.1", port), GreetingCheck("127.0.0.1", port, "the GCS")))
 
     assert asyncio.run(asked(greets, both)) == Ready()
+    monkeypatch.setattr(checks, "GREETING_S", 0.05)
     assert isinstance(asyncio.run(asked(hangs, both)), NotYet)
 
 
