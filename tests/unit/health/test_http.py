@@ -12,7 +12,7 @@ from daybreak.health.checks import attempt
 from daybreak.health.http import Answer
 from daybreak.health.verdict import Failed, NotYet, Verdict
 from daybreak.services.service import HttpCheck, Service, Tier
-from tests.helpers import serving
+from tests.helpers import free_port, serving
 
 SERVICE = Service("api", Tier.APP, ("true",), "/")
 
@@ -93,10 +93,9 @@ def test_what_is_no_url_never_becomes_ready(url: str) -> None:
     assert isinstance(verdict(url), Failed)
 
 
-def test_where_nothing_listens_something_may_later(free_tcp_port: int) -> None:
-    assert verdict(f"http://127.0.0.1:{free_tcp_port}/") == NotYet(
-        f"nothing listens at http://127.0.0.1:{free_tcp_port}/"
-    )
+def test_where_nothing_listens_something_may_later() -> None:
+    url = f"http://127.0.0.1:{free_port()}/"
+    assert verdict(url) == NotYet(f"nothing listens at {url}")
 
 
 def test_redirects_are_answers() -> None:

@@ -21,6 +21,7 @@ from daybreak.show.page.listen import bind
 from daybreak.show.page.server import serve
 from daybreak.show.page.source import Address
 from daybreak.timeline.event import Kind
+from tests.helpers import free_port
 from tests.unit.show.page.fake import TOKEN, FakeSource
 
 ROOT = Path(__file__).parents[4]
@@ -55,6 +56,11 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture(name="port")
+def _port() -> int:
+    return free_port()
+
+
 @contextmanager
 def keeper(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     argv = [sys.executable, "-c", KEEPER, str(folder), str(FILES), str(port)]
@@ -82,14 +88,14 @@ def page_answers(port: int) -> bool:
         return bool(answer.read() == b"ok\n")
 
 
-def test_hundreds_of_silent_connections_starve_nobody(tmp_path: Path, free_tcp_port: int) -> None:
-    with keeper(tmp_path, free_tcp_port) as child, ExitStack() as stack:
+def test_hundreds_of_silent_connections_starve_nobody(tmp_path: Path, port: int) -> None:
+    with keeper(tmp_path, port) as child, ExitStack() as stack:
         assert looks(child)[0] == "Ready"
-        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", free_tcp_port))) for _ in range(SILENT)]
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(SILENT)]
         for _ in range(3):
             verdict, files = looks(child)
             assert (verdict, files < FILES // 2) == ("Ready", True)
-            assert page_answers(free_tcp_port)
+            assert page_answers(port)
         closed, _, _ = select.select(silent, [], [], 0)
         assert SILENT - len(closed) <= FILES // connections.SHARE
         child.kill()
@@ -125,14 +131,14 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     ids=["nothing", "half a head", "half a body", "half a second head"],
 )
 def test_a_request_that_is_not_completed_ends_its_connection(
-    source: FakeSource, free_tcp_port: int, monkeypatch: pytest.MonkeyPatch, before: bytes, text: bytes
+    source: FakeSource, port: int, monkeypatch: pytest.MonkeyPatch, before: bytes, text: bytes
 ) -> None:
     monkeypatch.setattr(connections, "REQUEST_S", 0.1)
     monkeypatch.setattr("daybreak.show.page.server.KEEP_ALIVE_S", 3600)
 
     async def story() -> None:
-        async with page(source, free_tcp_port), asyncio.timeout(60):
-            reader, writer = await asked(free_tcp_port, before)
+        async with page(source, port), asyncio.timeout(60):
+            reader, writer = await asked(port, before)
             if before:
                 await reader.readuntil(b"ok\n")
             writer.write(text)
@@ -145,20 +151,18 @@ def test_a_request_that_is_not_completed_ends_its_connection(
     asyncio.run(story())
 
 
-def test_a_stream_is_no_request_that_takes_long(
-    source: FakeSource, free_tcp_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_is_no_request_that_takes_long(source: FakeSource, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "REQUEST_S", 1.0)
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
 
     async def story() -> None:
-        async with page(source, free_tcp_port), asyncio.timeout(60):
-            reader, writer = await asked(free_tcp_port, HEAD.replace(b"/healthz", b"/api/events") + b"\r\n")
+        async with page(source, port), asyncio.timeout(60):
+            reader, writer = await asked(port, HEAD.replace(b"/healthz", b"/api/events") + b"\r\n")
             await reader.readuntil(b"retry")
             for _ in range(20):  # each makes room for itself among the idle ones
-                _, more = await asked(free_tcp_port, b"")
+                _, more = await asked(port, b"")
                 more.close()
-            silent, more = await asked(free_tcp_port, b"")
+            silent, more = await asked(port, b"")
             assert not await silent.read()  # so long has the stream gone on
             more.close()
             source.tell(Kind.NOTE, None, text="still here")
@@ -168,19 +172,15 @@ def test_a_stream_is_no_request_that_takes_long(
     asyncio.run(story())
 
 
-def test_where_all_are_busy_the_newest_goes(
-    source: FakeSource, free_tcp_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_all_are_busy_the_newest_goes(source: FakeSource, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
 
     async def story() -> None:
-        async with page(source, free_tcp_port), asyncio.timeout(60):
-            streams = [
-                await asked(free_tcp_port, HEAD.replace(b"/healthz", b"/api/events") + b"\r\n") for _ in range(2)
-            ]
+        async with page(source, port), asyncio.timeout(60):
+            streams = [await asked(port, HEAD.replace(b"/healthz", b"/api/events") + b"\r\n") for _ in range(2)]
             for reader, _ in streams:
                 await reader.readuntil(b"retry")
-            reader, writer = await asked(free_tcp_port, b"")
+            reader, writer = await asked(port, b"")
             with pytest.raises(ConnectionResetError):
                 assert not await reader.read()
                 raise ConnectionResetError  # closed in either way
