@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,14 @@ def process(*argv: str, **rest: Any) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         started.kill()
         started.communicate()
+
+
+def family(rows: Sequence[procfs.Process]) -> set[int]:
+    """This process and those below it: others on this machine are not this test's."""
+    found = {os.getpid()}
+    while more := {row.pid for row in rows if row.parent in found} - found:
+        found |= more
+    return found
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.spec.model import Spec
 from daybreak.states import ServiceState
+from tests.helpers import DEADLINE_S
 from tests.unit.extras.doctor.conftest import process, record, row, snapshot
 
 
@@ -42,11 +43,11 @@ def keeper(paths: ClusterPaths, *answer: dict[str, Any]) -> Iterator[list[dict[s
 
     def serve() -> None:
         connected, _ = server.accept()
-        with connected, connected.makefile("rw") as lines:
+        # Whoever asks may have gone before the answer comes, or before it is read.
+        with connected, connected.makefile() as lines, suppress(ConnectionError):
             asked.append(json.loads(lines.readline()))
             for line in answer:
-                lines.write(json.dumps(line) + "\n")
-            lines.flush()
+                connected.sendall(json.dumps(line).encode() + b"\n")
             lines.readline()  # until the other side has gone
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -111,7 +112,8 @@ def test_another_clusters_name_means_that_cluster(folder: Path, paths: ClusterPa
     assert case.command("status") == "daybreak status -n it"
 
 
-def test_the_keepers_answer(paths: ClusterPaths) -> None:
+def test_the_keepers_answer(paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "KEEPER_DEADLINE_S", DEADLINE_S)
     with keeper(paths, {"heard": True}, {"result": snapshot(row("head")).to_json()}) as asked:
         case = gathering.gather(None, "it", None, None)
     assert asked == [{"op": "status"}]

@@ -21,7 +21,7 @@ from daybreak.extras.doctor.diagnoses.locks import holder_of, listening_sockets
 from daybreak.extras.doctor.finding import Finding, Severity
 from daybreak.paths import ClusterPaths
 from tests.helpers import until
-from tests.unit.extras.doctor.conftest import MakeCase, as_root, of, process, record
+from tests.unit.extras.doctor.conftest import MakeCase, as_root, family, of, process, record
 
 RAYLET = "/opt/ray/core/src/ray/raylet/raylet"
 GCS = "/opt/ray/core/src/ray/gcs/gcs_server"
@@ -41,10 +41,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ours() -> list[procfs.Process]:
         rows = list(everything())
-        family = {os.getpid()}
-        while more := {row.pid for row in rows if row.parent in family} - family:
-            family |= more
-        return [row for row in rows if row.pid in family]
+        pids = family(rows)
+        return [row for row in rows if row.pid in pids]
 
     monkeypatch.setattr(procfs, "processes", ours)
 

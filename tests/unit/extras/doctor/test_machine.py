@@ -15,6 +15,7 @@ from daybreak.extras.doctor.diagnoses.memory import Memory
 from daybreak.extras.doctor.finding import Severity
 from daybreak.machine.cgroups import groups
 from daybreak.machine.machine import machine
+from tests.helpers import until
 from tests.unit.extras.doctor.conftest import MakeCase, as_root, mounted, of, row, snapshot
 
 GIB = 2**30
@@ -38,8 +39,12 @@ def test_full_swap_counts_only_where_memory_is_short_too() -> None:
     of(memory.judge(Memory(100 * GIB, 60 * GIB, 8 * GIB, 7 * GIB), 0), Severity.OK)
 
 
-def test_what_a_running_cluster_asks_for_is_its_own_already(make_case: MakeCase) -> None:
-    asked = {"workers": {"memory": machine().memory_total_bytes - GIB}, "head": {"object_store": "512MiB"}}
+def test_what_a_running_cluster_asks_for_is_its_own_already(
+    make_case: MakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = machine().memory_total_bytes
+    monkeypatch.setattr(memory, "measure", lambda: Memory(total, total // 2))  # whatever else runs here meanwhile
+    asked = {"workers": {"memory": total - GIB}, "head": {"object_store": "512MiB"}}
     of(memory.look(make_case(asked)), Severity.WARNING)
     of(memory.look(make_case(asked, snapshot=snapshot(row("head")))), Severity.OK)
 
@@ -223,6 +228,8 @@ def test_the_keepers_variables_count_where_it_runs(make_case: MakeCase, package:
     assert case.inherited((bytecode.OFF,)) == variables
     started = subprocess.Popen(["sleep", "60"], env={"PYTHONPYCACHEPREFIX": "/x"})
     try:
+        # `Popen` returns a moment before the program has its environment.
+        until(lambda: Path(f"/proc/{started.pid}/environ").read_bytes(), what="it runs")
         case = make_case(environment=variables, snapshot=snapshot(row("head"), keeper_pid=started.pid))
         assert case.inherited((bytecode.OFF, bytecode.PREFIX)) == {"PYTHONPYCACHEPREFIX": "/x"}
     finally:

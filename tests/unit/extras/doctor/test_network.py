@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
+from daybreak.backends.process import procfs
 from daybreak.extras.doctor.diagnoses import exposed, hostname, ipv6, loopback, ports, proxies
 from daybreak.extras.doctor.finding import Severity
-from daybreak.machine.listeners import sockets
+from daybreak.machine.listeners import Socket, sockets
 from daybreak.paths import ClusterPaths
-from tests.helpers import free_port, until
-from tests.unit.extras.doctor.conftest import MakeCase, of, row, snapshot
+from tests.helpers import DEADLINE_S, free_port, until
+from tests.unit.extras.doctor.conftest import MakeCase, family, of, row, snapshot
 
 LOOKS_AT_THE_RELAY = 10
 
@@ -258,6 +259,17 @@ server.serve_forever()
 """
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what this test's processes listen on is looked at: other tests have dashboards that answer everybody."""
+
+    def ours() -> list[Socket]:
+        pids = family(list(procfs.processes()))
+        return [one for one in sockets() if one.holder.pid in pids]
+
+    monkeypatch.setattr(exposed, "sockets", ours)
+
+
 @contextmanager
 def dashboard(folder: Path, address: str, kind: str) -> Iterator[tuple[int, int]]:
     """Somebody's dashboard: a server with the command line of Ray's. Yields its pid and its port."""
@@ -273,7 +285,11 @@ def dashboard(folder: Path, address: str, kind: str) -> Iterator[tuple[int, int]
         started.communicate()
 
 
-def test_a_dashboard_that_answers_everybody(make_case: MakeCase, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("alone")
+def test_a_dashboard_that_answers_everybody(
+    make_case: MakeCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposed, "TIMEOUT_S", DEADLINE_S)
     with dashboard(tmp_path, "0.0.0.0", "open") as (pid, port):
         found = of(exposed.look(make_case()), Severity.ERROR)
         assert f"(pid {pid}) answers everybody on 0.0.0.0:{port}, without a token" in found.found
@@ -288,6 +304,7 @@ def test_doors_that_are_closed(make_case: MakeCase, tmp_path: Path, address: str
         assert all(str(pid) not in finding.found for finding in exposed.look(make_case()))
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(
     ("listen", "ray", "runs", "severity"),
     [
