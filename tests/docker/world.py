@@ -20,7 +20,7 @@ from tests.docker.helpers import BASE
 
 SUBNET = "10.211.78.0/24"
 ADDRESS = "10.211.78.9"
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 MIB = 1024 * 1024
 RUNS = "exec sleep 600"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,10 +23,11 @@ from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
 
 paths = ClusterPaths.of("apart")
-client.ensure(paths).close()
-with client.request(paths, "status") as request:
-    found = request.result()
-environment = open(f"/proc/{found['keeper_pid']}/environ").read().split("\\0")
+# The keeper has nothing to look after: it stays as long as somebody is connected.
+with client.ensure(paths):
+    with client.request(paths, "status") as request:
+        found = request.result()
+    environment = open(f"/proc/{found['keeper_pid']}/environ").read().split("\\0")
 print(json.dumps([found["keeper_pid"], found["daybreak"], environment]))
 """
 
@@ -49,7 +51,8 @@ def test_the_package_folder_is_not_handed_on_to_services(tmp_path: Path) -> None
         )
         assert done.returncode == 0, done.stderr
         pid, version, environment = json.loads(done.stdout)
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has left by itself
+            os.kill(pid, signal.SIGKILL)
     finally:
         shutil.rmtree(runtime, ignore_errors=True)
     assert version == "0.0.1.apart"
