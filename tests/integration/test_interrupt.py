@@ -88,7 +88,8 @@ def test_whoever_is_told_to_end_takes_down_what_it_has_started(
 def test_a_second_one_does_not_wait_and_leaves_nothing(sandbox: Sandbox) -> None:
     write(sandbox, STUBBORN)
     starting = started(sandbox)
-    until(sandbox.processes, what="the head has been started")
+    # From then on it takes no notice of signals.
+    until(lambda: any(one.comm == "sleep" for one in sandbox.processes()), what="the head sleeps")
     starting.send_signal(signal.SIGINT)
     assert starting.stderr
     while "taking down" not in (line := starting.stderr.readline()):
