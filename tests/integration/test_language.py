@@ -6,6 +6,8 @@ import contextlib
 import json
 from pathlib import Path
 
+from daybreak.backends.process import procfs
+from tests.helpers import until
 from tests.integration.conftest import Sandbox
 
 # What nobody may find: of a file, of the environment, of a file of variables.
@@ -57,7 +59,8 @@ main = App.bind()
 
 
 def seen(sandbox: Sandbox, name: str) -> dict[str, str]:
-    """The environment that a service has found."""
+    """The environment that a service has found: it is ready before its shell has written that, and sleeps after it."""
+    until(lambda: any(one.comm == "sleep" for one in sandbox.instance_processes(name)), what=f"{name} has written")
     lines = (sandbox.folder / f"seen-{name}").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
@@ -106,8 +109,8 @@ def test_a_spec_in_several_files_with_variables_and_secrets(sandbox: Sandbox) ->
         for command in ("status", "plan", "config", "versions"):
             assert word not in sandbox.run(command, "--json").stdout
         assert word not in sandbox.run("env").stdout
-        lines = [(Path("/proc") / str(process.pid) / "cmdline").read_bytes() for process in sandbox.processes()]
-        assert not [line for line in lines if word.encode() in line]
+        lines = [procfs.command_line(process.pid) for process in sandbox.processes()]
+        assert not [line for line in lines if word in line]
 
     # What a later shell has otherwise is a difference, and for those alone who get it.
     before = sandbox.column("instance")
