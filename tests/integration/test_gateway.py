@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import urllib.error
@@ -10,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from daybreak.machine.ports import is_free
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox
 from tests.integration.test_crashes import kill, kill_keeper, until_back
@@ -38,8 +38,15 @@ def answer(url: str) -> int:
 def test_requests_wait_for_the_first_start(shared: Sandbox) -> None:
     shared.write(SPEC, app_py=app("1"))
     starting = shared.popen("up")
-    port = 8000 + shared.offset
-    until(lambda: not is_free(port, "127.0.0.1"), what="the gateway listens")
+    place = ("127.0.0.1", 8000 + shared.offset)
+
+    def listens() -> bool:
+        """Asked by connecting: who looks whether a port is free has it for a moment. Before the gateway is begun, `up`
+        itself looks."""
+        with socket.create_connection(place):
+            return any(shared.root.glob("services/gateway.*.json"))
+
+    until(listens, what="the gateway listens")
     assert starting.poll() is None
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(answer, [shared.url + "/short"] * 8)) == {200}
@@ -94,8 +101,8 @@ def test_requests_wait_while_a_head_that_was_killed_is_brought_back(shared: Sand
     before = shared.column("instance")
     with steady_load(shared.url, rate=40, kinds=(SHORT,), timeout_s=LASTS_S) as load:
         until(lambda: load.report().versions, what="the first answers")
-        died = time.monotonic()
         kill(shared.pid_of("head", "raylet"))
+        died = time.monotonic()  # to find the raylet takes a busy machine its time, in which all is well
         until_back(shared, before, *RESTARTED)
     report = load.report()
     assert not report.outcomes[Outcome.REFUSED], report
