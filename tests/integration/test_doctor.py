@@ -128,13 +128,18 @@ def test_names_are_completed(sandbox: Sandbox) -> None:
 def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared: Sandbox) -> None:
     shared.write(SPEC, app_py=APP)
     shared.run("up")
-    healthy(shared)
-    found = looked_whatever(shared)
-    assert found["keeper"]["findings"][0]["found"] == f"pid {shared.status()['keeper_pid']} answers"
-    assert found["ports"]["findings"][0]["found"].startswith("free, or its own: ")
-    assert found["head"]["findings"][0]["found"] == "healthy"
-    assert found["serve"]["findings"][0]["found"] == "deployed"
 
+    def all_is_well() -> bool:
+        """Not at once on a machine that is busy: what answers a diagnosis has 2 s."""
+        healthy(shared)
+        found = looked_whatever(shared)
+        assert found["keeper"]["findings"][0]["found"] == f"pid {shared.status()['keeper_pid']} answers"
+        assert found["ports"]["findings"][0]["found"].startswith("free, or its own: ")
+        assert found["head"]["findings"][0]["found"] == "healthy"
+        assert found["serve"]["findings"][0]["found"] == "deployed"
+        return True
+
+    until(all_is_well, what="all is called well")
     raylet = shared.pid_of("head", "raylet")
     os.kill(shared.status()["keeper_pid"], signal.SIGKILL)
     found = until(lambda: bad(looked_whatever(shared)).get("keeper"), what="the keeper is missed")
@@ -149,18 +154,22 @@ def test_a_running_cluster_then_without_its_keeper_then_without_its_head(shared:
     assert "orphans" not in bad(looked(shared, code=1)), "its processes are recorded, so they are nobody's orphans"
 
     shared.run("up")
-    healthy(shared)
+    until(lambda: [healthy(shared)], what="nothing of it is called wrong any more")
 
 
 @pytest.mark.one_ray
 def test_a_head_that_dies_is_told_while_the_keeper_brings_it_back(shared: Sandbox) -> None:
     os.kill(shared.pid_of("head", "gcs_server"), signal.SIGKILL)
-    said = until(lambda: bad(looked_whatever(shared)).get("head"), what="the head is missed")
-    assert said[0].startswith("head is ")
+
+    def said(words: str) -> str:
+        """The severity with which it is; nothing as long as it is not."""
+        head = looked_whatever(shared, "head")["head"]
+        return str(head["severity"]) if any(words in finding["found"] for finding in head["findings"]) else ""
+
+    # Until the keeper knows, it is said that the GCS does not answer.
+    assert until(lambda: said("head is "), what="the head is missed") in BAD
     shared.run("wait", "--timeout", "90s")
-    head = looked(shared)["head"]
-    assert head["severity"] == "note"
-    assert "was started again" in head["findings"][0]["found"]
+    assert until(lambda: said("was started again"), what="it is told") == "note"
 
 
 def test_a_gcs_that_hangs_is_told(shared: Sandbox) -> None:
@@ -202,8 +211,8 @@ def test_versions_that_were_installed_since_are_told(shared: Sandbox, tmp_path: 
     assert bad(looked(shared, "versions")) == {}
 
 
-def looked_whatever(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+def looked_whatever(sandbox: Sandbox, *words: str) -> dict[str, dict[str, Any]]:
     """The diagnoses, whatever the exit code."""
-    started = sandbox.popen("doctor", "--json")
+    started = sandbox.popen("doctor", "--json", *words)
     raw = json.loads(started.communicate(timeout=120)[0])
     return {diagnosis["name"]: diagnosis for diagnosis in raw["diagnoses"]}
