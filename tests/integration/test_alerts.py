@@ -92,7 +92,8 @@ def firing(sandbox: Sandbox) -> set[str]:
 
 def test_a_start_slower_than_its_history_and_nothing_else(cluster: Sandbox) -> None:
     fires(cluster, "StartSlow", kind="startup", start="cold")
-    assert firing(cluster) == {"StartSlow"}
+    # A keeper that is late with three answers, as on a machine that is busy, counts as down until the next one.
+    until(lambda: firing(cluster) == {"StartSlow"}, what="that one fires alone")
     assert "warning: slow-start: the last startup" in cluster.run("doctor", "slow-start").stdout
 
 

@@ -200,9 +200,14 @@ def test_a_replica_that_is_stopped_shows_at_once_and_passes(cluster: Sandbox) ->
     (application,) = cluster.status()["serving"]["applications"]
     replica = application["deployments"][0]["replicas"][0]["pid"]
     os.kill(replica, signal.SIGSTOP)
+
+    def shows() -> bool:
+        """Where Serve tells it late, it is seen before that its door does not answer."""
+        row = cluster.services()["serve"]
+        return row["health"] == "unhealthy" and f"pid {replica} is stopped by a signal" in row["reason"]
+
     try:
-        until(lambda: cluster.services()["serve"]["health"] == "unhealthy", what="it shows")
-        assert f"pid {replica} is stopped by a signal" in cluster.services()["serve"]["reason"]
+        until(shows, what="it shows")
         assert cluster.status()["state"] == "degraded"
         waited = cluster.run("wait", "serve", "--timeout", "1s", code=3)
         assert "serve is unhealthy: " in waited.stderr
