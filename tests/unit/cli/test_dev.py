@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,12 +21,14 @@ from daybreak.cli.dev import beside, keys, preparing
 from daybreak.cli.dev import session as sessions
 from daybreak.cli.dev.script import Script
 from daybreak.errors import DaybreakError, Interrupted, UsageError
+from daybreak.extras.dev.ignoring import ignoring
 from daybreak.extras.dev.replaced import BOOK
+from daybreak.extras.dev.tree import Tree
 from daybreak.paths import ClusterPaths
 from daybreak.states import ClusterState
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.receipt import Receipt
-from tests.helpers import until
+from tests.helpers import DEADLINE_S, until
 
 SPEC = "name: shop\nprometheus: false\nserve: {applications: [{import: 'app:main'}]}\n"
 GOOD, BAD = "main = 1\n", "main = (\n"
@@ -129,6 +132,22 @@ def test_a_save_is_answered_and_what_dev_started_is_taken_down(dev: Callable[...
     assert "shop is stopped" in done.stdout
     # Its nodes have room for the replicas of several saves.
     assert keeper.asked == [("up", None, 4.0), ("up", None, 4.0), ("down", "shop")]
+
+
+def test_a_save_during_the_first_start_is_told_when_watching_begins(tmp_path: Path) -> None:
+    code = tmp_path / "app.py"
+    code.write_text(GOOD)
+    tree = Tree(tmp_path, frozenset(), ignoring(tmp_path, ()))
+    session = sessions.Session(ClusterPaths.of("shop"), tree, Mock(), Mock(), Mock())
+    session.listen()
+    code.write_text("main = 22\n")
+    watching = threading.Thread(target=session._watch)
+    watching.start()
+    try:
+        assert session._told.get(timeout=DEADLINE_S) == [code]
+    finally:
+        session._stop.set()
+        watching.join(DEADLINE_S)
 
 
 def test_what_was_replaced_is_told_and_so_is_that_nothing_was(

@@ -17,7 +17,7 @@ from daybreak.cli.dev.reload import Reload
 from daybreak.cli.dev.screen import Screen
 from daybreak.cli.dev.stopping import Stopping
 from daybreak.extras.dev.packages import Packages
-from daybreak.extras.dev.tree import Tree
+from daybreak.extras.dev.tree import Moment, Tree
 from daybreak.extras.dev.watching import saves
 from daybreak.paths import ClusterPaths
 from daybreak.show.text import seconds
@@ -64,6 +64,7 @@ class Session:
     _told: queue.Queue[Told] = field(default_factory=queue.Queue)
     _stop: threading.Event = field(default_factory=threading.Event)
     _second: Mapping[str, Any] | None = None
+    _seen: Moment | None = None
 
     def run(self) -> None:
         """Until `q` or an interrupt. Raises what a thread has ended with."""
@@ -90,7 +91,9 @@ class Session:
                 self._draw()
 
     def listen(self) -> None:
-        """From now on programs of the cluster may tell that they stop: replicas of the first start do."""
+        """From now on a save counts, and programs of the cluster may tell that they stop: both come during the first
+        start already."""
+        self._seen = self.tree.now()
         if self.stopping:
             stopping = self.stopping
             self._thread(stopping.attaching.run).start()
@@ -129,7 +132,7 @@ class Session:
         return threading.Thread(target=guarded, daemon=True)
 
     def _watch(self) -> None:
-        for saved in saves(self.tree, self._stop, poll=self.poll):
+        for saved in saves(self.tree, self._stop, self._seen or self.tree.now(), poll=self.poll):
             self._told.put(saved)
 
     def _watch_packages(self) -> None:

@@ -27,9 +27,8 @@ POLL_S = 0.3
 REMOTE = ("nfs", "cifs", "smb", "9p", "fuse", "vboxsf", "virtiofs", "afs", "ceph", "glusterfs", "prl_fs", "grpcfuse")
 
 
-def saves(tree: Tree, stop: threading.Event, *, poll: bool) -> Iterator[list[Path]]:
-    """What has changed, each time something has, until `stop` is set. `poll`: by looks alone."""
-    seen = tree.now()
+def saves(tree: Tree, stop: threading.Event, seen: Moment, *, poll: bool) -> Iterator[list[Path]]:
+    """What has changed since `seen`, each time something has, until `stop` is set. `poll`: by looks alone."""
     while not stop.is_set():
         for _ in _hints(seen, stop, poll=poll):
             now = tree.now()

@@ -42,7 +42,7 @@ def _watched(folder: Path, *, poll: bool) -> Generator[Told, None, None]:
     tree = Tree(folder, frozenset({folder / "daybreak.yaml"}), ignoring(folder, ()))
 
     def watch() -> None:
-        for saved in saves(tree, stop, poll=poll):
+        for saved in saves(tree, stop, tree.now(), poll=poll):
             found.put(saved)
 
     thread = threading.Thread(target=watch)
@@ -62,6 +62,17 @@ def _written_until_told(told: Told, file: Path) -> None:
         with contextlib.suppress(queue.Empty):
             told.get(timeout=watching.POLL_S * 2)
             return
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_what_was_saved_before_watching_began_is_told(tmp_path: Path, poll: bool) -> None:
+    """As during the first start of a cluster, which takes a while."""
+    app, stop = tmp_path / "app.py", threading.Event()
+    app.write_text("x = 1\n")
+    tree = Tree(tmp_path, frozenset(), ignoring(tmp_path, ()))
+    before = tree.now()
+    app.write_text("x = 22\n")
+    assert next(saves(tree, stop, before, poll=poll)) == [app]
 
 
 def next_of(told: Told) -> list[Path]:
