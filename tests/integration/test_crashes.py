@@ -209,7 +209,7 @@ def test_a_replica_that_is_stopped_shows_at_once_and_passes(cluster: Sandbox) ->
     try:
         until(shows, what="it shows")
         assert cluster.status()["state"] == "degraded"
-        waited = cluster.run("wait", "serve", "--timeout", "1s", code=3)
+        waited = cluster.run("wait", "serve", "--timeout", "5s", code=3)
         assert "serve is unhealthy: " in waited.stderr
     finally:
         os.kill(replica, signal.SIGCONT)
