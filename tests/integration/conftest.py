@@ -22,11 +22,13 @@ from typing import Any
 import pytest
 
 from daybreak.backends.process import members, procfs
+from daybreak.backends.process.procfs import CLUSTER_MARKER
 from daybreak.errors import DaybreakError, NotRunning
 from daybreak.keeper.control import client
 from daybreak.machine.ports import is_free
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from tests import evidence
+from tests.helpers import until
 
 COMMAND = [str(Path(sys.executable).parent / "daybreak")]
 DEADLINE_S = 240.0
@@ -247,11 +249,23 @@ class Sandbox:
         finally:
             _given.discard(self.offset)
             evidence.unwatch(str(self.home))
+            for root in self.home.glob("*"):
+                end_keeper(root)
             for process in self.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             shutil.rmtree(self.home, ignore_errors=True)
             shutil.rmtree(self.runtime, ignore_errors=True)
+
+
+def end_keeper(root: Path) -> None:
+    """That of the cluster with this state folder, before its folders are deleted: a keeper that has nothing left to do
+    stays for another second, and would make what it misses anew."""
+    with contextlib.suppress(OSError, ValueError):  # there is none, or it ends just now
+        keeper = procfs.read(int((root / "keeper.lock").read_text()))
+        if keeper and procfs.environment(keeper.pid, (CLUSTER_MARKER,)) == {CLUSTER_MARKER: str(root)}:
+            os.kill(keeper.pid, signal.SIGKILL)
+            until(lambda: not procfs.alive(keeper.pid, keeper.started_ticks), what="the keeper has gone")
 
 
 def make_sandbox(folder: Path, name: str = "it") -> Sandbox:

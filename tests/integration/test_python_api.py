@@ -14,7 +14,7 @@ import pytest
 import daybreak
 from daybreak.backends.process import members
 from daybreak.errors import KeeperError, SpecError
-from tests.integration.conftest import APP, GATEWAY, free_offset
+from tests.integration.conftest import APP, GATEWAY, end_keeper, free_offset
 
 pytestmark = [pytest.mark.ray, pytest.mark.one_ray]
 
@@ -27,6 +27,7 @@ def state() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="dba", dir="/tmp"))
     yield folder
     assert members.Scan().marked(str(folder / "home" / NAME)) == {}
+    end_keeper(folder / "home" / NAME)
     shutil.rmtree(folder, ignore_errors=True)
 
 
