@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from daybreak.backends.process import members, procfs
 from tests import evidence
 from tests.helpers import until
-from tests.integration.conftest import APP, Sandbox, make_sandbox
+from tests.integration.conftest import APP, Sandbox, end_keeper, make_sandbox
 
 pytestmark = pytest.mark.ray
 
@@ -127,7 +127,8 @@ def test_applications_that_somebody_deploys_beside_the_specs_stay(sandbox: Sandb
     sandbox.run("up")
     (sandbox.folder / "beside.py").write_text(BESIDE)
     sandbox.run("run", "--", "python", "beside.py")
-    assert sandbox.get("/mine") == "beside"
+    # Ray's proxy hears of it a moment after `serve.run` has returned.
+    until(lambda: sandbox.get("/mine") == "beside", what="the application beside answers")
     (sandbox.folder / "app.py").write_text(APP)
     sandbox.write(WITH_APP.replace('"app:main"', '"app:main", name: renamed'))
     sandbox.run("up")
@@ -242,14 +243,18 @@ def test_ctrl_c_in_the_middle_of_a_restart_leaves_the_database_alone(sandbox: Sa
 
 @pytest.mark.one_ray
 def test_two_ups_at_once_make_one_cluster_and_the_second_says_that_it_waits(sandbox: Sandbox) -> None:
-    sandbox.write(HEAD_ONLY)
+    hook = "touch asked; until [ -e go ]; do sleep 0.05; done"
+    sandbox.write(f"{HEAD_ONLY}hooks: {{before_up: [sh, -c, '{hook}']}}\n")
     first = sandbox.popen("up")
-    until(lambda: sandbox.services()["head"]["state"] == "starting", what="the first one is at work")
+    until((sandbox.folder / "asked").exists, what="the first one is at work")
     second = sandbox.popen("up")
+    assert second.stderr
+    told = f"waiting for another startup by pid {first.pid}"
+    assert any(told in line for line in second.stderr)
+    (sandbox.folder / "go").touch()
     first.communicate(timeout=120)
-    _, error = second.communicate(timeout=120)
+    second.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 0)
-    assert f"waiting for another startup by pid {first.pid}" in error
     assert len(members.Scan().marked(str(sandbox.root))) == len(sandbox.services())
 
 
@@ -259,7 +264,8 @@ def test_state_from_before_a_reboot_or_with_a_strangers_pid_is_not_believed(sand
     sandbox.run("up")
     os.kill(sandbox.status()["keeper_pid"], signal.SIGKILL)
     for process in sandbox.processes():
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended with another one of them
+            os.kill(process.pid, signal.SIGKILL)
     until(lambda: sandbox.processes() == [], what="everything has ended, as after a power cut")
     stranger = subprocess.Popen(["sleep", "300"], start_new_session=True)
     try:
@@ -305,4 +311,5 @@ def test_two_clusters_run_side_by_side_and_the_end_of_one_leaves_the_other(sandb
     finally:
         if other.root.exists():
             other.run("down")
+        end_keeper(other.root)
         shutil.rmtree(other.runtime, ignore_errors=True)
