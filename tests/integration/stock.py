@@ -42,19 +42,19 @@ class Stock:
 
     def processes(self) -> list[psutil.Process]:
         """What runs for it, the oldest first."""
-        found = []
+        found: list[tuple[float, psutil.Process]] = []
         for process in psutil.process_iter():
             try:
                 words = [*process.cmdline(), process.environ().get(MARK, "")]
                 if any(str(self.folder) in word for word in words):
-                    found.append(process)
+                    found.append((process.create_time(), process))
             except psutil.Error:
                 continue
-        return sorted(found, key=lambda process: process.create_time())
+        return [process for _, process in sorted(found, key=lambda each: each[0])]
 
     def pid(self, name: str) -> int:
         """The process whose program is called so, such as `raylet`."""
-        return next(process.pid for process in self.processes() if Path(process.cmdline()[0]).name == name)
+        return next(process.pid for process in self.processes() if _program(process) == name)
 
     def kill(self) -> None:
         """By pid, and none but its own: `ray stop` would end every Ray of this machine."""
@@ -64,6 +64,14 @@ class Stock:
             except psutil.NoSuchProcess:
                 continue
         until(lambda: all(has_gone(process) for process in self.processes()), what="the stock cluster has gone")
+
+
+def _program(process: psutil.Process) -> str:
+    """Its program's name; empty where it has ended meanwhile."""
+    try:
+        return Path(next(iter(process.cmdline()), "")).name
+    except psutil.Error:
+        return ""
 
 
 @contextmanager

@@ -181,8 +181,13 @@ def test_its_alerts_are_loaded(cluster: Sandbox) -> None:
 
 def test_every_query_of_every_dashboard_finds_something_under_load(cluster: Sandbox) -> None:
     (cluster.folder / "work.py").write_text(WORK)
+    before = cluster.services()["worker-1"]["pid"]
     os.kill(cluster.pid_of("worker-1", "raylet"), 9)
-    until(lambda: cluster.status()["state"] == "ready", what="the worker is back")
+    until(
+        lambda: (row := cluster.services()["worker-1"])["state"] == "ready" and row["pid"] != before,
+        what="the worker is back",
+    )
+    until(lambda: cluster.status()["state"] == "ready", what="the cluster is well again")
     driver = cluster.popen("run", "--", "python", "work.py")
     asked = {query.replace("$__rate_interval", "1m") for board in ALL for query in board.queries}
     if RAY_RELEASE < HAPROXY_SINCE:
