@@ -118,7 +118,7 @@ def test_the_next_template_looks_after_what_an_earlier_one_left(lone: Template) 
     lone.end(signal.SIGKILL)
     first.kill()
     first.wait(DEADLINE_S)
-    assert state_of(forks[0]) == "S"  # nobody saw it
+    until(lambda: state_of(forks[0]) == "S", "fork that waits: nobody saw it")
     lone.start()
     until(lambda: gone(forks[0]), "end of the fork whose launcher had ended")
     first.communicate()
@@ -213,7 +213,8 @@ def test_the_users_own_modules_are_imported_only_where_they_are_named(tmp_path: 
 
 
 def test_files_of_the_launcher_do_not_stay_with_the_template(warm: Template) -> None:
-    until(lambda: not psutil.Process(warm.pid).children(), "end of all forks")
+    # It sleeps when it has done all that the end of a fork means.
+    until(lambda: not psutil.Process(warm.pid).children() and state_of(warm.pid) == "S", "end of all forks")
     before = sorted(list_files(warm.pid))
     for _ in range(3):
         warm.run("-c", "pass")
@@ -230,7 +231,8 @@ def test_a_socket_that_somebody_deletes_is_there_again(own: Template) -> None:
     (own.folder / "template.socket").unlink()
     until((own.folder / "template.socket").exists, "another socket")
     assert own.run("-c", WHO).out == FORK
-    shutil.rmtree(own.folder)
+    # All at once: it may make the folder anew while its files are deleted one by one.
+    shutil.rmtree(own.folder.rename(own.place / "old"))
     until((own.folder / "state.json").exists, "another folder")
     assert own.run("-c", WHO).out == FORK
     assert own.state()["stage"] == "running"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from daybreak.programs.warm import listen_for
+from tests.helpers import free_port
 from tests.integration.faithful.template import CLEAN, DEADLINE_S, Template, gone, template, until
 
 AGENT = """
@@ -37,9 +38,7 @@ def own() -> Iterator[Template]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        found: int = free.getsockname()[1]
-    return found
+    return free_port()
 
 
 def agent(own: Template, port: int, allowed: str = "1") -> subprocess.Popen[bytes]:
