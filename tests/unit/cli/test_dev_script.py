@@ -19,7 +19,7 @@ from daybreak.cli.dev.screen import Screen
 from daybreak.cli.dev.script import Script
 from daybreak.errors import DaybreakError
 from daybreak.programs.common.proc import processes
-from tests.helpers import until
+from tests.helpers import DEADLINE_S, until
 
 FOUND = {"values": {"TOLD": "by the cluster"}, "files": {}, "base": "/project", "python": sys.executable}
 
@@ -47,7 +47,8 @@ class Told:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Told]:
+def told(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    monkeypatch.setattr(scripts, "REST_S", DEADLINE_S)  # nothing of these runs holds the pipe open after their end
     made = Told(capsys, sys.executable, "-S", str(tmp_path / "job.py"))
     yield made
     made.script.end()
