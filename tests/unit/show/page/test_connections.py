@@ -133,14 +133,16 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 def test_a_request_that_is_not_completed_ends_its_connection(
     source: FakeSource, port: int, monkeypatch: pytest.MonkeyPatch, before: bytes, text: bytes
 ) -> None:
-    monkeypatch.setattr(connections, "REQUEST_S", 0.1)
     monkeypatch.setattr("daybreak.show.page.server.KEEP_ALIVE_S", 3600)
 
     async def story() -> None:
         async with page(source, port), asyncio.timeout(60):
+            if not before:
+                monkeypatch.setattr(connections, "REQUEST_S", 0.1)
             reader, writer = await asked(port, before)
             if before:
                 await reader.readuntil(b"ok\n")
+                monkeypatch.setattr(connections, "REQUEST_S", 0.1)
             writer.write(text)
             with pytest.raises(ConnectionResetError):
                 while await reader.read(4096):
