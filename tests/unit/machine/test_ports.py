@@ -16,6 +16,7 @@ from daybreak.errors import PreflightError
 from daybreak.machine import listeners as listeners_module
 from daybreak.machine.listeners import Listener, belongs_to, listeners
 from daybreak.machine.ports import BLOCKS, START, STOP, PortBook, free_ports, is_free, owner_of
+from daybreak.machine.reservations import Reservations
 from daybreak.services.ray.haproxy import BLOCK
 
 SERVER = (
@@ -43,8 +44,21 @@ def process(port: int, cwd: Path) -> Iterator[int]:
         child.wait()
 
 
+@pytest.fixture(autouse=True)
+def told() -> Iterator[None]:
+    """Clusters that run beside a test leave alone what its books have chosen, and its books what is theirs."""
+    yield
+    while _told:
+        _told.pop().close()
+
+
+_told: list[Reservations] = []
+
+
 def book(root: Path, name: str = "shop") -> PortBook:
-    return PortBook(root / name / "ports.json")
+    reserved = Reservations(root / name)
+    _told.append(reserved)
+    return PortBook(root / name / "ports.json", reserved)
 
 
 def port_of(root: Path, name: str, taken: Sequence[int] = ()) -> int:
