@@ -27,10 +27,11 @@ LOOKS_AT_THE_RELAY = 10
 
 
 @contextmanager
-def listening(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+def listening(address: str = "127.0.0.1") -> Iterator[int]:
+    """Its port, at which nobody listens at another address either."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as server:
-        server.bind((address, port))
+        server.bind((address, free_port()))
         server.listen()
         yield int(server.getsockname()[1])
 

@@ -18,6 +18,7 @@ from daybreak.extras.doctor.finding import Severity
 from daybreak.extras.doctor.port_list import EVERYBODY, THIS_MACHINE, ListedPort, named, ranges, reachable, rows
 from daybreak.paths import HOME, RUNTIME, ClusterPaths
 from daybreak.spec.model import Spec
+from tests.helpers import free_port
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_fixed_ports_go_before_those_that_were_chosen_once(paths: ClusterPaths) 
 
 
 def test_who_listens_is_seen_and_that_it_is_a_stranger(paths: ClusterPaths) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", free_port())) as server:
         port = server.getsockname()[1]
         listed = {row.port: row for row in rows(case(paths, ports={"gcs": port}))}
     found = listed[port]
@@ -87,7 +88,10 @@ def test_ranges() -> None:
 def test_what_the_template_was_forked_for_is_told_of_its_node_and_prometheus_by_its_name(
     paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+    with (
+        socket.create_server(("127.0.0.1", free_port())) as one,
+        socket.create_server(("127.0.0.1", free_port())) as other,
+    ):
         dashboard, prometheus = (server.getsockname()[1] for server in (one, other))
         monkeypatch.setattr(case_module, "belongs_to", lambda root: lambda listener: listener.pid == os.getpid())
         monkeypatch.setattr(port_list, "marked_service", lambda pid: "warm")
@@ -101,7 +105,7 @@ def test_what_the_template_was_forked_for_is_told_of_its_node_and_prometheus_by_
 def test_what_listens_in_a_container_of_the_cluster_is_its_own(
     paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", free_port())) as server:
         port = server.getsockname()[1]
         monkeypatch.setattr(Case, "container_of", lambda self, pid: "head" if pid == os.getpid() else "")
         asked = case(paths, backend="docker", ports={"gcs": port})

@@ -156,7 +156,7 @@ def test_a_taken_port_is_told_with_its_owner_and_tried_again(kept: KeeperPage, t
     async def story() -> None:
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", 0))
+            taken.bind(("127.0.0.1", free_port()))  # nor does anybody listen at another address
             taken.listen()
             port = int(taken.getsockname()[1])
             kept.want(cluster(tmp_path, port))
