@@ -17,7 +17,7 @@ DEPLOY = "programs/deploy/deploy.py"
 IMPORTS = "import ray, ray.serve, ray.serve.schema\n"
 WHO = """
 import json, os, sys
-print(json.dumps([os.getpid(), "ray" in sys.modules, os.environ.get("MINE"), os.environ.get("DAYBREAK_X")]))
+print(json.dumps([os.getpid(), "ray" in sys.modules, os.environ.get("MINE"), os.environ.get("DAYBREAK_INSTANCE")]))
 """
 
 
@@ -50,7 +50,7 @@ def test_it_finds_what_another_fork_would_that_imports_the_same(own: Template) -
 def test_the_next_one_gets_it_and_nobody_twice(own: Template) -> None:
     path = script(own.home, WHO, DEPLOY)
     pid = spare(own, path)
-    assert who(own, path, DAYBREAK_X="2") == [pid, True, None, "2"]
+    assert who(own, path, DAYBREAK_INSTANCE="2") == [pid, True, None, "2"]
     assert who(own, path)[:2] != [pid, True]
 
 
@@ -58,6 +58,7 @@ def test_another_environment_and_other_code_are_forked_anew(own: Template) -> No
     path = script(own.home, WHO, DEPLOY)
     pid = spare(own, path)
     assert who(own, path, MINE="1")[1:3] == [False, "1"]
+    assert who(own, path, DAYBREAK_DEBUG="1")[1] is False, "it is read before there is a launcher"
     script(own.home, WHO + "\n", DEPLOY)
     assert who(own, path)[1] is False
     until(lambda: gone(pid), "end of the spare, whose code is of before")

@@ -23,8 +23,8 @@ PROGRAMS = {
     modules.WORKER: ("ray", "ray._private.node", "ray._private.worker", "ray.serve", "ray.serve._private.replica"),
     "/programs/deploy/deploy.py": ("ray", "ray.serve"),
 }
-# These say something else to every process, and nothing reads them when it is imported.
-OWN = b"DAYBREAK_"
+# This says something else to every process, and nothing reads it before the program does.
+INSTANCE = b"DAYBREAK_INSTANCE"
 Key = Tuple[str, bytes]
 
 
@@ -138,5 +138,5 @@ def _imports(request: Dict[str, Any]) -> Optional[Tuple[str, ...]]:
 def _key(request: Dict[str, Any]) -> Key:
     """What must be the same: the program, and all that an import may read."""
     program, env = request["program"], request["env"]
-    same = sorted((name, value) for name, value in env.items() if not name.startswith(OWN))
+    same = sorted((name, value) for name, value in env.items() if name != INSTANCE)
     return program["what"], marshal.dumps([program["kind"], program["flags"], request["cwd"], request["real"], same])
