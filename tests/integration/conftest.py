@@ -81,10 +81,12 @@ def free_offset() -> int:
     own, any other ones begin at different places."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % count
-    width = OFFSETS // count
+    width = OFFSETS // count // 10 * 10
     begin = os.getpid() * 20 % width
+    # The public ports end in 0 or 5. One process's 8000 would be another one's 3000, so each has digits of its own.
+    first = FIRST_OFFSET + number * width + number % 5
     for step in range(0, width, 10):
-        offset = FIRST_OFFSET + number * width + (begin + step) % width
+        offset = first + (begin + step) % width
         if offset not in _given and all(is_free(port + offset) for port in PUBLIC_PORTS):
             return offset
     raise AssertionError("no free ports")

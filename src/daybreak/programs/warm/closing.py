@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 from typing import Any, Dict, Set
 
 from . import modules
@@ -32,15 +31,15 @@ def prepare(program: Dict[str, Any]) -> None:
 def look_for(path: str, server: Any) -> None:
     """From now on every server of this class closes its WebSockets each time that the file is touched."""
     tick = server.on_tick
-    # What an earlier generation was told in the same place is older.
-    began = time.time()
-    told: Dict[int, float] = {}
+    # What an earlier generation was told in the same place is there already. No clock is asked: one can be set back.
+    before = _touched(path)
+    told: Dict[int, int] = {}
     closing: Set[Any] = set()
 
     async def on_tick(self: Any, counter: int) -> Any:
         with contextlib.suppress(Exception):  # they are cut off, then
             touched = _touched(path)
-            if touched > told.get(id(self), began):
+            if touched and touched != told.get(id(self), before):
                 told[id(self)] = touched
                 for connection in list(self.server_state.connections):
                     if type(connection).__module__.startswith(WEBSOCKETS):
@@ -52,11 +51,11 @@ def look_for(path: str, server: Any) -> None:
     server.on_tick = on_tick
 
 
-def _touched(path: str) -> float:
+def _touched(path: str) -> int:
     try:
-        return os.stat(path).st_mtime
+        return os.stat(path).st_mtime_ns
     except OSError:
-        return 0.0
+        return 0
 
 
 async def _close(connection: Any) -> None:
