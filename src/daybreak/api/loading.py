@@ -16,7 +16,7 @@ from daybreak.spec.groups import Counts
 if TYPE_CHECKING:
     from daybreak.spec import LoadedSpec
 
-__all__ = ["belongs_elsewhere", "goes_on_without_a_file", "load", "resolve_name"]
+__all__ = ["belongs_elsewhere", "goes_on_without_a_file", "load", "resolve_name", "started_by_dev"]
 
 
 def resolve_name(name: str | None) -> str:
@@ -30,6 +30,12 @@ def resolve_name(name: str | None) -> str:
     found = cluster_here(folder)
     owner.require(ClusterPaths.of(found), folder, owner.use_hint(found))
     return found
+
+
+def started_by_dev(name: str) -> bool:
+    """Has the cluster what `daybreak dev` adds to a spec?"""
+    stored = stored_of(name)
+    return stored is not None and stored.by_dev
 
 
 def goes_on_without_a_file(name: str | None, folder: Path) -> bool:

@@ -45,7 +45,8 @@ class LoadedSpec:
 
     `profiles` are those whose services it has, `warnings` what its author should know though nothing is wrong, and
     `variables` those of the environment that it was made with, by name. `missing` is what speaks against a start, and
-    against nothing else: secrets and files of variables that are not there.
+    against nothing else: secrets and files of variables that are not there. `given` is the spec without what `dev` has
+    added to it, None where that is nothing.
     """
 
     spec: Spec
@@ -56,6 +57,7 @@ class LoadedSpec:
     warnings: tuple[Problem, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[Problem, ...] = ()
+    given: Spec | None = None
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class LoadedSpec:
             "base": str(self.base),
             "source": str(self.source) if self.source else None,
             "profiles": list(self.profiles),
+            "given": self.given and self.given.model_dump(mode="json", by_alias=True),
         }
 
 

@@ -85,7 +85,9 @@ def _live(session: Session, asked: Asked, *, overlay: bool) -> None:
     if ran_before and asked.debug:
         raise UsageError(f"--debug: {name} runs already, without debuggers; nothing was changed", hint="daybreak down")
     if ran_before:
-        asked = replace(asked, workers=joined.counts if asked.workers is None else asked.workers, roomy=False)
+        # One that an earlier `dev` has left has its nodes already.
+        workers = joined.counts if asked.workers is None else asked.workers
+        asked = replace(asked, workers=workers, roomy=api.started_by_dev(name))
         session.reload.bring_up, session.acting.restart = asked.bring_up(name), asked.restart(name)
     session.reload.door = door(session, asked) if overlay and session.reload.deploys else None
     if session.reload.door:

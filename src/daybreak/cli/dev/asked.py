@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daybreak import api
 from daybreak.cli.common import options
-from daybreak.cli.common.given_spec import given_or_stored
+from daybreak.cli.common.given_spec import given_or_stored, load
 from daybreak.extras.dev.pace import with_pace
 from daybreak.extras.dev.room import with_room
 from daybreak.extras.dev.stops import with_stops
@@ -37,10 +37,10 @@ class Asked:
     debug: bool = False
 
     def spec(self) -> LoadedSpec | None:
-        """As it is now; None for a cluster without a file that goes on as it was."""
-        found = given_or_stored(self.workers, self.app, self.name, self.file, self.port_offset)
-        if found is None or not self.roomy:
-            return found
+        """As it is now; None for a cluster without a file that goes on as it runs."""
+        if not self.roomy:
+            return given_or_stored(self.workers, self.app, self.name, self.file, self.port_offset)
+        found = load(self.file, name=self.name, app=self.app, workers=self.workers, port_offset=self.port_offset)
         return with_stops(with_pace(with_room(found)), ClusterPaths.of(found.spec.name).breakpoints, debug=self.debug)
 
     def bring_up(self, name: str) -> Callable[[api.OnMessage], api.Cluster]:

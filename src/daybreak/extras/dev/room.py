@@ -22,11 +22,12 @@ def with_room(loaded: LoadedSpec) -> LoadedSpec:
 
 
 def with_each(loaded: LoadedSpec, change: Callable[[Node], dict[str, Any]]) -> LoadedSpec:
-    """The same, with what `change` says of each node."""
+    """The same, with what `change` says of each node. What it was before all such changes goes with it."""
     spec = loaded.spec
     head = spec.head.model_copy(update=change(spec.head))
     workers = each_group(spec.workers, change)
-    return replace(loaded, spec=spec.model_copy(update={"head": head, "workers": workers}))
+    changed = spec.model_copy(update={"head": head, "workers": workers})
+    return replace(loaded, spec=changed, given=loaded.given or spec)
 
 
 def _roomy(node: Node) -> dict[str, Any]:

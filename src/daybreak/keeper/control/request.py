@@ -18,7 +18,8 @@ from daybreak.spec.model import Spec
 class Request:
     """One request. Where there is no `spec`, the stored one is meant; `base` is the folder that it belongs to.
 
-    `workers` and `backend` were given beside the spec, which has the services of `profiles`.
+    `workers` and `backend` were given beside the spec, which has the services of `profiles`; `given` is the spec without
+    what `dev` has added to it, None where that is nothing.
     `environment` is that of the command, for what starts anew.
     `version` is one to return to; `left` is then what the spec's folder is at that time (a digest).
     `way` is that of a restart where somebody has chosen it, `keep_old` how long the generation before is kept (s),
@@ -34,6 +35,7 @@ class Request:
     op: str
     pid: int | None = None
     spec: Spec | None = None
+    given: Spec | None = None
     base: str | None = None
     source: str | None = None
     take_over: bool = False
@@ -71,8 +73,9 @@ class Request:
         """Raises UsageError for what cannot be meant."""
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in raw.items() if name in known}
-        if values.get("spec") is not None:
-            values["spec"] = read_spec(values["spec"])
+        for name in ("spec", "given"):
+            if values.get(name) is not None:
+                values[name] = read_spec(values[name])
         if values.get("reading") is not None:
             values["reading"] = Reading.from_json(values["reading"])
         if values.get("way") is not None:

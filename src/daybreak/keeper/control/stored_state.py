@@ -12,13 +12,14 @@ from daybreak.files import read_book
 
 @dataclass(frozen=True)
 class Stored:
-    """What a command reads of it. The spec is not validated."""
+    """What a command reads of it. The spec is not validated, and without what `dev` has added; `by_dev`: it has."""
 
     spec: Mapping[str, Any]
     base: str
     source: str | None = None
     backend: str | None = None
     profiles: tuple[str, ...] = ()
+    by_dev: bool = False
 
     @classmethod
     def load(cls, path: Path) -> Stored | None:
@@ -26,5 +27,9 @@ class Stored:
         values = read_book(path)
         if not isinstance(values.get("spec"), dict) or not isinstance(values.get("base"), str):
             return None
+        given = values.get("given")
+        spec = given if isinstance(given, dict) else values["spec"]
         profiles = tuple(values.get("profiles", ()))
-        return cls(values["spec"], values["base"], values.get("source"), values.get("backend"), profiles)
+        return cls(
+            spec, values["base"], values.get("source"), values.get("backend"), profiles, by_dev=spec is given
+        )

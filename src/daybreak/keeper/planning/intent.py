@@ -50,6 +50,7 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
             request.spec,
             str(request.base),
             request.source,
+            request.given,
             generation=before.generation if before else 0,
             backend=before.backend if before else None,
             profiles=tuple(request.profiles or ()),
@@ -66,13 +67,18 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
         affinity = None if request.restart else before.affinity
         stopped = _stopped(request, before)
         state = before.with_changes(base=request.base or before.base, affinity=affinity, stopped=stopped)
+        if before.given and _is_up(request):
+            state = state.with_changes(spec=before.given, given=None)
     workers, spec = _counted(request, before, state.spec)
+    given = state.given and _counted(request, before, state.given)[1]
     backend = request.backend or state.backend
     if request.left is not None:
         state = state.with_changes(version=request.version, rolled_back=request.left)
-    spec = spec if backend is None else spec.model_copy(update={"backend": backend})
+    if backend is not None:
+        spec = spec.model_copy(update={"backend": backend})
+        given = given and given.model_copy(update={"backend": backend})
     settled = {"settled": False, "under_way": None, "given_up": (), "kept": None}
-    return state.with_changes(spec=spec, workers=workers, backend=backend, **settled)
+    return state.with_changes(spec=spec, given=given, workers=workers, backend=backend, **settled)
 
 
 def _counted(request: Request, before: WantedState | None, spec: Spec) -> tuple[Counts | None, Spec]:
@@ -98,8 +104,11 @@ def _counted(request: Request, before: WantedState | None, spec: Spec) -> tuple[
 
 def _stopped(request: Request, before: WantedState | None) -> tuple[str, ...]:
     """What the user has stopped stays so until `up`, or until it is named. A plan is that of what it looks at."""
-    is_up = request.op in ("apply", "plan") and not (request.restart or request.only_running or request.changed_only)
-    return () if before is None or is_up else before.stopped
+    return () if before is None or _is_up(request) else before.stopped
+
+
+def _is_up(request: Request) -> bool:
+    return request.op in ("apply", "plan") and not (request.restart or request.only_running or request.changed_only)
 
 
 def intent(request: Request, state: WantedState, observed: Sequence[Handle]) -> Intent:

@@ -52,7 +52,7 @@ class Versions:
         assert request.spec
         if await self._left(request.spec, Path(request.base)) != state.rolled_back:
             return request
-        return replace(request, spec=None, keep_workers=True)
+        return replace(request, spec=None, given=None, keep_workers=True)
 
     async def _returning(self, request: Request, only_look: bool) -> Request:
         state, cluster = self.desired.state, self.desired.cluster
@@ -75,6 +75,7 @@ class Versions:
             only_running=True,
             keep_workers=True,
             spec=returning_spec(version, state.spec),
+            given=state.given and returning_spec(version, state.given),
             base=str(base),
             source=state.source,
             environment=version.environment,
@@ -108,7 +109,8 @@ class Versions:
         left = await self._left(state.spec, Path(state.base))
         await self._check_out(version, Path(was.base), "it is kept no longer")
         spec = returning_spec(replace(version, spec=_plain(was.spec)), state.spec)
-        return was.with_changes(spec=spec, rolled_back=left, settled=False, given_up=(), backend=state.backend)
+        given = state.given and returning_spec(replace(version, spec=_plain(was.spec)), state.given)
+        return was.with_changes(spec=spec, given=given, rolled_back=left, settled=False, given_up=(), backend=state.backend)
 
     async def deployed_by(self, target: Target, files: Files) -> Code:
         """What other machines need for a deployment: the folder's `files`, or those of the version that it is of."""

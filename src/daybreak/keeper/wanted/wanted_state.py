@@ -63,7 +63,8 @@ class WantedState:
     """The spec, the folder that relative paths count from, and the generation of the app tier.
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
-    command. `workers` are the counts given on the command line, None where the spec's count, and `backend` is what was
+    command. `given` is the spec without what `dev` has added to it, None where that is nothing: what `up` means when
+    nothing else is said. `workers` are the counts given on the command line, None where the spec's count, and `backend` is what was
     last given there; the spec has the services of `profiles`. `given_up` names services that ended and are not to be
     restarted until the next command, `stopped` those that the user has stopped until the next `up`.
     `affinity` is what the applications' source said when it was last looked at, since Serve's proxy was chosen by it;
@@ -82,6 +83,7 @@ class WantedState:
     spec: Spec
     base: str
     source: str | None = None
+    given: Spec | None = None
     generation: int = 0
     workers: Counts | None = None
     backend: str | None = None
@@ -109,6 +111,7 @@ class WantedState:
         own = {**self.__dict__, "spec": self.spec.model_dump(mode="json", by_alias=True)}
         return {
             **own,
+            "given": self.given and self.given.model_dump(mode="json", by_alias=True),
             "under_way": self.under_way and self.under_way.to_json(),
             "kept": self.kept and self.kept.to_json(),
             "handed": self.handed.to_json(),
@@ -119,7 +122,7 @@ class WantedState:
         """Raises TypeError or ValueError for what is none, UsageError for its spec."""
         from daybreak.keeper.control.request import read_spec
 
-        begun, kept = values.get("under_way"), values.get("kept")
+        begun, kept, given = values.get("under_way"), values.get("kept"), values.get("given")
         read = {
             "given_up": tuple(values.get("given_up", ())),
             "stopped": tuple(values.get("stopped", ())),
@@ -128,6 +131,7 @@ class WantedState:
             "slot": Slot(values.get("slot", Slot.A)),
             "under_way": UnderWay.from_json(begun) if begun else None,
             "kept": Kept.from_json(kept) if kept else None,
+            "given": read_spec(given) if given else None,
         }
         return cls(**{**values, **read, "spec": read_spec(values["spec"])})
 
