@@ -90,6 +90,7 @@ __all__ = [
     "rollback",
     "scale",
     "start_service",
+    "started_by_dev",
     "status",
     "stop_service",
     "up",

@@ -18,8 +18,8 @@ from daybreak.spec.model import Spec
 class Request:
     """One request. Where there is no `spec`, the stored one is meant; `base` is the folder that it belongs to.
 
-    `workers` and `backend` were given beside the spec, which has the services of `profiles`; `given` is the spec without
-    what `dev` has added to it, None where that is nothing.
+    `workers` and `backend` were given beside the spec, which has the services of `profiles`; `given` is the spec
+    without what `dev` has added to it, None where that is nothing.
     `environment` is that of the command, for what starts anew.
     `version` is one to return to; `left` is then what the spec's folder is at that time (a digest).
     `way` is that of a restart where somebody has chosen it, `keep_old` how long the generation before is kept (s),

@@ -30,6 +30,4 @@ class Stored:
         given = values.get("given")
         spec = given if isinstance(given, dict) else values["spec"]
         profiles = tuple(values.get("profiles", ()))
-        return cls(
-            spec, values["base"], values.get("source"), values.get("backend"), profiles, by_dev=spec is given
-        )
+        return cls(spec, values["base"], values.get("source"), values.get("backend"), profiles, by_dev=spec is given)

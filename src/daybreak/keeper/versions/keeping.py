@@ -108,9 +108,11 @@ class Versions:
             raise DaybreakError(f"there is no version {was.version} any more")
         left = await self._left(state.spec, Path(state.base))
         await self._check_out(version, Path(was.base), "it is kept no longer")
-        spec = returning_spec(replace(version, spec=_plain(was.spec)), state.spec)
-        given = state.given and returning_spec(replace(version, spec=_plain(was.spec)), state.given)
-        return was.with_changes(spec=spec, given=given, rolled_back=left, settled=False, given_up=(), backend=state.backend)
+        version = replace(version, spec=_plain(was.spec))
+        spec = returning_spec(version, state.spec)
+        given = state.given and returning_spec(version, state.given)
+        now = {"settled": False, "given_up": (), "backend": state.backend}
+        return was.with_changes(spec=spec, given=given, rolled_back=left, **now)
 
     async def deployed_by(self, target: Target, files: Files) -> Code:
         """What other machines need for a deployment: the folder's `files`, or those of the version that it is of."""

@@ -64,8 +64,9 @@ class WantedState:
 
     `settled` is False after a run that failed or was interrupted: nothing is restarted by itself until the next
     command. `given` is the spec without what `dev` has added to it, None where that is nothing: what `up` means when
-    nothing else is said. `workers` are the counts given on the command line, None where the spec's count, and `backend` is what was
-    last given there; the spec has the services of `profiles`. `given_up` names services that ended and are not to be
+    nothing else is said.
+    `workers` are the counts given on the command line, None where the spec's count, and `backend` is what was last
+    given there; the spec has the services of `profiles`. `given_up` names services that ended and are not to be
     restarted until the next command, `stopped` those that the user has stopped until the next `up`.
     `affinity` is what the applications' source said when it was last looked at, since Serve's proxy was chosen by it;
     None before. `slot` is where the app tier is.
