@@ -75,7 +75,8 @@ def run(job: Dict[str, Any], status: Status) -> None:
         connect(job, status, deadline, ray.init)
     runtime = os.path.dirname(job["status_file"])
     book = os.path.join(runtime, sources.CODE_FILE)
-    files = sources.note(book, os.getcwd(), imported=job["config"] is None, beside=bool(only))
+    own = sources.own_files(os.getcwd())
+    files = sources.note(book, os.getcwd(), own if job["config"] is None else None, beside=bool(only))
     deployed = remembered.Deployed(os.path.join(runtime, "serve-deployed.json"), head_id(job))
     open_doors(job, deployed, status)
     if code_folder.is_version(job) and not deployed.follows:
@@ -87,7 +88,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
         except packing.NotPacked as error:
             raise loading.Refused(str(error)) from error
     replacement = replaced.Replacement(job)
-    same = unchanged.Unchanged(os.getcwd(), files, deployed.versions, job["instance"])
+    same = unchanged.Unchanged(os.getcwd(), own, files, deployed.versions, job["instance"])
     submit(job, targets, wanted, deployed, status, deadline, same)
     replacement.kept = same.kept
     status.write("submitted", "waiting for replicas")

@@ -8,13 +8,16 @@ import hashlib
 import io
 import pickle
 import re
-from typing import Any, Dict, List, Set, Tuple
+import types
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 UUID = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}\Z")
 # How a pickle begins and ends.
 PICKLE = re.compile(rb"\x80[\x02-\x05].*\.\Z", re.DOTALL)
 # What cloudpickle makes a module of: its argument is the module's name.
 IMPORTS = "subimport"
+# And what it makes the code of a function with.
+CODE = "CodeType"
 
 
 class Part:
@@ -52,11 +55,12 @@ class Part:
 
 
 class Reader(pickle.Unpickler):
-    """Reads one pickle. `modules` are those that whoever unpickles it imports."""
+    """Reads one pickle. `modules` are those that whoever unpickles it imports, `codes` is what functions in it do."""
 
     def __init__(self, pickled: bytes) -> None:
         super().__init__(io.BytesIO(pickled))
         self.modules: Set[str] = set()
+        self.codes: List[types.CodeType] = []
         self._made: List[Part] = []
         self._kinds: Dict[Tuple[str, str], Any] = {}
 
@@ -74,6 +78,9 @@ class Reader(pickle.Unpickler):
         for part in self._made:
             if part.origin[1] == IMPORTS:
                 self.modules.update(name for name in part.given[0] if isinstance(name, str))
+            code = _code_of(part)
+            if code is not None:
+                self.codes.append(code)
         return hashlib.sha256("\n".join([*told, self._words(root)]).encode(errors="replace")).hexdigest()
 
     def _words(self, value: Any) -> str:
@@ -99,4 +106,13 @@ class Reader(pickle.Unpickler):
         except Exception:  # bytes that only begin and end like a pickle
             return repr(value)
         self.modules |= reader.modules
+        self.codes += reader.codes
         return found
+
+
+def _code_of(part: Part) -> Optional[types.CodeType]:
+    """The code that the part would be; None where it would be something else."""
+    given = part.given[0]
+    if len(given) < 3 or given[0] != "called" or not isinstance(given[1], Part) or given[1].given[0] != (CODE,):
+        return None
+    return types.CodeType(*given[2:])

@@ -1,7 +1,8 @@
 """Which files the applications are made of, and whether they are still what was deployed.
 
 Those are files below the spec's folder, and what was imported from elsewhere without being installed: editable
-installations, and folders beside it that are in the search path.
+installations, and folders beside it that are in the search path. What is imported while a request is answered is not
+imported yet: where the source names it, it counts.
 """
 
 import hashlib
@@ -9,9 +10,10 @@ import json
 import os
 import sys
 import sysconfig
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..common.whole_file import write_json
+from .imports import OwnFiles
 
 CODE_FILE = "serve-code.json"
 # Where nobody has imported the applications here, every Python file below their folder counts, up to so many.
@@ -21,10 +23,11 @@ INSTALLED = f"{os.sep}site-packages{os.sep}"
 PROGRAMS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def note(path: str, folder: str, *, imported: bool, beside: bool = False) -> Dict[str, str]:
-    """Write down what is below `folder`: what this process has imported, else every file that it might be. `beside`
-    what was noted of other applications, which stay as they are. Returns the files' digests by their relative paths."""
-    files = _own_modules(folder) if imported else _found(folder)
+def note(path: str, folder: str, imported: Optional[OwnFiles], *, beside: bool = False) -> Dict[str, str]:
+    """Write down what is below `folder`: what this process has `imported` of these files, and what that may import
+    later, else every file that it might be. `beside` what was noted of other applications, which stay as they are.
+    Returns the files' digests by their relative paths."""
+    files = _found(folder) if imported is None else _imported(folder, imported)
     noted = _read(path)[1] if beside and _read(path)[0] == folder else {}
     found = {os.path.relpath(file, folder): digest_of(file) for file in files}
     write_json(path, {"folder": folder, "files": {**noted, **found}})
@@ -53,29 +56,25 @@ def told(files: List[str]) -> str:
     return f"{names} {'has' if len(files) == 1 else 'have'} changed"
 
 
-def _own_modules(folder: str) -> List[str]:
-    """What this process has imported from the folder, or from elsewhere, and is not installed."""
-    own = f"{folder.rstrip(os.sep)}{os.sep}"
-    files = (_file_of(module) for module in list(sys.modules.values()))
-    below = {path for path in files if path.startswith(own) and _is_own(path, folder)}
-    return sorted(below.union(outside(folder).values()))
-
-
-def outside(folder: str) -> Dict[str, str]:
-    """The files of modules that this process has imported from elsewhere, by the modules' names."""
+def own_files(folder: str) -> OwnFiles:
+    """Those that this process may import from the folder; what it has imported from there, or from elsewhere, and is
+    not installed, is known by its name."""
     given = sysconfig.get_paths()
-    # The second is this package, whose programs run here.
-    homes = (folder, os.path.dirname(PROGRAMS), given["stdlib"], given["platstdlib"])
-    below = tuple(f"{home.rstrip(os.sep)}{os.sep}" for home in homes)
+    # The first is this package, whose programs run here.
+    homes = (os.path.dirname(PROGRAMS), given["stdlib"], given["platstdlib"])
+    installed = tuple(f"{home.rstrip(os.sep)}{os.sep}" for home in homes)
+    below = f"{folder.rstrip(os.sep)}{os.sep}"
     found = {name: _file_of(module) for name, module in list(sys.modules.items())}
-    return {
-        name: path
-        for name, path in found.items()
-        # Of some two thousand modules nearly all are installed: what tells that soonest is asked first.
-        if not (path.startswith(below) or INSTALLED in path)
-        and path.endswith(".py")
-        and not any(map(_is_left_out, path.split(os.sep)))
-    }
+    # Of some two thousand modules nearly all are installed: what tells that soonest is asked first.
+    others = {name: path for name, path in found.items() if not (path.startswith(installed) or INSTALLED in path)}
+    return OwnFiles(folder, {name: path for name, path in others.items() if _is_own(path, below)})
+
+
+def _imported(folder: str, own: OwnFiles) -> List[str]:
+    """What this process has imported, and what is named in that: it may be imported later."""
+    below = f"{folder.rstrip(os.sep)}{os.sep}"
+    names = [name for name, path in own.imported.items() if path.startswith(below)]
+    return sorted(own.behind(names, set(_found(folder))).union(own.imported.values()))
 
 
 def _file_of(module: Any) -> str:
@@ -87,9 +86,10 @@ def _file_of(module: Any) -> str:
     return file if file[0] == os.sep and f"{os.sep}." not in file else os.path.abspath(file)
 
 
-def _is_own(file: str, folder: str) -> bool:
-    parts = os.path.relpath(file, folder).split(os.sep) if file else [os.pardir]
-    return file.endswith(".py") and parts[0] != os.pardir and not any(map(_is_left_out, parts[:-1]))
+def _is_own(file: str, below: str) -> bool:
+    """Whatever is above the folder with the slash at its end has any name."""
+    parts = file[len(below) if file.startswith(below) else 0 :].split(os.sep)
+    return file.endswith(".py") and not any(map(_is_left_out, parts[:-1]))
 
 
 def _is_left_out(name: str) -> bool:

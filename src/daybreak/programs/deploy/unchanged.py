@@ -2,17 +2,18 @@
 
 Serve replaces a deployment's replicas where its version is another one, and gives each one a new version whenever it is
 deployed. Here a version is given instead: that of before where nothing differs that a replica is made of. A replica is
-made of what Serve sends it, the pickled class and its arguments, and of the modules that these name, with all that they
-import. The file in which a class is written counts as far as the class itself differs: it is sent by value.
+made of what Serve sends it, the pickled class and its arguments, and of the modules that these name, or import while
+they run, with all that they import. The file in which a class is written counts as far as the class itself differs: it
+is sent by value.
 """
 
 import hashlib
 import os
-from typing import Any, Dict, Mapping, Set
+from typing import Any, Dict, Mapping, Sequence, Set
 
 from .imports import OwnFiles
 from .pickled import Reader
-from .sources import digest_of, outside
+from .sources import digest_of
 
 PARTS = ("serialized_deployment_def", "serialized_init_args", "serialized_init_kwargs")
 
@@ -20,13 +21,13 @@ Versions = Dict[str, Dict[str, str]]
 
 
 class Unchanged:
-    """One deployment of applications. `files` are those that were imported, as they were then: their digests by their
-    paths from `folder`, some of them elsewhere. `before` are the versions of what runs, by application and deployment;
-    `anew` makes a version that nothing has had."""
+    """One deployment of applications from the `folder`, whose files are `own`. `files` are those that it is made of, as
+    they were then: their digests by their paths from the folder, some of them elsewhere. `before` are the versions of
+    what runs, by application and deployment; `anew` makes a version that nothing has had."""
 
-    def __init__(self, folder: str, files: Mapping[str, str], before: Versions, anew: str) -> None:
+    def __init__(self, folder: str, own: OwnFiles, files: Mapping[str, str], before: Versions, anew: str) -> None:
         self._folder = folder
-        self._files = OwnFiles(folder, outside(folder))
+        self._files = own
         self._imported = files
         self._before = before
         self._anew = anew
@@ -57,9 +58,17 @@ class Unchanged:
             told = hashlib.sha256("".join(reader.digest() for reader in readers).encode())
         except Exception:  # another Ray has it elsewhere
             return ""
-        modules = {name for reader in readers for name in reader.modules if self._files.file_of(name)}
         everything = {os.path.join(self._folder, name) for name in self._imported}
-        for file in sorted(self._files.behind(modules, everything)):
+        for file in sorted(self._made_of(readers, everything)):
             name = os.path.relpath(file, self._folder)
             told.update(f"{name}\0{self._imported.get(name) or digest_of(file)}\0".encode())
         return told.hexdigest()[:16]
+
+    def _made_of(self, readers: Sequence[Reader], everything: Set[str]) -> Set[str]:
+        modules = {name for reader in readers for name in reader.modules if self._files.file_of(name)}
+        for code in (code for reader in readers for code in reader.codes):
+            imported, dynamic = self._files.imported_by(code)
+            if dynamic:
+                return everything
+            modules |= imported
+        return self._files.behind(modules, everything)

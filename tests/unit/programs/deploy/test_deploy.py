@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from daybreak.programs.deploy import deploy, head, loading, proxy_options, remembered, submitting
+from daybreak.programs.deploy.imports import OwnFiles
 from daybreak.programs.deploy.progress import Status
 from daybreak.programs.deploy.unchanged import Unchanged
 
-SAME = Unchanged("/nowhere", {}, {}, "i1")
+SAME = Unchanged("/nowhere", OwnFiles("/nowhere"), {}, {}, "i1")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import runpy
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray import cloudpickle
 
+from daybreak.programs.deploy.imports import OwnFiles
 from daybreak.programs.deploy.sources import digest_of
 from daybreak.programs.deploy.unchanged import Unchanged
 
@@ -57,7 +60,7 @@ def _deploy(folder: Path) -> Deploy:
     versions: dict[str, Any] = {}
 
     def deploy(instance: str, *, all_anew: bool = False, **given: Any) -> Unchanged:
-        one = Unchanged(str(folder), {}, versions.copy(), instance)
+        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, versions.copy(), instance)
         a, b = deployment("A", "shop_b", "shop_a", **given), deployment("B", "shop_lib", "shop_b")
         one.mark(SimpleNamespace(name="shop", deployments=[a, b]), all_anew=all_anew)
         assert {"A": a._version, "B": b._version} == one.versions["shop"]
@@ -97,6 +100,30 @@ def test_what_an_object_comes_from_counts_although_the_class_does_not_import_it(
     assert deploy("i2", given=routes).kept == {"shop": {"B"}}
 
 
+@pytest.mark.parametrize(
+    ("does", "made_of"),
+    [
+        ("import shop_a", {"shop_a.py", "shop_lib.py"}),
+        ("from shop_lib import nothing", {"shop_lib.py"}),
+        ("return [__import__(name) for name in shop]", {f"{name}.py" for name in SOURCES}),
+        ("return shop.eval()", set()),
+    ],
+)
+def test_what_its_methods_import_while_they_run_counts(folder: Path, does: str, made_of: set[str]) -> None:
+    (folder / "shop_app.py").write_text(f"class Shop:\n    def answer(self, shop):\n        {does}\n")
+    written = runpy.run_path(str(folder / "shop_app.py"), run_name="__main__")
+    one = deployment("A", "shop_routes", "json", given=cloudpickle.dumps(written["Shop"]))
+    imported = {f"{name}.py": digest_of(str(folder / f"{name}.py")) for name in SOURCES}
+
+    def version(files: dict[str, str]) -> str:
+        unchanged = Unchanged(str(folder), OwnFiles(str(folder)), files, {}, "i1")
+        unchanged.mark(SimpleNamespace(name="shop", deployments=[one]), all_anew=True)
+        return unchanged.versions["shop"]["A"]
+
+    before = version(imported)
+    assert {name for name in imported if version({**imported, name: "another"}) != before} == made_of
+
+
 def test_a_restart_replaces_all_of_them_and_the_next_save_keeps_what_it_started(deploy: Deploy) -> None:
     first = deploy("i1")
     restarted = deploy("i2", all_anew=True)
@@ -106,7 +133,7 @@ def test_a_restart_replaces_all_of_them_and_the_next_save_keeps_what_it_started(
 
 
 def test_where_ray_has_no_place_for_a_version_it_gives_its_own(folder: Path) -> None:
-    one = Unchanged(str(folder), {}, {}, "i1")
+    one = Unchanged(str(folder), OwnFiles(str(folder)), {}, {}, "i1")
     one.mark(SimpleNamespace(name="shop", deployments=[SimpleNamespace(name="A")]), all_anew=False)
     assert one.versions == {"shop": {}}
 
@@ -115,7 +142,7 @@ def test_what_nobody_can_tell_is_replaced(folder: Path) -> None:
     unknown = SimpleNamespace(name="A", _version=None)
     versions: dict[str, dict[str, str]] = {}
     for instance in ("i1", "i2"):
-        one = Unchanged(str(folder), {}, versions, instance)
+        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, versions, instance)
         one.mark(SimpleNamespace(name="shop", deployments=[unknown]), all_anew=False)
         assert unknown._version == f":{instance}"
         versions = one.versions
@@ -123,7 +150,7 @@ def test_what_nobody_can_tell_is_replaced(folder: Path) -> None:
 
 def test_a_file_counts_as_it_was_imported_whatever_was_saved_since(folder: Path) -> None:
     def made_of(files: dict[str, str]) -> str:
-        one = Unchanged(str(folder), files, {}, "i1")
+        one = Unchanged(str(folder), OwnFiles(str(folder)), files, {}, "i1")
         one.mark(SimpleNamespace(name="shop", deployments=[deployment("A", "shop_b", "shop_a")]), all_anew=True)
         return one.versions["shop"]["A"]
 
