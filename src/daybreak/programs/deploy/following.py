@@ -9,6 +9,9 @@ from .progress import DeployFailed, Status, naps
 from .replaced import Replacement
 from .room import asked_by_config, refuse_shortage
 
+# No new replica has taken over sooner.
+FIRST_LOOK_S = 0.25
+
 
 def wait_until_running(
     job: Dict[str, Any], names: List[str], replacement: Replacement, status: Status, deadline: float
@@ -16,6 +19,9 @@ def wait_until_running(
     """Watch the applications' state until all are RUNNING, or only old replicas of theirs have not ended yet."""
     from ray import serve
 
+    if replacement.begun:
+        # Whoever asks Serve's controller meanwhile keeps it from what is waited for.
+        time.sleep(FIRST_LOOK_S)
     told = job["config"] is None  # what was imported here was looked at before it was submitted
     for nap in naps(deadline, "the applications are not RUNNING"):
         found = serve.status().applications

@@ -15,6 +15,7 @@ DYNAMIC = (*DYNAMIC_METHODS, "__import__", "exec", "eval")
 # In bytecode: constants, of which the last two before an import say from where and which names, and other names.
 CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT")
 NAMES, ATTRIBUTES = ("LOAD_GLOBAL", "LOAD_NAME"), ("LOAD_ATTR", "LOAD_METHOD")
+IMPORT = dis.opmap["IMPORT_NAME"]
 
 
 class OwnFiles:
@@ -65,6 +66,8 @@ class OwnFiles:
 
     def imported_by(self, code: CodeType) -> Tuple[Set[str], bool]:
         """The modules that a function names in its imports, and whether it may import others."""
+        if IMPORT not in code.co_code[::2] and not set(DYNAMIC).intersection(code.co_names):
+            return set(), False  # nearly all of them: to read one takes longer
         module = self.module_of(code.co_filename)
         package = module if code.co_filename.endswith("__init__.py") else module.rpartition(".")[0]
         found: Set[str] = set()

@@ -27,6 +27,11 @@ class Replacement:
             told = self._told() or {}
             self._old = {name: {one["replica_id"] for one in _replicas(app)} for name, app in told.items()}
 
+    @property
+    def begun(self) -> bool:
+        """Are there replicas that answer until others do?"""
+        return any(self._old.values())
+
     def done(self, name: str) -> bool:
         """Do new replicas alone get this application's requests, and as many as there are to be?"""
         old = self._old.get(name)

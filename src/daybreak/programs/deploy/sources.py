@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import sysconfig
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..common.whole_file import write_json
 from .imports import OwnFiles
@@ -64,10 +64,11 @@ def own_files(folder: str) -> OwnFiles:
     homes = (os.path.dirname(PROGRAMS), given["stdlib"], given["platstdlib"])
     installed = tuple(f"{home.rstrip(os.sep)}{os.sep}" for home in homes)
     below = f"{folder.rstrip(os.sep)}{os.sep}"
-    found = {name: _file_of(module) for name, module in list(sys.modules.items())}
+    files = ((name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items()))
     # Of some two thousand modules nearly all are installed: what tells that soonest is asked first.
-    others = {name: path for name, path in found.items() if not (path.startswith(installed) or INSTALLED in path)}
-    return OwnFiles(folder, {name: path for name, path in others.items() if _is_own(path, below)})
+    others = {name: file for name, file in files if file and isinstance(file, str) and INSTALLED not in file}
+    paths = {name: os.path.abspath(file) for name, file in others.items() if not file.startswith(installed)}
+    return OwnFiles(folder, {name: path for name, path in paths.items() if _is_own(path, below)})
 
 
 def _imported(folder: str, own: OwnFiles) -> List[str]:
@@ -75,15 +76,6 @@ def _imported(folder: str, own: OwnFiles) -> List[str]:
     below = f"{folder.rstrip(os.sep)}{os.sep}"
     names = [name for name, path in own.imported.items() if path.startswith(below)]
     return sorted(own.behind(names, set(_found(folder))).union(own.imported.values()))
-
-
-def _file_of(module: Any) -> str:
-    """Empty for what is made of none."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file:
-        return ""
-    # To make an absolute path of each takes longer than all else that is done with it.
-    return file if file[0] == os.sep and f"{os.sep}." not in file else os.path.abspath(file)
 
 
 def _is_own(file: str, below: str) -> bool:

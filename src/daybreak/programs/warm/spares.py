@@ -18,10 +18,15 @@ from . import connections, modules
 
 # Where this is set in the environment of a program, spares are kept for it.
 VARIABLE = b"DAYBREAK_SPARES"
+# The class of Serve's controller is unpickled by whoever asks it.
+ANY = ("ray", "ray.serve", "ray.serve._private.controller", "ray._private.arrow_serialization")
 # What these programs import, whatever they run then. What this Ray does not have is left out.
 PROGRAMS = {
-    modules.WORKER: ("ray", "ray._private.node", "ray._private.worker", "ray.serve", "ray.serve._private.replica"),
-    "/programs/deploy/deploy.py": ("ray", "ray.serve"),
+    modules.WORKER: (
+        *("ray", "ray._private.node", "ray._private.worker", *ANY, "ray.serve._private.replica"),
+        "ray._private.authentication.grpc_authentication_server_interceptor",
+    ),
+    "/programs/deploy/deploy.py": (*ANY, "ray._common.pydantic_compat", "daybreak_programs.deploy.deploy"),
 }
 # This says something else to every process, and nothing reads it before the program does.
 INSTANCE = b"DAYBREAK_INSTANCE"
