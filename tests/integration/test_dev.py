@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 import urllib.request
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daybreak.backends.process.procfs import Process, read
 from tests.helpers import DEADLINE_S, until
 from tests.integration.conftest import RAY_RELEASE, Sandbox
 
@@ -56,6 +61,23 @@ import greeting
 ray.init()
 print(ray.get(ray.remote(lambda: f"job {greeting.WORDS}").remote()))
 """
+# It imports another file when it is asked.
+ALONE = """
+import os
+
+from ray import serve
+
+
+@serve.deployment
+class App:
+    def __call__(self, request):
+        from greeting import WORDS
+
+        return {"words": WORDS, "pid": os.getpid()}
+
+
+main = App.bind()
+"""
 # What the program beside it tells, at its own pace.
 BESIDE = ("output", "ended")
 
@@ -63,8 +85,8 @@ BESIDE = ("output", "ended")
 class Dev:
     """The command as it runs, and what it has told."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._process = sandbox.popen("dev", "0", "--json", "--", "python", "job.py")
+    def __init__(self, sandbox: Sandbox, *words: str) -> None:
+        self._process = sandbox.popen("dev", "0", "--json", *words)
         self.told: list[dict[str, Any]] = []
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -106,7 +128,7 @@ class Dev:
 def test_a_save_is_answered_a_mistake_takes_nothing_away_and_the_end_leaves_nothing(sandbox: Sandbox) -> None:
     spec = "serve: {applications: [{import: 'app:main'}]}"
     sandbox.write(spec, app_py=APP, counter_py=COUNTER, greeting_py="WORDS = 'one'\n", job_py=JOB)
-    dev = Dev(sandbox)
+    dev = Dev(sandbox, "--", "python", "job.py")
 
     def save(text: str) -> None:
         (sandbox.folder / "greeting.py").write_text(text)
@@ -153,3 +175,41 @@ def test_a_save_is_answered_a_mistake_takes_nothing_away_and_the_end_leaves_noth
     assert sandbox.status()["state"] == "stopped"
     assert dev.events()[:3] == ["started", "opened", "reloaded"]
     assert dev.events()[-4:] == ["mistakes", "failed", "reloaded", "stopped"]
+
+
+def test_without_a_spec_file_nodes_stay_as_they_are_and_a_worker_waits_for_the_next_save(sandbox: Sandbox) -> None:
+    (sandbox.folder / "app.py").write_text(ALONE)
+    (sandbox.folder / "greeting.py").write_text("WORDS = 'one'\n")
+    options = ("--app", "app:main", "--name", sandbox.name, "--port-offset", str(sandbox.offset))
+
+    def seconds(process: Process) -> float:
+        """Since it began."""
+        return float(Path("/proc/uptime").read_text().split()[0]) - process.started_ticks / os.sysconf("SC_CLK_TCK")
+
+    def waits() -> bool:
+        """For long enough to be known to its raylet."""
+        return any(one.comm.startswith("ray::IDLE") and seconds(one) > 2 for one in sandbox.processes())
+
+    dev = Dev(sandbox, *options)
+    try:
+        until(lambda: dev.has_told("started"), what="it is up")
+        head = sandbox.column("pid")["head"]
+        assert sandbox.get()["words"] == "one"
+        for count, words in enumerate(("two", "three"), 1):
+            until(waits, what="a worker waits")
+            began = time.monotonic()
+            (sandbox.folder / "greeting.py").write_text(f"WORDS = '{words}'\n")
+            until(partial(dev.has_told, "reloaded", count), what="the save is answered")
+            found = sandbox.get()
+            assert found["words"] == words
+            replica = read(found["pid"])
+            assert replica
+            assert seconds(replica) > time.monotonic() - began, "it began before the save"
+        assert sandbox.column("pid")["head"] == head
+        # A keeper reads it anew, and `up` without a file, which is not for `dev`, would not.
+        stored = json.loads(sandbox.paths.wanted.read_text())
+        assert stored["given"]["head"]["cpus"] is None
+        assert stored["spec"]["head"]["cpus"] is not None
+    finally:
+        code = dev.end()
+    assert code == 0, dev.errors

@@ -63,12 +63,7 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
         )
     else:
         assert before is not None
-        # What a restart starts anew is started as the source is now; else an edit replaces no head.
-        affinity = None if request.restart else before.affinity
-        stopped = _stopped(request, before)
-        state = before.with_changes(base=request.base or before.base, affinity=affinity, stopped=stopped)
-        if before.given and _is_up(request):
-            state = state.with_changes(spec=before.given, given=None)
+        state = _as_stored(request, before)
     workers, spec = _counted(request, before, state.spec)
     given = state.given and _counted(request, before, state.given)[1]
     backend = request.backend or state.backend
@@ -79,6 +74,14 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
         given = given and given.model_copy(update={"backend": backend})
     settled = {"settled": False, "under_way": None, "given_up": (), "kept": None}
     return state.with_changes(spec=spec, given=given, workers=workers, backend=backend, **settled)
+
+
+def _as_stored(request: Request, before: WantedState) -> WantedState:
+    """The stored state; for `up` without what `dev` has added."""
+    # What a restart starts anew is started as the source is now; else an edit replaces no head.
+    affinity = None if request.restart else before.affinity
+    state = before.with_changes(base=request.base or before.base, affinity=affinity, stopped=_stopped(request, before))
+    return state.with_changes(spec=before.given, given=None) if before.given and _is_up(request) else state
 
 
 def _counted(request: Request, before: WantedState | None, spec: Spec) -> tuple[Counts | None, Spec]:

@@ -39,6 +39,7 @@ from . import (
     reasons,
     remembered,
     replaced,
+    router_class,
     sources,
     surge,
     unchanged,
@@ -86,10 +87,7 @@ def run(job: Dict[str, Any], status: Status) -> None:
         raise loading.Refused("the version is not deployed: Serve's replicas would find the code of the spec's folder")
     status.write("starting", "Serve's controller and proxy")
     if job["config"] is not None:
-        try:
-            job = dict(job, config=packing.uploaded(job["config"]))
-        except packing.NotPacked as error:
-            raise loading.Refused(str(error)) from error
+        job = with_uploads(job)
     replacement = replaced.Replacement(job)
     same = unchanged.Unchanged(os.getcwd(), own, files, deployed.versions, job["instance"])
     submit(job, targets, wanted, deployed, status, deadline, same)
@@ -97,14 +95,14 @@ def run(job: Dict[str, Any], status: Status) -> None:
     status.write("submitted", "waiting for replicas")
     wait_until_running(job, list(wanted), replacement, status, deadline)
     status.write("running")
-    if os.environ.get(SPARES):
-        ready_workers.keep_one()
 
 
 def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
     """Everything that can be known before the head is there: the config is one, the applications are."""
     if job["config"] is not None:
         loading.check_config(job["config"], job.get("config_file") or "the Serve config")
+    else:
+        router_class.pickle_once()
     connecting = functools.partial(connect, job, status, deadline)
     with diverted.diverted(connecting, functools.partial(start_serve, job=job, deadline=deadline)):
         targets = [loading.load(entry) for entry in job["applications"]]
@@ -112,6 +110,14 @@ def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
         job, [row for t, e in zip(targets, job["applications"]) for row in demands.demands_of(t, e["name"])]
     )
     return targets
+
+
+def with_uploads(job: Dict[str, Any]) -> Dict[str, Any]:
+    """The job with its config's local code as it is found on any machine."""
+    try:
+        return dict(job, config=packing.uploaded(job["config"]))
+    except packing.NotPacked as error:
+        raise loading.Refused(str(error)) from error
 
 
 def wanted_routes(job: Dict[str, Any]) -> Dict[str, Optional[str]]:
@@ -158,6 +164,8 @@ def main() -> int:
         told = reasons.of_error(error, text, os.getcwd(), packages(job))
         status.write("failed", told.reason, told.lines, text)
         return 1
+    if os.environ.get(SPARES):
+        ready_workers.keep_one()
     return 0
 
 

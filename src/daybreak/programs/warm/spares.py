@@ -26,7 +26,7 @@ PROGRAMS = {
         *("ray", "ray._private.node", "ray._private.worker", *ANY, "ray.serve._private.replica"),
         "ray._private.authentication.grpc_authentication_server_interceptor",
     ),
-    "/programs/deploy/deploy.py": (*ANY, "ray._common.pydantic_compat", "daybreak_programs.deploy.deploy"),
+    "/programs/deploy/deploy.py": (*ANY, "ray._common.pydantic_compat", "daybreak_programs.deploy.ahead"),
 }
 # This says something else to every process, and nothing reads it before the program does.
 INSTANCE = b"DAYBREAK_INSTANCE"

@@ -52,3 +52,22 @@ def test_numbers_of_groups_that_are_gone_do_not_stop_a_restart() -> None:
 def test_one_number_for_several_groups_is_refused_with_what_to_write() -> None:
     with pytest.raises(UsageError, match="write gpu=1 cpu=2"):
         after(after(None, spec=spec(gpu=1, cpu=2)), workers=3)
+
+
+def test_what_dev_adds_counts_until_an_up_and_the_numbers_of_workers_in_both() -> None:
+    """What is laid over what is stored begins with what was given."""
+    given = spec(gpu=1)
+    devs = given.model_copy(update={"head": given.head.model_copy(update={"cpus": 4.0})})
+    first = after(None, spec=devs, given=given, changed_only=True)
+    assert WantedState.from_json(first.to_json()) == first
+    scaled = after(first, workers={"gpu": 3}, only_running=True)
+    restarted = after(scaled, restart=True, keep_workers=True)
+    for state in (scaled, restarted):
+        assert state.given
+        assert state.spec.head.cpus == 4.0
+        assert counts(state) == {name: group.count for name, group in by_group(state.given.workers).items()}
+        assert counts(state) == {"gpu": 3}
+    up = after(restarted)
+    assert up.given is None
+    assert up.spec.head.cpus is None
+    assert after(first, spec=given).given is None

@@ -12,6 +12,7 @@ import pytest
 from daybreak.keeper.backends.both_backends import Backends
 from daybreak.keeper.control import owner
 from daybreak.keeper.control.request import Request
+from daybreak.keeper.control.stored_state import Stored
 from daybreak.keeper.planning.intent import wanted_by
 from daybreak.keeper.wanted.desired import Desired
 from daybreak.keeper.wanted.wanted_state import WantedState
@@ -43,6 +44,22 @@ def test_what_is_wanted_outlives_a_power_failure(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "fsync", seen.append)
     WantedState(Spec.model_validate(SPEC), str(tmp_path)).save(tmp_path / "wanted.json")
     assert seen
+
+
+def test_commands_begin_with_what_was_given_and_know_that_dev_has_added_to_it(tmp_path: Path) -> None:
+    given = Spec.model_validate(SPEC)
+    path = tmp_path / "wanted.json"
+    added = given.model_copy(update={"head": given.head.model_copy(update={"cpus": 4.0})})
+    WantedState(added, str(tmp_path), given=given).save(path)
+    stored = Stored.load(path)
+    assert stored
+    assert stored.by_dev
+    assert Spec.model_validate(stored.spec) == given
+    WantedState(added, str(tmp_path)).save(path)
+    stored = Stored.load(path)
+    assert stored
+    assert not stored.by_dev
+    assert Spec.model_validate(stored.spec) == added
 
 
 def test_an_edit_of_the_source_replaces_no_head_but_with_up_and_restart(tmp_path: Path, source: Source) -> None:
