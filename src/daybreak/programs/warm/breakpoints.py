@@ -8,13 +8,13 @@ one that is `dev` is told in the same way.
 """
 
 import functools
-import importlib.abc
-import importlib.util
 import json
 import os
 import socket
 import sys
 from typing import Any, Dict, Optional, Sequence
+
+from . import after_import
 
 SOCKET, DEBUG = "DAYBREAK_BREAKPOINTS", "DAYBREAK_DEBUG"
 REPLICAS, ACTOR = "ray.serve._private.replica", "ReplicaActor"
@@ -27,7 +27,7 @@ def prepare() -> None:
     if os.environ.get(SOCKET):
         sys.breakpointhook = stop
     if os.environ.get(DEBUG):
-        sys.meta_path.insert(0, _Replicas())
+        after_import.call(REPLICAS, lambda module: _let_in_first(getattr(module, ACTOR, None)))
 
 
 def stop(*_given: Any, **_named: Any) -> None:
@@ -117,25 +117,6 @@ def _debugger_stops(frame: Any) -> bool:
 
     pydevd.settrace(suspend=True, trace_only_current_thread=True, patch_multiprocessing=False, stop_at_frame=frame)
     return True
-
-
-class _Replicas(importlib.abc.MetaPathFinder):
-    """Waits for the module that replicas are made of."""
-
-    def find_spec(self, name: str, _path: Optional[Sequence[str]], _target: Any = None) -> Any:
-        if name != REPLICAS:
-            return None
-        sys.meta_path.remove(self)
-        found = importlib.util.find_spec(name)
-        if found is not None and found.loader is not None:
-            run: Any = found.loader.exec_module
-
-            def run_and_let_in(module: Any) -> None:
-                run(module)
-                _let_in_first(getattr(module, ACTOR, None))
-
-            setattr(found.loader, "exec_module", run_and_let_in)  # noqa: B010
-        return found
 
 
 def _let_in_first(actor: Any) -> None:

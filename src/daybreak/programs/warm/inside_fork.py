@@ -20,6 +20,7 @@ from . import (
     priority,
     process_title,
     registry,
+    replica_class,
     skip_modules,
     spares,
     takeover,
@@ -116,6 +117,7 @@ class InsideFork:
         have.arm()
         if is_worker:
             breakpoints.prepare()
+            replica_class.prepare()
 
     def _show(self, request: Dict[str, Any]) -> None:
         process_title.show(sys.orig_argv, self._title)
