@@ -4,4 +4,4 @@ from . import deploy, router_class
 
 __all__ = ["deploy"]
 
-router_class.pickle_once()
+router_class.by_name()

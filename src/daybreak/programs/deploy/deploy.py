@@ -102,7 +102,7 @@ def load_all(job: Dict[str, Any], status: Status, deadline: float) -> List[Any]:
     if job["config"] is not None:
         loading.check_config(job["config"], job.get("config_file") or "the Serve config")
     else:
-        router_class.pickle_once()
+        router_class.by_name()
     connecting = functools.partial(connect, job, status, deadline)
     with diverted.diverted(connecting, functools.partial(start_serve, job=job, deadline=deadline)):
         targets = [loading.load(entry) for entry in job["applications"]]

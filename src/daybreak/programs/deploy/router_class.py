@@ -1,33 +1,34 @@
-"""Serve's own class of request routers, pickled once for all deployments.
+"""Serve's own class of request routers goes by its name.
 
-With each deployment Serve pickles the class anew, a hundred kilobytes, whatever application it is of. That is Ray's
-private business: where it is another Ray's, it does it as it always does.
+With each deployment Serve sends the code of that class, a hundred kilobytes, whatever application it is of: it is
+pickled for each deployment, and its controller and proxies keep it of every version. Every process of the cluster has
+the class by its name. That is Ray's private business: where it is another Ray's, it does it as it always does. A class
+of the user's own is sent as ever.
 """
 
-from typing import Any, List
+from typing import Any
+
+SERIALIZE, SET = "_serialize_request_router_cls", "set_serialized_request_router_cls"
 
 
-def pickle_once() -> None:
-    """From now on the configurations of this process share what the first one has pickled."""
+def by_name() -> None:
+    """From now on, in this process."""
+    from ray import cloudpickle
     from ray.serve import config
 
     kind: Any = getattr(config, "RequestRouterConfig", None)
     default = getattr(config, "DEFAULT_REQUEST_ROUTER_PATH", None)
-    pickle: Any = getattr(kind, "_serialize_request_router_cls", None)
-    known = (hasattr(kind, name) for name in ("set_serialized_request_router_cls", "get_serialized_request_router_cls"))
-    if not (default and pickle and all(known)) or hasattr(pickle, "once"):
+    serialize: Any = getattr(kind, SERIALIZE, None)
+    module_and_attribute: Any = getattr(config, "import_module_and_attr", None)
+    if not (default and serialize and module_and_attribute and hasattr(kind, SET)) or hasattr(serialize, "by_name"):
         return
-    pickled: List[bytes] = []
+    named = cloudpickle.dumps(module_and_attribute(default)[1])
 
-    def once(self: Any) -> None:
-        own = self.request_router_class != default
-        if own or not pickled:
-            pickle(self)
-            if not own:
-                pickled.append(self.get_serialized_request_router_cls())
+    def serialize_by_name(self: Any) -> None:
+        if self.request_router_class == default:
+            getattr(self, SET)(named)
         else:
-            self.set_serialized_request_router_cls(pickled[0])
+            serialize(self)
 
-    once.once = True  # type: ignore[attr-defined]
-    kind._serialize_request_router_cls = once
-    kind()
+    serialize_by_name.by_name = True  # type: ignore[attr-defined]
+    setattr(kind, SERIALIZE, serialize_by_name)
