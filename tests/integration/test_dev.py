@@ -206,6 +206,16 @@ def test_without_a_spec_file_nodes_stay_as_they_are_and_a_worker_waits_for_the_n
             assert replica
             assert seconds(replica) > time.monotonic() - began, "it began before the save"
         assert sandbox.column("pid")["head"] == head
+        # What does not start is taken back, and what serves goes on with what it has.
+        wrong = ALONE.replace(
+            "def __call__", "def __init__(self):\n        raise OSError('no door')\n\n    def __call__"
+        )
+        (sandbox.folder / "app.py").write_text(wrong)
+        until(partial(dev.has_told, "failed"), what="the failure is shown")
+        assert sandbox.get()["pid"] == found["pid"]
+        (sandbox.folder / "app.py").write_text(ALONE)
+        until(partial(dev.has_told, "nothing"), what="nothing had to be replaced")
+        assert sandbox.get()["pid"] == found["pid"]
         # A keeper reads it anew, and `up` without a file, which is not for `dev`, would not.
         stored = json.loads(sandbox.paths.wanted.read_text())
         assert stored["given"]["head"]["cpus"] is None

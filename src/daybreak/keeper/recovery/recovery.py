@@ -251,7 +251,7 @@ class Recovery:
         there = {handle.service for handle in self.followers.here(observed) if handle.state is not State.BROKEN}
         # Applications that are there give way to those of before as gently.
         gently = cluster.site.ray.surges and {HEAD, SERVE} <= there
-        choice = Choice(Way.REDEPLOY, surge=ONE) if gently else None
+        choice = Choice(Way.REDEPLOY, surge=ONE, changed_only=True) if gently else None
         known = services_of(choice, cluster, anew=bool(redo))
         stopped = self.followers.supervisor.stopped
         known = considered(known, self.followers.here(observed), stopped, recovers=True)

@@ -89,11 +89,12 @@ def run(job: Dict[str, Any], status: Status) -> None:
     if job["config"] is not None:
         job = with_uploads(job)
     replacement = replaced.Replacement(job)
-    same = unchanged.Unchanged(os.getcwd(), own, files, deployed.versions, job["instance"])
+    same = unchanged.Unchanged(os.getcwd(), own, files, (deployed.versions, deployed.proven), job["instance"])
     submit(job, targets, wanted, deployed, status, deadline, same)
     replacement.kept = same.kept
     status.write("submitted", "waiting for replicas")
     wait_until_running(job, list(wanted), replacement, status, deadline)
+    deployed.prove()
     status.write("running")
 
 

@@ -1,11 +1,13 @@
 """What a pickle says, without doing any of it: the same for the same content, whoever has written it, and when.
 
 The bytes are not the same: they say which texts are one object in memory, which differs between a module that was just
-compiled and one from a cache; sets come in any order; and cloudpickle names each class by a random UUID.
+compiled and one from a cache; sets come in any order; cloudpickle names each class by a random UUID; and code says
+where its file was, which is another folder for a version that is deployed again.
 """
 
 import hashlib
 import io
+import os
 import pickle
 import re
 import types
@@ -18,6 +20,8 @@ PICKLE = re.compile(rb"\x80[\x02-\x05].*\.\Z", re.DOTALL)
 IMPORTS = "subimport"
 # And what it makes the code of a function with.
 CODE = "CodeType"
+# Of the globals that it makes a function with: where its module is.
+PLACES = ("__file__", "__path__")
 
 
 class Part:
@@ -74,13 +78,15 @@ class Reader(pickle.Unpickler):
     def digest(self) -> str:
         """Of all that it says. Raises what unpickling raises, and RecursionError."""
         root = self.load()
-        told = [f"{part.origin} {self._words(part.given)}" for part in self._made]
         for part in self._made:
             if part.origin[1] == IMPORTS:
                 self.modules.update(name for name in part.given[0] if isinstance(name, str))
             code = _code_of(part)
             if code is not None:
                 self.codes.append(code)
+                place = os.path.basename(code.co_filename)
+                part.given[0] = tuple(place if one == code.co_filename else one for one in part.given[0])
+        told = [f"{part.origin} {self._words(part.given)}" for part in self._made]
         return hashlib.sha256("\n".join([*told, self._words(root)]).encode(errors="replace")).hexdigest()
 
     def _words(self, value: Any) -> str:
@@ -93,7 +99,8 @@ class Reader(pickle.Unpickler):
         if isinstance(value, (set, frozenset)):
             return f"{type(value).__name__}({', '.join(sorted(map(self._words, value)))})"
         if isinstance(value, dict):
-            return f"dict({', '.join(f'{self._words(key)}: {self._words(one)}' for key, one in value.items())})"
+            items = ((key, one) for key, one in value.items() if key not in PLACES)
+            return f"dict({', '.join(f'{self._words(key)}: {self._words(one)}' for key, one in items)})"
         if isinstance(value, str):
             return "uuid" if UUID.match(value) else repr(value)
         return self._within(value) if isinstance(value, bytes) and PICKLE.match(value) else repr(value)

@@ -10,7 +10,8 @@ class Deployed:
     """A file with their names and routes, true for one head. A route is None where only the application knows it.
 
     `by_config` tells the applications of a Serve config: Ray itself ends those that the next config leaves out.
-    `versions` are those of their deployments, by application and name (see `unchanged.py`).
+    `versions` are those of their deployments that Serve was told of last, by application and name, and `proven` those
+    that ran last (see `unchanged.py`).
     `proxy_options` is how Serve was told to be reached, None where nobody knows. `follows`: its replicas look for their
     code where `code_folder.py` says.
     """
@@ -22,13 +23,14 @@ class Deployed:
         self.proxy_options: Optional[Dict[str, Any]] = None
         self.follows = False
         self.versions: Dict[str, Dict[str, str]] = {}
+        self.proven: Dict[str, Dict[str, str]] = {}
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
             if found["head"] == head:
                 self._known = dict(found["applications"])
                 self.proxy_options, self.follows = found.get("proxy_options"), bool(found.get("follows"))
-                self.versions = {str(name): dict(some) for name, some in found.get("versions", {}).items()}
+                self.versions, self.proven = _by_name(found, "versions"), _by_name(found, "proven")
         except (OSError, ValueError, KeyError, TypeError):
             pass  # the first deployment, or an older program's
 
@@ -63,6 +65,11 @@ class Deployed:
         self.versions = {**self.versions, **versions}
         self._save(self._known)
 
+    def prove(self) -> None:
+        """After all of them run as Serve was told."""
+        self.proven = {**self.proven, **self.versions}
+        self._save(self._known)
+
     def drop(self, names: Iterable[str]) -> None:
         """After they have been deleted."""
         dropped = set(names)
@@ -71,5 +78,10 @@ class Deployed:
     def _save(self, known: Dict[str, Dict[str, Any]]) -> None:
         self._known = known
         self.versions = {name: some for name, some in self.versions.items() if name in known}
-        told = {"head": self._head, "applications": known, "versions": self.versions}
+        self.proven = {name: some for name, some in self.proven.items() if name in known}
+        told = {"head": self._head, "applications": known, "versions": self.versions, "proven": self.proven}
         write_json(self._path, {**told, "proxy_options": self.proxy_options, "follows": self.follows})
+
+
+def _by_name(found: Dict[str, Any], key: str) -> Dict[str, Dict[str, str]]:
+    return {str(name): dict(some) for name, some in found.get(key, {}).items()}

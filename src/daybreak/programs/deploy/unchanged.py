@@ -22,10 +22,13 @@ Versions = Dict[str, Dict[str, str]]
 
 class Unchanged:
     """One deployment of applications from the `folder`, whose files are `own`. `files` are those that it is made of, as
-    they were then: their digests by their paths from the folder, some of them elsewhere. `before` are the versions of
-    what runs, by application and deployment; `anew` makes a version that nothing has had."""
+    they were then: their digests by their paths from the folder, some of them elsewhere. `before` are the versions
+    that are known, by application and deployment: what Serve was told last, and what ran last, where that has failed;
+    `anew` makes a version that nothing has had."""
 
-    def __init__(self, folder: str, own: OwnFiles, files: Mapping[str, str], before: Versions, anew: str) -> None:
+    def __init__(
+        self, folder: str, own: OwnFiles, files: Mapping[str, str], before: Sequence[Versions], anew: str
+    ) -> None:
         self._folder = folder
         self._files = own
         self._imported = files
@@ -44,10 +47,10 @@ class Unchanged:
             if not hasattr(deployment, "_version"):
                 return
             made_of = self._fingerprint(deployment)
-            earlier = self._before.get(built.name, {}).get(deployment.name, "")
-            stays = bool(made_of) and earlier.partition(":")[0] == made_of and not all_anew
-            names[deployment.name] = deployment._version = earlier if stays else f"{made_of}:{self._anew}"
-            if stays:
+            known = [some.get(built.name, {}).get(deployment.name, "") for some in self._before]
+            same = [one for one in known if made_of and one.partition(":")[0] == made_of and not all_anew]
+            names[deployment.name] = deployment._version = same[0] if same else f"{made_of}:{self._anew}"
+            if same:
                 kept.add(deployment.name)
 
     def _fingerprint(self, deployment: Any) -> str:

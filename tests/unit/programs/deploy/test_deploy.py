@@ -13,7 +13,7 @@ from daybreak.programs.deploy.imports import OwnFiles
 from daybreak.programs.deploy.progress import Status
 from daybreak.programs.deploy.unchanged import Unchanged
 
-SAME = Unchanged("/nowhere", OwnFiles("/nowhere"), {}, {}, "i1")
+SAME = Unchanged("/nowhere", OwnFiles("/nowhere"), {}, (), "i1")
 
 
 @pytest.fixture

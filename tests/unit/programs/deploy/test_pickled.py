@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -48,6 +49,18 @@ def test_other_processes_write_other_bytes_and_say_the_same(tmp_path: Path) -> N
     pickles = [written(seed) for seed in ("1", "2", "3")]
     assert len(set(pickles)) == 3
     assert len({Reader(pickled).digest() for pickled in pickles}) == 1
+
+
+def test_the_same_from_another_folder_says_the_same(tmp_path: Path) -> None:
+    """As a version is that is deployed again."""
+
+    def written(folder: str, text: str) -> str:
+        file = tmp_path / folder / "sent.py"
+        file.parent.mkdir()
+        file.write_text(DEFINITION.replace("two", text))
+        return Reader(runpy.run_path(str(file), run_name="__main__")["sent"]).digest()
+
+    assert written("one", "two") == written("other", "two") != written("third", "four")
 
 
 def test_whatever_differs_is_told() -> None:

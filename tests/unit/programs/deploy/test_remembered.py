@@ -46,6 +46,11 @@ def test_versions_are_those_of_what_is_deployed(tmp_path: Path) -> None:
     first.note({"shop": {"App": "1"}, "blog": {"Blog": "2"}})
     first.note({"shop": {"App": "3"}})
     assert Deployed(path, "head").versions == {"shop": {"App": "3"}, "blog": {"Blog": "2"}}
+    assert Deployed(path, "head").proven == {}
+    first.prove()
+    first.note({"shop": {"App": "4"}})
+    assert Deployed(path, "head").proven == {"shop": {"App": "3"}, "blog": {"Blog": "2"}}
     first.drop(["blog"])
-    assert Deployed(path, "head").versions == {"shop": {"App": "3"}}
+    assert Deployed(path, "head").versions == {"shop": {"App": "4"}}
+    assert Deployed(path, "head").proven == {"shop": {"App": "3"}}
     assert Deployed(path, "another head").versions == {}

@@ -60,7 +60,7 @@ def _deploy(folder: Path) -> Deploy:
     versions: dict[str, Any] = {}
 
     def deploy(instance: str, *, all_anew: bool = False, **given: Any) -> Unchanged:
-        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, versions.copy(), instance)
+        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, (versions.copy(),), instance)
         a, b = deployment("A", "shop_b", "shop_a", **given), deployment("B", "shop_lib", "shop_b")
         one.mark(SimpleNamespace(name="shop", deployments=[a, b]), all_anew=all_anew)
         assert {"A": a._version, "B": b._version} == one.versions["shop"]
@@ -116,7 +116,7 @@ def test_what_its_methods_import_while_they_run_counts(folder: Path, does: str, 
     imported = {f"{name}.py": digest_of(str(folder / f"{name}.py")) for name in SOURCES}
 
     def version(files: dict[str, str]) -> str:
-        unchanged = Unchanged(str(folder), OwnFiles(str(folder)), files, {}, "i1")
+        unchanged = Unchanged(str(folder), OwnFiles(str(folder)), files, (), "i1")
         unchanged.mark(SimpleNamespace(name="shop", deployments=[one]), all_anew=True)
         return unchanged.versions["shop"]["A"]
 
@@ -132,8 +132,21 @@ def test_a_restart_replaces_all_of_them_and_the_next_save_keeps_what_it_started(
     assert deploy("i3").kept == {"shop": {"A", "B"}}
 
 
+def test_what_ran_before_something_else_failed_keeps_its_version_again(folder: Path) -> None:
+    def version(uses: str, *before: dict[str, dict[str, str]], anew: str) -> str:
+        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, before, anew)
+        one.mark(SimpleNamespace(name="shop", deployments=[deployment("A", "shop_b", uses)]), all_anew=False)
+        return one.versions["shop"]["A"]
+
+    proven = version("shop_a", anew="i1")
+    told = version("shop_lib", {"shop": {"A": proven}}, {"shop": {"A": proven}}, anew="i2")
+    assert told != proven
+    assert version("shop_a", {"shop": {"A": told}}, {"shop": {"A": proven}}, anew="i3") == proven
+    assert version("shop_lib", {"shop": {"A": told}}, {"shop": {"A": proven}}, anew="i3") == told
+
+
 def test_where_ray_has_no_place_for_a_version_it_gives_its_own(folder: Path) -> None:
-    one = Unchanged(str(folder), OwnFiles(str(folder)), {}, {}, "i1")
+    one = Unchanged(str(folder), OwnFiles(str(folder)), {}, (), "i1")
     one.mark(SimpleNamespace(name="shop", deployments=[SimpleNamespace(name="A")]), all_anew=False)
     assert one.versions == {"shop": {}}
 
@@ -142,7 +155,7 @@ def test_what_nobody_can_tell_is_replaced(folder: Path) -> None:
     unknown = SimpleNamespace(name="A", _version=None)
     versions: dict[str, dict[str, str]] = {}
     for instance in ("i1", "i2"):
-        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, versions, instance)
+        one = Unchanged(str(folder), OwnFiles(str(folder)), {}, (versions,), instance)
         one.mark(SimpleNamespace(name="shop", deployments=[unknown]), all_anew=False)
         assert unknown._version == f":{instance}"
         versions = one.versions
@@ -150,7 +163,7 @@ def test_what_nobody_can_tell_is_replaced(folder: Path) -> None:
 
 def test_a_file_counts_as_it_was_imported_whatever_was_saved_since(folder: Path) -> None:
     def made_of(files: dict[str, str]) -> str:
-        one = Unchanged(str(folder), OwnFiles(str(folder)), files, {}, "i1")
+        one = Unchanged(str(folder), OwnFiles(str(folder)), files, (), "i1")
         one.mark(SimpleNamespace(name="shop", deployments=[deployment("A", "shop_b", "shop_a")]), all_anew=True)
         return one.versions["shop"]["A"]
 
