@@ -73,9 +73,11 @@ class SessionCluster:
         # By its keys, as in the spec: `import` is no name in Python.
         application = Application.model_validate({"import": target, "args": dict(args), "route": route})
         serve = Serve(applications=(application,), start_timeout=self._loaded.spec.serve.start_timeout)
-        spec = self._loaded.spec.model_copy(update={"serve": serve})
+        now = self._loaded
+        spec = now.spec.model_copy(update={"serve": serve})
+        given = now.given and now.given.model_copy(update={"serve": serve})
         with self._as_before():
-            self.cluster = api.up(replace(self._loaded, spec=spec), workers=self.workers)
+            self.cluster = api.up(replace(now, spec=spec, given=given), workers=self.workers)
         return self.cluster.urls[SERVE].rstrip("/") + route.rstrip("/")
 
     def database_url(self) -> str:
