@@ -89,3 +89,13 @@ def test_it_ends_with_the_template_that_is_killed_and_its_program_does_not() -> 
                 assert second.poll() is None
                 for each in (first, second):
                     each.terminate()
+
+
+def test_one_that_lacks_what_the_template_has_imported_since_is_made_anew(own: Template) -> None:
+    path = script(own.home, WHO, DEPLOY)
+    pid = spare(own, path)
+    before = own.order()["modules"]
+    assert own.order("import", modules=["mailbox", "sched"])["modules"] > before
+    until(lambda: gone(pid), "end of the spare that lacks it")
+    [other] = until(lambda: own.order()["spares"], "another one")
+    assert who(own, path)[:2] == [other, True]

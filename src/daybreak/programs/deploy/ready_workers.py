@@ -7,7 +7,7 @@ not there, or refuses, the next replica has a worker started for it, as any othe
 import sys
 from typing import Any, Dict, List
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 2.0
 # A raylet keeps one for each of its CPUs anyway; those beyond end after so long. Nobody saves all night.
 KEEP_S = 4 * 3600
 MOST_NODES = 8

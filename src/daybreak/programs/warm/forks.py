@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import warnings
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from . import connections, registry, spares
 
@@ -14,12 +14,12 @@ from . import connections, registry, spares
 class Forks:
     """Those that run, by pid, and how many there have been."""
 
-    def __init__(self, folder: str, poll: "select.poll") -> None:
+    def __init__(self, folder: str, poll: "select.poll", count_modules: Callable[[], int]) -> None:
         self.records = registry.Registry(folder)
         self.running: Dict[int, connections.Launcher] = {}
         self.made = 0
         self.programs = Programs()
-        self.spares = spares.Spares(self.programs.compiled)
+        self.spares = spares.Spares(self.programs.compiled, count_modules)
         self._orphans: Dict[int, int] = {}  # pidfd of a launcher -> pid of the fork that an earlier template made
         self._poll = poll
 

@@ -65,6 +65,7 @@ class Orders:
             assert asker.request is not None
             try:
                 self._have.load(asker.request["modules"])
+                self.spares = self.spares or bool(self._forks.spares.pids)
                 self.tell_state()
                 self._obeyed(asker)
             except Exception as error:

@@ -34,19 +34,22 @@ Key = Tuple[str, bytes]
 
 
 class Spare:
-    """One that waits: the template's end of its socket, and the compiled program that it has."""
+    """One that waits: the template's end of its socket, the compiled program that it has, and how many modules the
+    template had when it was forked."""
 
-    def __init__(self, pid: int, connection: socket.socket, compiled: Any) -> None:
+    def __init__(self, pid: int, connection: socket.socket, compiled: Any, modules_count: int) -> None:
         self.pid = pid
         self.connection = connection
         self.compiled = compiled
+        self.modules_count = modules_count
 
 
 class Spares:
-    """The template's. `compile` gives a program's code."""
+    """The template's. `compile_program` gives a program's code, `count_modules` how many the template has by now."""
 
-    def __init__(self, compile_program: Callable[[Dict[str, Any]], Any]) -> None:
+    def __init__(self, compile_program: Callable[[Dict[str, Any]], Any], count_modules: Callable[[], int]) -> None:
         self._compile = compile_program
+        self._count_modules = count_modules
         # What was last asked for, by program; the last one last.
         self._asked: Dict[str, Dict[str, Any]] = {}
         self._ready: Dict[Key, Spare] = {}
@@ -78,10 +81,13 @@ class Spares:
         return [spare.pid for spare in self._ready.values()]
 
     def missing(self) -> Optional[Dict[str, Any]]:
-        """What there should be a spare for and is none, the last first. Those that nobody will ask for any more end."""
+        """What there should be a spare for and is none, the last first. Those that nobody will ask for any more end,
+        and so do those that would have to import what the template has imported meanwhile."""
         wanted = {_key(request): request for request in self._asked.values()}
-        for key in [key for key in self._ready if key not in wanted]:
-            self._ready.pop(key).connection.close()
+        now = self._count_modules()
+        for key, spare in list(self._ready.items()):
+            if key not in wanted or spare.modules_count < now:
+                self._ready.pop(key).connection.close()
         return next((request for key, request in reversed(wanted.items()) if key not in self._ready), None)
 
     def make(self, request: Dict[str, Any]) -> Optional[Tuple[socket.socket, Any]]:
@@ -92,7 +98,7 @@ class Spares:
         if pid == 0:
             return theirs, compiled
         theirs.close()
-        self._ready[_key(request)] = Spare(pid, ours, compiled)
+        self._ready[_key(request)] = Spare(pid, ours, compiled, self._count_modules())
         return None
 
     def ended(self, pid: int) -> None:

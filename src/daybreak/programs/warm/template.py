@@ -48,7 +48,7 @@ class Template:
         self.launchers: Dict[int, connections.Launcher] = {}
         self.ending = False
         self.imported = imported.Imported(settings, say, self.turn, self.poll, self._begin_anew)
-        self.forks = forks.Forks(settings["folder"], self.poll)
+        self.forks = forks.Forks(settings["folder"], self.poll, lambda: len(self.imported.names))
         self.inside_fork = inside_fork.InsideFork(settings["folder"], self.forks.records)
         self.turns = turns.Turns(self.poll, settings.get("hold_s", 0.0))
         self.orders = orders.Orders(settings, self.imported, self.forks, self.turns, say, self._forget)
