@@ -57,7 +57,7 @@ class SessionCluster:
     def begin(self) -> None:
         """Start the cluster, or find it; the environment leads there until `end`. Raises DaybreakError."""
         self._loaded = self._load()
-        self.cluster = api.up(self._loaded, workers=self.workers)
+        self.cluster = api.up(with_room(self._loaded), workers=self.workers)
         leads_here = self.cluster.env()
         self._before = {name: os.environ.get(name) for name in leads_here}
         os.environ.update(leads_here)
@@ -73,11 +73,9 @@ class SessionCluster:
         # By its keys, as in the spec: `import` is no name in Python.
         application = Application.model_validate({"import": target, "args": dict(args), "route": route})
         serve = Serve(applications=(application,), start_timeout=self._loaded.spec.serve.start_timeout)
-        now = self._loaded
-        spec = now.spec.model_copy(update={"serve": serve})
-        given = now.given and now.given.model_copy(update={"serve": serve})
+        spec = self._loaded.spec.model_copy(update={"serve": serve})
         with self._as_before():
-            self.cluster = api.up(replace(now, spec=spec, given=given), workers=self.workers)
+            self.cluster = api.up(with_room(replace(self._loaded, spec=spec)), workers=self.workers)
         return self.cluster.urls[SERVE].rstrip("/") + route.rstrip("/")
 
     def database_url(self) -> str:
@@ -105,7 +103,7 @@ class SessionCluster:
         loaded = api.load(self.file, name=self.name, folder=self.folder, port_offset=offset)
         off = {key: getattr(loaded.spec, key).model_copy(update={"enabled": False}) for key in LEFT_OUT}
         serve = kept.serve if kept else Serve(start_timeout=loaded.spec.serve.start_timeout)
-        return with_room(replace(loaded, spec=loaded.spec.model_copy(update={**off, "serve": serve})))
+        return replace(loaded, spec=loaded.spec.model_copy(update={**off, "serve": serve}))
 
     def _kept(self) -> Spec | None:
         """What the cluster was started with that a session before has left."""

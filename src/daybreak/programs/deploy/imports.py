@@ -7,7 +7,7 @@ import ast
 import dis
 import os
 from types import CodeType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 # Who calls one of these may load a module whose name stands nowhere. Methods have many names, `eval` among them.
 DYNAMIC_METHODS = ("import_module", "run_module", "run_path", "spec_from_file_location")
@@ -48,8 +48,8 @@ class OwnFiles:
         name = name[: -len(".__init__")] if name.endswith(".__init__") else name
         return name if self.file_of(name) == file else ""
 
-    def behind(self, modules: Iterable[str], everything: Set[str]) -> Set[str]:
-        """All files that code of these modules may run; `everything` where one of them imports by name."""
+    def behind(self, modules: Iterable[str], everything: Callable[[], Iterable[str]]) -> Set[str]:
+        """All files that code of these modules may run; with `everything` where one of them imports by name."""
         found: Set[str] = set()
         left = [name for module in modules for name in _with_packages(module)]
         while left:
@@ -60,7 +60,7 @@ class OwnFiles:
             found.add(file)
             imported, dynamic = self._read(module, file)
             if dynamic:
-                return found | everything
+                return found.union(everything())
             left += imported
         return found
 

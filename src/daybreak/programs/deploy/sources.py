@@ -75,7 +75,7 @@ def _imported(folder: str, own: OwnFiles) -> List[str]:
     """What this process has imported, and what is named in that: it may be imported later."""
     below = f"{folder.rstrip(os.sep)}{os.sep}"
     names = [name for name, path in own.imported.items() if path.startswith(below)]
-    return sorted(own.behind(names, set(_found(folder))).union(own.imported.values()))
+    return sorted(own.behind(names, lambda: _found(folder)).union(own.imported.values()))
 
 
 def _is_own(file: str, below: str) -> bool:

@@ -74,4 +74,4 @@ class Unchanged:
             if dynamic:
                 return everything
             modules |= imported
-        return self._files.behind(modules, everything)
+        return self._files.behind(modules, lambda: everything)

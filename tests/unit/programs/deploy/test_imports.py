@@ -18,7 +18,7 @@ def write(folder: Path, **sources: str) -> OwnFiles:
 
 
 def behind(folder: Path, files: OwnFiles, module: str, everything: set[str] | None = None) -> list[str]:
-    return sorted(str(Path(file).relative_to(folder)) for file in files.behind({module}, everything or set()))
+    return sorted(str(Path(file).relative_to(folder)) for file in files.behind({module}, lambda: everything or set()))
 
 
 @pytest.mark.parametrize(
