@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 OK = 200
 MOST_BYTES = 256 * 1024
 BLOCK_BYTES = 64 * 1024
+# A server that is just being replaced, as Serve's HAProxy is for each change of its routes, may close a connection that
+# it has accepted already. A GET may be sent twice: on a new connection the one that follows answers.
+CONNECTIONS = 3
+
+
+class _Closed(ConnectionError):
+    """The other side closed the connection before a byte of an answer."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,10 @@ async def get(
 ) -> Answer:
     """Fetch a URL, at most `most_bytes` of its body. `headers` are sent in the place of those that have their names.
 
+    Where a connection is closed without an answer it asks again, on at most `CONNECTIONS` of them in all.
+
     Raises ValueError for what is no URL, OSError where no complete answer comes; the caller sets the deadline.
     """
-    import h11
-
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -52,13 +59,27 @@ async def get(
         raise ValueError(f"{url} names no host")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     request = _request(parts.netloc, target, token, headers)
+    for _ in range(CONNECTIONS):
+        tls = _tls(any_certificate) if secure else None
+        with contextlib.suppress(_Closed):
+            return await _asked(url, (parts.hostname, port), tls, request, most_bytes)
+    raise OSError(f"{url} closed the connection without an answer")
+
+
+async def _asked(
+    url: str, address: tuple[str, int], tls: ssl.SSLContext | None, request: h11.Request, most_bytes: int
+) -> Answer:
+    """What is answered on one connection. Raises _Closed, OSError."""
+    import h11
+
     connection = h11.Connection(h11.CLIENT)
-    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_tls(any_certificate) if secure else None)
+    try:
+        reader, writer = await asyncio.open_connection(*address, ssl=tls)
+    except ConnectionResetError as error:
+        raise _Closed from error
     try:
         writer.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         return await _answer(connection, reader, most_bytes)
-    except EOFError:
-        raise OSError(f"{url} closed the connection without an answer") from None
     except h11.RemoteProtocolError as error:
         raise OSError(f"{url} does not speak HTTP: {error}") from error
     finally:
@@ -87,9 +108,13 @@ async def _answer(connection: h11.Connection, reader: asyncio.StreamReader, most
     while len(body) < most_bytes:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            block = await reader.read(BLOCK_BYTES)
-            if not (block or status or connection.trailing_data[0]):
-                raise EOFError
+            begun = bool(status or connection.trailing_data[0])
+            try:
+                block = await reader.read(BLOCK_BYTES)
+            except ConnectionResetError as error:
+                raise error if begun else _Closed from error
+            if not (block or begun):
+                raise _Closed
             connection.receive_data(block)
         elif isinstance(event, h11.Response):
             status = event.status_code

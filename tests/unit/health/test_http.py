@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -80,6 +82,49 @@ def test_what_is_no_complete_answer_is_an_error(raw: bytes) -> None:
 def test_a_connection_that_is_closed_at_once_is_told_as_that() -> None:
     with pytest.raises(OSError, match=r"^http://127.0.0.1:\d+/path\?a=b closed the connection without an answer$"):
         ask(b"")
+
+
+async def asked_of_one_that_closes(times: int, *, reset: bool) -> tuple[Answer, int]:
+    """The answer of a server that closes so many connections first, and on how many it was asked."""
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > times:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        elif reset:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    async with serving(answer) as port:
+        return await http.get(f"http://127.0.0.1:{port}/"), connections
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_server_that_is_just_being_replaced_is_asked_again(reset: bool) -> None:
+    assert asyncio.run(asked_of_one_that_closes(2, reset=reset)) == (Answer(200, "hello"), 3)
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again() -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200")
+        await writer.drain()
+        writer.close()
+
+    async def story() -> None:
+        async with serving(answer) as port:
+            with pytest.raises(OSError, match="does not speak HTTP"):
+                await http.get(f"http://127.0.0.1:{port}/")
+
+    asyncio.run(story())
+    assert connections == 1
 
 
 def verdict(url: str) -> Verdict:
