@@ -77,6 +77,30 @@ class ClusterState(StrEnum):
         return cls.DEGRADED
 
 
+class HostState(StrEnum):
+    """How another machine of the cluster is."""
+
+    CONNECTING = "connecting"  # it is logged into
+    PREPARING = "preparing"
+    JOINING = "joining"
+    READY = "ready"
+    CHANGING = "changing"
+    DEGRADED = "degraded"
+    LEAVING = "leaving"
+    LEFT = "left"  # it was let go, and comes back where somebody asks for it
+    AWAY = "away"  # it cannot be logged into, or prepared
+    LOST = "lost"  # nothing is heard of it any more
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, _: object) -> HostState:
+        return cls.UNKNOWN
+
+
+HOSTS_NOT_WELL = frozenset([HostState.DEGRADED, HostState.AWAY, HostState.LOST])
+HOSTS_HEARD_OF = frozenset([HostState.READY, HostState.CHANGING, HostState.DEGRADED, HostState.LEAVING])
+
+
 class PageState(StrEnum):
     """Whether the cluster's page is served."""
 

@@ -95,6 +95,7 @@ class Assembly:
         self.schedules = Schedules(self.runs_at_times, self.followers, self.runner, self.background)
         listeners += self._listeners()
         self.hosting, self.by_ssh = self._of_machines()
+        self.followers.alerting.hosts = self.by_ssh.rows
         self.carrying = Carrying(paths, self.followers, self.background, lambda: self.operations)
         self._snapshots = self._made_snapshots()
         self.measured = MeasuredRuns(

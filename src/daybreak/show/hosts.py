@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-COLUMNS = ("HOST", "ADDRESS", "STATE", "NODES", "HEARD", "")
+COLUMNS = ("HOST", "ADDRESS", "STATE", "NODES", "HEARD", "LATENCY", "CLOCK", "")
 
 
 def host_lines(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -24,4 +24,15 @@ def _row(host: Mapping[str, Any]) -> tuple[str, ...]:
     ago_s = host.get("heard_ago_s", 0)
     heard = "-" if ago_s is None else f"{ago_s:.0f} s ago"
     texts = (str(host.get(key) or "") for key in ("name", "address", "state"))
-    return (*texts, f"{ready}/{len(nodes)} ready", heard, str(host.get("reason") or ""))
+    measured = (latency(host.get("latency_s")), ahead(host.get("clock_ahead_s")))
+    return (*texts, f"{ready}/{len(nodes)} ready", heard, *measured, str(host.get("reason") or ""))
+
+
+def latency(there_and_back_s: float | None) -> str:
+    """How long a message takes there and back."""
+    return "-" if there_and_back_s is None else f"{there_and_back_s * 1000:.1f} ms"
+
+
+def ahead(clock_s: float | None) -> str:
+    """How far a clock is ahead of this machine's."""
+    return "-" if clock_s is None else f"{clock_s:+.2f} s".replace("-0.00", "+0.00")

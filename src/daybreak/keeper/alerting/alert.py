@@ -26,6 +26,7 @@ class What(StrEnum):
     CRASH_LOOP = "crash-loop"
     LOST_REQUESTS = "lost-requests"
     RUN_FAILED = "run-failed"
+    HOST_DOWN = "host-down"
     DISK_NEARLY_FULL = "disk-nearly-full"
     TEST = "test"
 
@@ -46,14 +47,21 @@ _TITLES = {
     What.CRASH_LOOP: "{name} ends again and again",
     What.LOST_REQUESTS: "requests were lost",
     What.RUN_FAILED: "the last run of {name} failed",
+    What.HOST_DOWN: "host {name} is not well",
     What.DISK_NEARLY_FULL: "the disk of {name} is nearly full",
     What.TEST: "only a test",
 }
 
 
+# Which of them names the subject. `host` would be taken for the machine that tells it.
+SUBJECTS = ("service", "folder", "other_machine")
+_KINDS = {What.DISK_NEARLY_FULL: "folder", What.HOST_DOWN: "other_machine"}
+
+
 @dataclass(frozen=True, order=True)
 class Subject:
-    """What is wrong with whom: a service, for a disk a folder on it, empty where it is nobody in particular."""
+    """What is wrong with whom: a service, for a disk a folder on it, for another machine its name as a host; empty
+    where it is nobody in particular."""
 
     what: What
     name: str = ""
@@ -63,17 +71,13 @@ class Subject:
         return _TITLES[self.what].format(name=self.name)
 
     def to_json(self) -> dict[str, Any]:
-        on_a_disk = self.what is What.DISK_NEARLY_FULL
-        return {
-            "what": str(self.what),
-            "service": None if on_a_disk else self.name or None,
-            "folder": self.name if on_a_disk else None,
-        }
+        kind = _KINDS.get(self.what, "service")
+        return {"what": str(self.what), **{each: self.name or None if each == kind else None for each in SUBJECTS}}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Subject:
         """Raises ValueError or KeyError for what is none."""
-        return cls(What(raw["what"]), str(raw.get("service") or raw.get("folder") or ""))
+        return cls(What(raw["what"]), next((str(raw[each]) for each in SUBJECTS if raw.get(each)), ""))
 
 
 @dataclass(frozen=True)

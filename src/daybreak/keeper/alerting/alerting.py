@@ -8,13 +8,22 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from daybreak.keeper.alerting.alert import Alert, Status, Subject, What, in_words, trial
 from daybreak.keeper.alerting.book import AlertBook
-from daybreak.keeper.alerting.conditions import Crashes, Disk, Losses, measure, of_disks, of_runs, of_services
+from daybreak.keeper.alerting.conditions import (
+    Crashes,
+    Disk,
+    Losses,
+    measure,
+    of_disks,
+    of_hosts,
+    of_runs,
+    of_services,
+)
 from daybreak.keeper.alerting.destinations import Destination, destinations
 from daybreak.keeper.alerting.holding import Holding
 from daybreak.keeper.alerting.telling import Telling
@@ -62,6 +71,8 @@ class Alerting:
         self.telling = Telling(background, record, self._destinations, self._save, kept.waiting)
         # What has scheduled services tells it: which one's last run has failed, and how.
         self.failed_runs: Callable[[], Mapping[str, str]] = dict
+        # What looks after other machines tells it how each of them is.
+        self.hosts: Callable[[], Sequence[Mapping[str, Any]]] = list
         self._cluster: Cluster | None = None
         self._looks = False
         self._forget()
@@ -120,7 +131,7 @@ class Alerting:
         now = asyncio.get_running_loop().time()
         found = self._crashes.wrong(now) | self._losses.wrong(now) | of_disks(self._disks, self.firing)
         news = self._holding.judge(
-            found | of_services(self._looked_after()) | of_runs(self.failed_runs()),
+            found | of_services(self._looked_after()) | of_runs(self.failed_runs()) | of_hosts(self.hosts()),
             self.firing,
             now=now,
             wall=time.time(),

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from daybreak.keeper.alerting.alert import Subject, What
 from daybreak.names import DATABASES, HEAD, SERVE
@@ -14,7 +15,7 @@ from daybreak.services.service import Tier
 from daybreak.services.watching.alerts import CRASHES as MOST_CRASHES
 from daybreak.services.watching.alerts import FULL
 from daybreak.show.text import size
-from daybreak.states import FINE, Health
+from daybreak.states import FINE, HOSTS_NOT_WELL, Health
 from daybreak.timeline.event import Event, Kind, RunKind
 from daybreak.timeline.receipt import Receipt
 from daybreak.timeline.status import ServiceStatus
@@ -25,7 +26,7 @@ LOST_FOR_S = 900.0
 # A disk around the limit is not told again and again.
 NOT_FULL = FULL - 0.02
 # These last as long as `alerts.after` says before they are told: services come back by themselves.
-DOWN = frozenset([What.HEAD_DOWN, What.SERVE_UNHEALTHY, What.DATABASE_DOWN, What.SERVICE_DOWN])
+DOWN = frozenset([What.HEAD_DOWN, What.SERVE_UNHEALTHY, What.DATABASE_DOWN, What.SERVICE_DOWN, What.HOST_DOWN])
 Wrong = dict[Subject, str]
 
 
@@ -58,6 +59,15 @@ def _why(row: ServiceStatus) -> str:
 def of_runs(failed: Mapping[str, str]) -> Wrong:
     """Scheduled services whose last run has failed, until one goes well."""
     return {Subject(What.RUN_FAILED, name): how for name, how in failed.items()}
+
+
+def of_hosts(rows: Iterable[Mapping[str, Any]]) -> Wrong:
+    """Other machines that are not heard of, or have nodes that are given up. One that has left was let go."""
+    return {
+        Subject(What.HOST_DOWN, str(row["name"])): ": ".join(filter(None, (str(row["state"]), str(row["reason"]))))
+        for row in rows
+        if row["state"] in HOSTS_NOT_WELL
+    }
 
 
 # --- what has happened ------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.ray.addresses import node_address, node_names
 from daybreak.spec.load import without_file
 
+# Where other nodes reach a raylet; the first says which one it is.
+REACHED = ("node_manager", "object_manager")
 Operations = Mapping[str, Callable[[Request, Operation], Awaitable[Any]]]
 
 
@@ -39,10 +41,12 @@ class Carrying:
         cluster, rows = self._followers.desired.cluster, self._followers.board.rows
         found = []
         for name in node_names(cluster.spec) if cluster else ():
-            row, port = rows.get(name), cluster.site.ports.get(f"{name}.node_manager") if cluster else None
+            row = rows.get(name)
             if row and cluster:
-                place = f"{node_address(cluster.site, name)}:{port}"
-                found.append({"name": name, "state": str(row.state), "pid": row.pid, "place": place})
+                address, ports = node_address(cluster.site, name), cluster.site.ports
+                at = [f"{address}:{ports.get(f'{name}.{each}')}" for each in REACHED]
+                known = {"name": name, "state": str(row.state), "pid": row.pid}
+                found.append({**known, "place": at[0], "reached_at": at})
         return found
 
     async def _apply(self, membership: Membership, counted: bool) -> None:

@@ -7,6 +7,7 @@ from, they stay at the last.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts import wanted
 from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.guests import SILENT_S, Guest
+from daybreak.keeper.hosts.measured import ASKED
 from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.hosts.wire import Line
 from daybreak.keeper.ray.draining import Tell
@@ -123,13 +125,14 @@ class Company:
                 await self.remove(host.name)
 
         guest.line = line
+        guest.distance.forget()
         try:
             while guest.line is line:
                 guest.hear(report, clock())
                 if report.get("leaving") and not guest.leaving:
                     guest.leaving = True
                     self._background.keep(f"draining host {host.name}", leave)
-                line.send(self._orders(host.name))
+                line.send({**self._orders(host.name), ASKED: time.time()})
                 report = await line.receive(SILENT_S)
         finally:
             if guest.line is line:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from daybreak.keeper.hosts.book import Host
+from daybreak.keeper.hosts.measured import Distance
 from daybreak.keeper.hosts.wire import Line
-from daybreak.states import FINE, ServiceState
+from daybreak.states import FINE, HostState, ServiceState
 
 # Hosts tell something so often, and what has changed at once; without a word for three times as long one counts as
 # lost.
 REPORT_S = 2.0
 SILENT_S = 3 * REPORT_S
-READY, CHANGING, DEGRADED, LOST, LEAVING = "ready", "changing", "degraded", "lost", "leaving"
 
 
 @dataclass
 class Guest:
     """One host. `heard` is when it last told something (the loop's clock), `line` its connection, None while it has
     none. `places` is of what is started there: ADDRESS:PORT of each raylet, by the node's name. `own` is what it has
-    for its workers, `stopped`: its nodes were ended, as all that was here."""
+    for its workers, `stopped`: its nodes were ended, as all that was here. `facts` are of the machine itself: its
+    `daybreak` and `python`, and the `mtu` on the way here."""
 
     host: Host
     heard: float
@@ -34,6 +36,8 @@ class Guest:
     trouble: str = ""
     stopped: bool = False
     leaving: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    distance: Distance = field(default_factory=Distance)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hear(self, report: Mapping[str, Any], now: float) -> None:
@@ -43,6 +47,10 @@ class Guest:
         self.own = report.get("own") if isinstance(report.get("own"), Mapping) else None
         self.trouble = str(report.get("trouble", ""))
         self.stopped = bool(report.get("stopped"))
+        if isinstance(facts := report.get("facts"), Mapping):
+            self.facts = facts
+        if isinstance(stamps := report.get("clock"), Mapping):
+            self.distance.hear(stamps, time.time())
         self.news.set()
 
     def has(self, orders: Mapping[str, Any]) -> bool:
@@ -58,7 +66,8 @@ class Guest:
     def row(self, orders: Mapping[str, Any], now: float) -> dict[str, Any]:
         """As `status` and `hosts` tell of it; `orders` are what it should have."""
         state, reason = self._state(orders, now)
-        nodes = [{key: each.get(key) for key in ("name", "state", "pid")} for each in self.nodes]
+        nodes = [{key: each.get(key) for key in ("name", "state", "pid", "reached_at")} for each in self.nodes]
+        known = {key: self.facts.get(key) for key in ("daybreak", "python", "mtu")}
         return {
             "name": self.host.name,
             "address": self.host.address,
@@ -67,22 +76,26 @@ class Guest:
             "nodes": nodes,
             "heard_ago_s": round(now - self.heard, 1),
             "since": self.host.since,
+            "latency_s": self.distance.latency_s,
+            "clock_ahead_s": self.distance.ahead_s,
+            "mtu_from_here": self.line.mtu if self.line else None,
+            **known,
         }
 
-    def _state(self, orders: Mapping[str, Any], now: float) -> tuple[str, str]:
+    def _state(self, orders: Mapping[str, Any], now: float) -> tuple[HostState, str]:
         silent_s = now - self.heard
         if self.line is None or silent_s > SILENT_S:
-            return LOST, f"not heard of for {silent_s:.0f} s"
+            return HostState.LOST, f"not heard of for {silent_s:.0f} s"
         if self.leaving:
-            return LEAVING, "its nodes are drained"
+            return HostState.LEAVING, "its nodes are drained"
         if self.trouble:
-            return DEGRADED, self.trouble
+            return HostState.DEGRADED, self.trouble
         if self.serial != orders.get("serial", "") or orders.get("own") not in (None, self.own):
-            return CHANGING, "is brought up to date"
+            return HostState.CHANGING, "is brought up to date"
         if self.stopped:
-            return CHANGING, "its nodes are started again"
+            return HostState.CHANGING, "its nodes are started again"
         unready = [str(each.get("name")) for each in self.nodes if each.get("state") not in FINE]
         failed = any(each.get("state") == ServiceState.FAILED for each in self.nodes)
         if unready:
-            return (DEGRADED if failed else CHANGING), f"not ready: {', '.join(unready)}"
-        return READY, ""
+            return (HostState.DEGRADED if failed else HostState.CHANGING), f"not ready: {', '.join(unready)}"
+        return HostState.READY, ""

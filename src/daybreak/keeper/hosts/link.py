@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import platform
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
+from daybreak import __version__
 from daybreak.errors import DaybreakError
 from daybreak.keeper.background import Background
 from daybreak.keeper.hosts.guests import REPORT_S, SILENT_S
+from daybreak.keeper.hosts.measured import ASKED, HEARD, TOLD
 from daybreak.keeper.hosts.membership import JoinedFolder, Membership
 from daybreak.keeper.hosts.update import Update
 from daybreak.keeper.hosts.wire import Line, NotReached, connected
@@ -48,6 +52,8 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._leaving = self._ended = False
         self._heard_s: float | None = None
+        # The stamps of what was heard last, until they are sent back.
+        self._stamps: dict[str, Any] = {}
         self.removed = asyncio.Event()
 
     @property
@@ -136,13 +142,16 @@ class Link:
             while not self.removed.is_set():
                 orders = await line.receive(SILENT_S)
                 self._heard_s = asyncio.get_running_loop().time()
+                if ASKED in orders:
+                    self._stamps = {ASKED: orders[ASKED], HEARD: time.time()}
                 await self._obey(orders)
         finally:
             telling.cancel()
 
     async def _tell(self, line: Line) -> None:
         told = self._report()
-        line.send({"op": "follow", **told})
+        self._stamps = {}
+        line.send({"op": "follow", **told, "facts": _facts(line)})
         while True:
             self._news.clear()
             until_s = asyncio.get_running_loop().time() + REPORT_S
@@ -152,7 +161,9 @@ class Link:
                     async with asyncio.timeout(CHANGED_S):
                         await self._news.wait()
             told = self._report()
-            line.send(told)
+            # Never beside what is compared: these are others each time.
+            stamps, self._stamps = self._stamps, {}
+            line.send({**told, "clock": {**stamps, TOLD: time.time()}} if stamps else told)
 
     def _report(self) -> dict[str, Any]:
         member = self.membership
@@ -174,3 +185,8 @@ class Link:
             await self._stop()
         elif orders.get("serial") and not self._leaving:
             self._update.hear(orders)
+
+
+def _facts(line: Line) -> dict[str, Any]:
+    """Of this machine, as far as the first one compares it."""
+    return {"daybreak": __version__, "python": platform.python_version(), "mtu": line.mtu}

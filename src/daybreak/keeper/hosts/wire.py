@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from daybreak.keeper.hosts.token import fingerprint
 MOST_LINE_BYTES = 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 ANSWER_S = 20.0
+# Of <linux/in.h> and <linux/in6.h>: Python's socket has neither.
+IP_MTU, IPV6_MTU = 14, 24
 
 
 class NotReached(DaybreakError):
@@ -52,6 +55,17 @@ class Line:
     def own_address(self) -> str:
         """This machine's, as the other end sees it where nothing stands between them."""
         return str(self._writer.get_extra_info("sockname")[0])
+
+    @property
+    def mtu(self) -> int | None:
+        """How many bytes a packet may have on the way to the other end, as far as this one knows."""
+        own = self._writer.get_extra_info("socket")
+        six = own.family == socket.AF_INET6
+        level, option = (socket.IPPROTO_IPV6, IPV6_MTU) if six else (socket.IPPROTO_IP, IP_MTU)
+        try:
+            return int(own.getsockopt(level, option))
+        except OSError:
+            return None
 
     def send(self, message: dict[str, Any]) -> None:
         self._writer.write(json.dumps(message).encode() + b"\n")

@@ -16,8 +16,8 @@ from daybreak.keeper.ssh.session import Away, Session, logged_in
 from daybreak.keeper.ssh.supplies import Supplies
 from daybreak.services.build import Cluster
 from daybreak.spec.ssh_hosts import SshHost
+from daybreak.states import HostState
 
-CONNECTING, PREPARING, JOINING = "connecting", "preparing", "joining"
 # Without a word: what is installed there may take long.
 SILENCE_S = 1800.0
 
@@ -32,14 +32,14 @@ class Attempt:
     environment: Mapping[str, str]
     supplies: Supplies
     go: Callable[[], Awaitable[Mapping[str, Any]]]
-    tell: Callable[[str, str], None]
+    tell: Callable[[HostState, str], None]
 
     async def __call__(self) -> None:
         """Raises Away, Refused, and DaybreakError where what it needs cannot be made here."""
         ray = self.cluster.site.ray
         minor = await asyncio.to_thread(fit.python_minor, ray.python)
         digest, _ = await self.supplies.own()
-        self.tell(CONNECTING, f"logging in at {self.host.ssh}")
+        self.tell(HostState.CONNECTING, f"logging in at {self.host.ssh}")
         async with logged_in(self.host.ssh, self.host.python or f"python{minor} python3", self.environment) as session:
             await session.send(
                 {
@@ -56,10 +56,10 @@ class Attempt:
 
     async def _answer(self, said: Mapping[str, Any], session: Session) -> None:
         if "step" in said:
-            self.tell(PREPARING, str(said["step"]))
+            self.tell(HostState.PREPARING, str(said["step"]))
         elif "ready" in said:
             order = await self.go()
-            self.tell(JOINING, "joining" if order.get("token") else "starting its workers")
+            self.tell(HostState.JOINING, "joining" if order.get("token") else "starting its workers")
             await session.send(order)
         elif "need" in said:
             await self._send(str(said["need"]), session)

@@ -21,18 +21,20 @@ from daybreak.keeper.hosts.book import HostBook
 from daybreak.keeper.hosts.company import Company, Note
 from daybreak.keeper.runner import Operation
 from daybreak.keeper.ssh import changes
-from daybreak.keeper.ssh.bringing import CONNECTING, Attempt
+from daybreak.keeper.ssh.bringing import Attempt
 from daybreak.keeper.ssh.supplies import Supplies
 from daybreak.spec.model import Spec
 from daybreak.spec.ssh_hosts import SshHost
+from daybreak.states import HostState
 
-AWAY, JOINED = "away", "joined"
-LEFT = "left, or was removed: `daybreak up` lets it join again"
+LEFT = "or was removed: `daybreak up` lets it join again"
 LOOK_S = 2.0
 # A host that is a member has this long to come by itself: its keeper asks for the first machine every 10 s.
 LOST_S = 15.0
 PAUSES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 READY_LOOK_S = 0.1
+# Nothing is done about such a host at this moment.
+ENDED = (HostState.AWAY, HostState.LEFT)
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +53,7 @@ class Entry:
     """One host that is brought in. `tried`: an attempt has come to an end; `again` cuts the pause before the next."""
 
     host: SshHost
-    state: str = CONNECTING
+    state: HostState = HostState.CONNECTING
     reason: str = ""
     hint: str = ""
     told: str = ""
@@ -92,7 +94,7 @@ class SshHosts:
         named = changes.named(anew) if anew else {}
         self._book.welcome(named)
         for name, entry in self._entries.items():
-            if entry.state == AWAY and named.get(name) == entry.host:
+            if entry.state in ENDED and named.get(name) == entry.host:
                 entry.tried.clear()
                 entry.again.set()
 
@@ -114,7 +116,7 @@ class SshHosts:
             if name in self._book.left:
                 if begun and begun.task:
                     begun.task.cancel()
-                self._entries[name] = Entry(host, AWAY, LEFT)
+                self._entries[name] = Entry(host, HostState.LEFT, LEFT)
                 self._entries[name].tried.set()
             elif (begun is None or begun.task is None or begun.task.done()) and not self._is_there(host):
                 new = self._entries[name] = Entry(host)
@@ -147,7 +149,7 @@ class SshHosts:
         rows = {str(row["name"]): dict(row) for row in self._company.rows()}
         for name in self._wanted():
             entry = self._entries.get(name)
-            if entry is None or entry.state == JOINED:
+            if entry is None or entry.state is HostState.READY:
                 continue
             if name in rows:
                 rows[name]["reason"] = "; ".join(filter(None, (rows[name]["reason"], entry.reason)))
@@ -175,9 +177,9 @@ class SshHosts:
                         await entry.again.wait()
                 failures = 0 if entry.again.is_set() else failures
             else:
-                self._tell(entry, JOINED, "joined")
+                self._tell(entry, HostState.READY, "joined")
                 break
-        entry.state, entry.reason = JOINED, ""
+        entry.state, entry.reason = HostState.READY, ""
         entry.tried.set()
 
     async def _try(self, entry: Entry) -> None:
@@ -212,8 +214,8 @@ class SshHosts:
         except TimeoutError:
             raise DaybreakError(f"it was started, but nothing was heard of it for {LOST_S:g} s") from None
 
-    def _tell(self, entry: Entry, state: str, text: str) -> None:
-        entry.state, entry.reason = state, "" if state == JOINED else text
+    def _tell(self, entry: Entry, state: HostState, text: str) -> None:
+        entry.state, entry.reason = state, "" if state is HostState.READY else text
         if self._listening:
             self._listening.note(f"host {entry.host.called}: {text}")
 
@@ -226,7 +228,7 @@ class SshHosts:
         entry.hint = (error.hint or "") if isinstance(error, DaybreakError) else ""
         first, *rest = words.splitlines()
         # Of what a program has said the last line tells why.
-        entry.state, entry.reason = AWAY, ": ".join([first, *rest[-1:]])
+        entry.state, entry.reason = HostState.AWAY, ": ".join([first, *rest[-1:]])
         if entry.told != words:
             entry.told = words
             self._note(f"host {entry.host.called} ({entry.host.ssh}) is away: {words}", "warning")
@@ -257,7 +259,8 @@ class SshHosts:
 def _warnings(entries: Mapping[str, Entry]) -> Iterator[str]:
     """Of every host that is away, all at once."""
     for name, entry in entries.items():
-        if entry.state == AWAY:
+        if entry.state is HostState.LEFT:
+            yield f"warning: host {name} left, {entry.reason}"
+        elif entry.state is HostState.AWAY:
             hint = f" ({entry.hint})" if entry.hint else ""
-            again = "" if entry.reason == LEFT else "; it is tried again"
-            yield f"warning: host {name} is away: {entry.reason}{hint}{again}"
+            yield f"warning: host {name} is away: {entry.reason}{hint}; it is tried again"

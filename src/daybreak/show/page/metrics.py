@@ -32,6 +32,10 @@ from daybreak.show.page.metric_table import (
     GENERATION,
     HEALTHY,
     HELD,
+    HOST_CLOCK,
+    HOST_LATENCY,
+    HOST_READY,
+    HOST_UP,
     INGRESS_ERRORS,
     INGRESS_RECEIVED,
     INGRESS_REQUESTS,
@@ -60,7 +64,7 @@ from daybreak.show.page.metric_table import (
     Description,
 )
 from daybreak.show.page.tally import Histograms, History, Tally
-from daybreak.states import BY_YOU, FINE, ClusterState, Health, ServiceState
+from daybreak.states import BY_YOU, FINE, HOSTS_HEARD_OF, ClusterState, Health, ServiceState
 from daybreak.timeline.status import Snapshot
 
 # Degraded applications answer: fewer replicas than they are to have do.
@@ -107,6 +111,7 @@ class Scrapes:
         yield from _now(self._readings)
         yield from _applications(self._readings.snapshot)
         yield from _alerts(self._readings.snapshot)
+        yield from _hosts(self._readings.snapshot)
         yield from _filesystems(self._readings.places)
         yield from _requests(self._readings.requests)
         yield from _ingress(self._readings)
@@ -166,10 +171,24 @@ def _applications(snapshot: Snapshot) -> Iterator[Metric]:
 def _alerts(snapshot: Snapshot) -> Iterator[Metric]:
     firing, waiting = ALERT.family(), UNTOLD.family()
     for one in snapshot.alerts.get("firing", ()):
-        firing.add_metric([one["what"], one["service"] or one["folder"] or ""], 1)
+        subject = next((one[key] for key in ("service", "folder", "other_machine") if one.get(key)), "")
+        firing.add_metric([one["what"], subject], 1)
     for one in snapshot.alerts.get("destinations", ()):
         waiting.add_metric([one["to"]], one["waiting"])
     yield from (firing, waiting)
+
+
+def _hosts(snapshot: Snapshot) -> Iterator[Metric]:
+    """The other machines; what was not measured yet is no 0."""
+    up, ready, latency, clock = (d.family() for d in (HOST_UP, HOST_READY, HOST_LATENCY, HOST_CLOCK))
+    for host in snapshot.hosts:
+        name = [host["name"]]
+        up.add_metric(name, float(host["state"] in HOSTS_HEARD_OF))
+        ready.add_metric(name, sum(node.get("state") in FINE for node in host.get("nodes") or ()))
+        for family, value in ((latency, host.get("latency_s")), (clock, host.get("clock_ahead_s"))):
+            if value is not None:
+                family.add_metric(name, value)
+    yield from (up, ready, latency, clock)
 
 
 def _filesystems(places: Mapping[str, Path]) -> Iterator[Metric]:

@@ -75,6 +75,7 @@ class Pages:
             trouble=[clean(line) for line in trouble_lines(snapshot.alerts)],
             groups=cluster_view.groups(snapshot, logs, now, crashes),
             deployments=cluster_view.deployments(snapshot),
+            hosts=cluster_view.hosts(snapshot),
             links=cluster_view.links(snapshot, routes),
             logs=logs,
             run=history_view.run_lines([newest], outliers, now)[0] if newest else None,

@@ -8,7 +8,7 @@ import pytest
 
 from daybreak.keeper.alerting.alert import Alert, Status, Subject, What
 from daybreak.keeper.alerting.book import AlertBook
-from daybreak.keeper.alerting.conditions import Disk, measure, of_services
+from daybreak.keeper.alerting.conditions import Disk, measure, of_hosts, of_services
 from daybreak.keeper.alerting.holding import Holding, News
 from daybreak.states import Health, ServiceState
 from daybreak.timeline.status import ServiceStatus
@@ -50,6 +50,25 @@ def row(name: str, state: ServiceState = READY, health: Health = Health.HEALTHY,
 )
 def test_which_services_are_down(rows: list[ServiceStatus], wrong: dict[tuple[What, str], str]) -> None:
     assert {(subject.what, subject.name): why for subject, why in of_services(rows).items()} == wrong
+
+
+def test_which_other_machines_are_not_well() -> None:
+    rows = [
+        {"name": "a", "state": "ready", "reason": ""},
+        {"name": "b", "state": "lost", "reason": "not heard of for 9 s"},
+        {"name": "c", "state": "away", "reason": "Connection refused"},
+        {"name": "d", "state": "left", "reason": "or was removed"},
+        {"name": "e", "state": "changing", "reason": "is brought up to date"},
+        {"name": "f", "state": "degraded", "reason": ""},
+    ]
+    assert of_hosts(rows) == {
+        Subject(What.HOST_DOWN, "b"): "lost: not heard of for 9 s",
+        Subject(What.HOST_DOWN, "c"): "away: Connection refused",
+        Subject(What.HOST_DOWN, "f"): "degraded",
+    }
+    told = Subject(What.HOST_DOWN, "b").to_json()
+    assert told == {"what": "host-down", "service": None, "folder": None, "other_machine": "b"}
+    assert Subject.from_json(told) == Subject(What.HOST_DOWN, "b")
 
 
 HEAD = Subject(What.HEAD_DOWN, "head")

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from daybreak import __version__
 from daybreak.errors import DaybreakError, PreflightError, UsageError
 from daybreak.keeper.hosts import link as link_module
 from daybreak.keeper.hosts.book import Host
@@ -60,6 +61,12 @@ def test_a_machine_joins_follows_and_leaves(first: First, other: Other) -> None:
         async with other.following() as link:
             await until(lambda: first.rows()["big-one"]["state"] == "ready")
             assert [node["name"] for node in first.rows()["big-one"]["nodes"]] == ["worker-1"]
+            # Both have told the time, which is the same here.
+            await until(lambda: first.rows()["big-one"]["latency_s"] is not None)
+            row = first.rows()["big-one"]
+            assert abs(row["clock_ahead_s"]) <= row["latency_s"]
+            assert row["mtu"] == row["mtu_from_here"] > 1000
+            assert row["daybreak"] == __version__
             assert not other.applied  # it has what it should have
             await link.leave()
             await until(lambda: not first.rows())

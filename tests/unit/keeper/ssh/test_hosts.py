@@ -208,7 +208,7 @@ def test_one_that_was_removed_stays_away_until_somebody_asks_for_it(first: First
         await reached.comes.aclose()
         await first.keeper.parts.by_ssh.look()
         (state, reason) = (await rows(first))["far"]
-        assert state == "away"
+        assert state == "left"
         assert "`daybreak up` lets it join again" in reason
         await first.ask("apply", workers=1, only_running=True)  # `scale`
         assert len(reached.logins) == 1

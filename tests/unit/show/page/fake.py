@@ -58,6 +58,7 @@ class FakeSource:
         self.seconds_now: list[Mapping[str, Any]] = []
         self.serving: dict[str, Any] = {"unknown": "", "applications": []}
         self.alerts: Mapping[str, Any] = {}
+        self.hosts: Sequence[Mapping[str, Any]] = ()
         self.run: int | None = None
         self.kind: RunKind | None = None
         self.wall = BEGAN
@@ -89,6 +90,7 @@ class FakeSource:
             serving=self.serving,
             traffic=self.status_of_traffic,
             alerts=self.alerts,
+            hosts=tuple(self.hosts),
         )
 
     def checks(self) -> Mapping[str, str]:

@@ -39,6 +39,9 @@ FULL = {
 }
 AWAY = {"to": "the webhook at hooks.example.com", "waiting": 2, "trouble": "HTTP 500"}
 ALERTS = {"firing": [FULL], "destinations": [AWAY]}
+FAR = {"name": "far", "address": "10.0.0.7", "state": "changing", "reason": "", "latency_s": 0.002, "clock_ahead_s": -0.5}
+NODES = [{"name": "worker-1", "state": "ready"}, {"name": "worker-2", "state": "starting"}]
+HOSTS = [{**FAR, "nodes": NODES}, {"name": "b", "state": "lost", "nodes": [], "latency_s": None}]
 STATISTICS = """\
 # pxname,svname,scur,bin,bout,ereq,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,req_tot,
 http_frontend,FRONTEND,1,170,423,2,,,0,1,0,1,0,0,2,
@@ -61,6 +64,7 @@ def everything(source: FakeSource) -> None:
     source.requests_now = [COUNTED]
     source.serving = SERVING
     source.alerts = ALERTS
+    source.hosts = HOSTS
     source.begin(RunKind.RESTART)
     source.tell(Kind.STOPPING, "head", why="restart")
     source.tell(Kind.STOPPED, "head", 0.5, after_s=0.5, killed=0)
@@ -112,6 +116,10 @@ def test_values(started: FakeSource) -> None:
     assert value("daybreak_service_ready", service="worker-1") == 0
     assert value("daybreak_service_healthy", service="worker-2", check="http") == 0
     assert value("daybreak_database_up", database="postgres") == 1
+    assert [value("daybreak_host_up", host=host) for host in ("far", "b")] == [1, 0]
+    assert value("daybreak_host_nodes_ready", host="far") == 1
+    assert value("daybreak_host_latency_seconds", host="far") == 0.002
+    assert value("daybreak_host_clock_ahead_seconds", host="far") == -0.5
     assert value("daybreak_deployment_replicas_wanted", application="default", deployment="App") == 3
     assert value("daybreak_deployment_replicas_running", application="default", deployment="App") == 1
     assert value("daybreak_application_status", daybreak_application_status="UNHEALTHY") == 1

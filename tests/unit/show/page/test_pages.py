@@ -300,6 +300,17 @@ def test_deployments_stand_below_the_services_and_their_messages_are_harmless(st
     assert "is not known: the dashboard is off" in look(started).text
 
 
+def test_other_machines_stand_below_them(started: FakeSource) -> None:
+    assert not [one for one in look(started).all("table") if one.get("class") == "hosts"]
+    far = {"name": "far", "address": "10.0.0.7", "state": "lost", "reason": f"not heard of: {HOSTILE}"}
+    nodes = [{"name": "worker-1", "state": "ready"}, {"name": "worker-2", "state": "failed"}]
+    started.hosts = [{**far, "nodes": nodes, "latency_s": 0.0021, "clock_ahead_s": 1.5}]
+    found = look(started)
+    for words in ("far", "lost", "1 of 2", "2.1 ms", "+1.50 s", HOSTILE):
+        assert words in found.text
+    assert not [tag for tag in found.all("img") if tag.get("src") == "x"]
+
+
 def test_what_fires_is_shown_and_what_reaches_nobody(started: FakeSource) -> None:
     shown = look(started)
     assert next(one for one in shown.all("section") if one["id"] == "alerts").get("hidden", "shown") is None
