@@ -49,7 +49,19 @@ class SshHost(Model):
     @property
     def called(self) -> str:
         """Its name in the cluster."""
-        return self.name or as_name(_host_of(self.ssh))
+        return self.name or as_name(self.machine)
+
+    @property
+    def machine(self) -> str:
+        """Its name or address, as ssh reaches it."""
+        return _host_of(self.ssh)
+
+    @property
+    def user(self) -> str:
+        """Whom to log in as, where that is said here; else empty."""
+        if self.ssh.startswith("ssh://"):
+            return urlsplit(self.ssh).username or ""
+        return self.ssh.rpartition("@")[0]
 
     def own(self) -> Mapping[str, Any]:
         """What is laid over the workers' section there, as JSON."""

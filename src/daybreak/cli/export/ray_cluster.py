@@ -14,7 +14,7 @@ from daybreak.cli.common.given_spec import load
 from daybreak.cli.export.shared import ray_beside, show
 from daybreak.errors import UsageError
 from daybreak.extras.export.folder import Folder
-from daybreak.extras.export.ray_cluster import CLUSTER_FILE, Machines
+from daybreak.extras.export.ray_cluster import CLUSTER_FILE, Machines, machines_of
 from daybreak.extras.export.ray_cluster import ray_cluster as files
 from daybreak.extras.export.target import Target
 from daybreak.machine.survey import read_serve_config
@@ -27,9 +27,11 @@ USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=True))
 @options.spec
 @options.profiles
-@click.option("--head", metavar="HOST", required=True, help="The machine of the head, as SSH reaches it.")
-@click.option("--worker", "workers", metavar="HOST", multiple=True, help="A machine of a worker; once for each.")
-@click.option("--user", metavar="NAME", help="Whom to log in as; you if absent.")
+@click.option("--head", metavar="HOST", help="The machine of the head, as SSH reaches it; the spec's `address` if absent.")
+@click.option(
+    "--worker", "workers", metavar="HOST", multiple=True, help="A machine of a worker, once for each; else `hosts`."
+)
+@click.option("--user", metavar="NAME", help="Whom to log in as; if absent whom all of `hosts` say, else you.")
 @click.option("--force", is_flag=True, help="Overwrite files that are not, or no longer, as an export wrote them.")
 @options.as_json
 def ray_cluster(
@@ -39,7 +41,7 @@ def ray_cluster(
     file: options.Words,
     port_offset: int | None,
     profiles: options.Words,
-    head: str,
+    head: str | None,
     workers: tuple[str, ...],
     user: str | None,
     force: bool,
@@ -49,11 +51,12 @@ def ray_cluster(
 
     \b
     Examples:
+      daybreak export ray-cluster deploy          # the machines of `address` and `hosts`
       daybreak export ray-cluster deploy --head 10.0.0.1 --worker 10.0.0.2 --worker 10.0.0.3
       cd deploy && ray up -y cluster.yaml
     """
     loaded = load(file, name=name, app=app, port_offset=port_offset, profiles=profiles)
-    machines = Machines(head, workers, user or getpass.getuser())
+    machines = machines_of(loaded.spec, head, workers, user, getpass.getuser())
     _check(machines)
     notes: list[str] = []
     target = Target(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from daybreak.extras.export.conditions import needs_ray
 from daybreak.extras.export.target import Target
+from daybreak.show.text import plural
 from daybreak.spec.model import Spec, UserService
 from daybreak.spec.needs import steps
 
@@ -25,6 +26,8 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
         yield "databases.postgres.trust_socket: the server is in a container of its own, and no other sees its socket"
     if spec.tls:
         yield "tls: there is no gateway in Compose, and Serve's port speaks plain HTTP; put a proxy with TLS before it"
+    if spec.hosts:
+        yield f"hosts: Compose runs on one machine, without {_of_hosts(spec)}"
     yield from left_to_the_machine(spec)
     if spec.ports.fixed.enabled:
         yield "ports.fixed: each container has an address of its own, and Ray's ports are the same in all of them"
@@ -38,6 +41,20 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
             yield f"serve.needs: {name} needs Ray, whose head deploys the applications: they do not wait for it"
     for name, wanted in spec.services.items():
         yield from _service(spec, name, wanted)
+
+
+def _of_hosts(spec: Spec) -> str:
+    workers = sum(host.workers for host in spec.hosts)
+    return f"{plural(workers, 'worker')} of {plural(len(spec.hosts), 'other machine')}"
+
+
+def of_hosts_in_pods(spec: Spec) -> Iterator[str]:
+    """Where nodes are pods, and nobody says on which machine."""
+    if spec.hosts:
+        yield (
+            f"hosts: Kubernetes chooses the machines, so {_of_hosts(spec)} are left out; count them in `workers.count`, "
+            "or write a group of `workers.groups` for those with labels, resources or GPUs of their own"
+        )
 
 
 def left_to_the_machine(spec: Spec) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from daybreak.errors import UsageError
 from daybreak.extras.export import handed
 from daybreak.extras.export.compose import IGNORED
 from daybreak.extras.export.files import Export, File
@@ -43,6 +44,20 @@ class Machines:
     head: str
     workers: Sequence[str]
     user: str
+
+
+def machines_of(spec: Spec, head: str | None, workers: Sequence[str], user: str | None, me: str) -> Machines:
+    """What is not given is what the spec says, and of the account nobody says anything it is `me`.
+
+    Raises UsageError where nobody says where the head is.
+    """
+    place = head or spec.address
+    if not place:
+        hint = "--head HOST, or `address` in the spec"
+        raise UsageError("nobody says which machine has the head; nothing was written", hint=hint)
+    users = {host.user for host in spec.hosts}
+    said = users.pop() if len(users) == 1 else ""
+    return Machines(place, workers or [host.machine for host in spec.hosts], user or said or me)
 
 
 def ray_cluster(spec: Spec, target: Target, machines: Machines, *, requirements: bool) -> Export:
@@ -139,6 +154,9 @@ def _left_out(spec: Spec, target: Target, machines: Machines) -> Iterator[str]:
     if "count" in spec.workers.model_fields_set and spec.workers.count != len(machines.workers):
         yield f"workers.count: {spec.workers.count} are wanted, {len(machines.workers)} machines are given"
     yield from left_to_the_machine(spec)
+    for host in spec.hosts:
+        if host.workers != 1 or host.own().keys() - {"count"}:
+            yield f"hosts: {host.called} has one node there, which offers what `workers` itself says"
     if spec.workers.groups:
         yield "workers.groups: the machines are all alike there, and offer what `workers` itself says"
     for name in wanted_databases(spec):

@@ -344,6 +344,12 @@ def test_what_cannot_be_said_is_told() -> None:
     ]
 
 
+def test_nodes_of_other_machines_are_told_to_be_left_out() -> None:
+    hosts = {"address": "10.0.0.5", "hosts": [{"ssh": "a", "workers": 2}, {"ssh": "b"}]}
+    (told,) = (line for line in exported(hosts).warnings if line.startswith("hosts:"))
+    assert told == "hosts: Compose runs on one machine, without 3 workers of 2 other machines"
+
+
 def test_what_watches_can_be_left_out() -> None:
     assert "grafana" not in services({"grafana": False})
     assert not {"prometheus", "grafana"} & set(services({"prometheus": False}))

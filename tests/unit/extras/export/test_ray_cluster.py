@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from daybreak.errors import UsageError
 from daybreak.extras.export.files import Export
-from daybreak.extras.export.ray_cluster import Machines, ray_cluster
+from daybreak.extras.export.ray_cluster import Machines, machines_of, ray_cluster
 from daybreak.extras.export.target import Target
 from daybreak.spec import Spec
 from tests.unit.extras.export.samples import EVERYTHING, OLD_RAY, RAY
@@ -86,6 +87,19 @@ def test_what_is_not_started_is_told() -> None:
     told = exported({**EVERYTHING, "tls": {"certificate": "c", "key": "k"}}).warnings
     for begin in ("workers.count", "databases.postgres", "databases.redis", "services.api", "services.queue", "tls"):
         assert any(line.startswith(f"{begin}:") for line in told), begin
+
+
+HOSTS = {"address": "10.0.0.5", "hosts": [{"ssh": "me@10.0.0.7"}, {"ssh": "ssh://me@far:2222", "workers": 2}]}
+
+
+def test_the_machines_are_those_of_the_spec_unless_others_are_given() -> None:
+    spec = Spec.model_validate({"name": "shop", **HOSTS})
+    assert machines_of(spec, None, (), None, "i") == Machines("10.0.0.5", ["10.0.0.7", "far"], "me")
+    assert machines_of(spec, "a", ("b",), "ann", "i") == Machines("a", ("b",), "ann")
+    with pytest.raises(UsageError, match="nobody says which machine has the head"):
+        machines_of(Spec.model_validate({"name": "shop"}), None, (), None, "i")
+    told = [line for line in exported(HOSTS).warnings if line.startswith("hosts:")]
+    assert told == ["hosts: far has one node there, which offers what `workers` itself says"]
 
 
 def test_the_users_secrets_are_told_to_be_written_there() -> None:
