@@ -93,6 +93,11 @@ class _Kept:
         return self.root / "pause.json"
 
     @property
+    def hosts_book(self) -> Path:
+        """Invitations, and the machines that have joined."""
+        return self.root / "hosts" / "hosts.json"
+
+    @property
     def alerts(self) -> Path:
         """What is wrong and was told, and what is still to be told (JSON, 0600)."""
         return self.root / "alerts.json"

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
 
 import click
 
 from daybreak import api
 from daybreak.cli.common import complete, options
+from daybreak.cli.common.host_logs import HostLogs, has_hosts, parted
+from daybreak.cli.common.host_logs import rows as host_rows
 from daybreak.cli.common.log_printer import printer
-from daybreak.cli.common.written import written
 from daybreak.errors import UsageError
 from daybreak.names import WORKERS
 from daybreak.paths import ClusterPaths
 from daybreak.redact import Redaction
-from daybreak.show.logs.entry import Entry
-from daybreak.show.logs.follow import Follower
-from daybreak.show.logs.history import LOOK_BACK_BYTES, History
-from daybreak.show.logs.merged import merged
-from daybreak.show.logs.selection import Once, Parting, Selection, misleads
-from daybreak.show.logs.sources import Sources, is_worker
+from daybreak.show.logs.history import LOOK_BACK_BYTES
+from daybreak.show.logs.reading import Reading
+from daybreak.show.logs.selection import Selection
+from daybreak.show.logs.sources import is_worker
 from daybreak.show.logs.stamps import level_named, parse_moment
+from daybreak.show.text import seconds
 from daybreak.spec import parse_seconds
 
 DEFAULT_LINES = 200
+# A clock that differs by more than that is told.
+CLOCK_S = 0.5
+# Of nobody, where only other machines' logs are wanted: no service has an empty name.
+NOBODY = ""
+# How long the labels of other machines' logs usually are.
+HOSTS_LABEL = 20
 
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 
@@ -58,6 +68,7 @@ def logs(
 
     SERVICES are the names in `daybreak status`, `workers` for all of them, or `keeper`. `serve` has the logs of
     Serve and what its replicas print; `head` and `worker-1` have the output of the tasks and actors on that node.
+    Of another machine of the cluster `far` is everything, `far/worker-1` one node.
 
     \b
     Examples:
@@ -68,42 +79,63 @@ def logs(
     """
     paths = ClusterPaths.of(api.resolve_name(name))
     selection = _selection(since, lines, grep, level)
-    sources = Sources(paths, services, everything=everything)
-    _check(paths, services, sources.known())
-    _show(paths, sources, selection, follow=follow, everything=everything, as_json=as_json)
+    hosts, here, there = _where(paths, services)
+    asked = partial(_was_asked_to_stop, paths)
+    wanted = here or ([NOBODY] if services else [])
+    reading = Reading(paths, wanted, selection, asked, everything=everything)
+    _check(paths, here, reading.sources.known(), hosts)
+    others = [
+        HostLogs(paths, hosts[host], names, selection, follow=follow, everything=everything)
+        for host, names in there.items()
+    ]
+    _show(paths, reading, others, selection, follow=follow, as_json=as_json)
+
+
+def _where(
+    paths: ClusterPaths, services: tuple[str, ...]
+) -> tuple[Mapping[str, Mapping[str, Any]], list[str], dict[str, list[str]]]:
+    """The other machines, which of the services are here, and which are there. Without hosts nobody is asked."""
+    hosts = {str(row["name"]): row for row in host_rows(paths)} if has_hosts(paths) else {}
+    return hosts, *parted(services, hosts)
 
 
 def _show(
-    paths: ClusterPaths, sources: Sources, selection: Selection, *, follow: bool, everything: bool, as_json: bool
+    paths: ClusterPaths,
+    reading: Reading,
+    others: Sequence[HostLogs],
+    selection: Selection,
+    *,
+    follow: bool,
+    as_json: bool,
 ) -> None:
     """What the logs hold by time, then, with `follow`, what is written."""
-    found = sources.find(earlier=selection.since is not None)
-    histories = [History(source, selection) for source in found]
-    show = printer(found, selection, Redaction(paths.secrets), as_json=as_json)
-    once = Once()
-    parting = Parting(lambda service, at: not everything and _was_asked_to_stop(paths, service, at))
-
-    def is_news(entry: Entry) -> bool:
-        return parting.is_news(entry) and (everything or not misleads(entry))
-
-    for entry in filter(is_news, merged(histories, selection.lines, once)):
+    least = HOSTS_LABEL if others else 0
+    show = printer(reading.found, selection, Redaction(paths.secrets), as_json=as_json, least=least)
+    for entry in heapq.merge(reading.past(), *(other.past() for other in others), key=lambda entry: entry.at):
         show(entry)
-    if not found and not follow and not sources.known():
+    if not reading.found and not follow and not others and not reading.sources.known():
         print(f"cluster {paths.name} has no logs yet", file=sys.stderr)
         from daybreak.cli.common.elsewhere import tell_others
 
         tell_others(paths.name)
-    _tell_limits(histories)
-    if follow:
-        follower = Follower()
-        for source, history in zip(found, histories, strict=True):
-            follower.add(source, time.time(), history.end)
-        forever = Selection(level=selection.level, pattern=selection.pattern)
-        for entries in written(follower, sources):
-            for entry in entries:
-                if forever.takes(entry) and once.is_new(entry) and is_news(entry):
-                    show(entry)
-            sys.stdout.flush()
+    _tell_limits(reading.cut_short + sum(other.cut_short for other in others))
+    _tell_of_hosts(others)
+    if not follow:
+        return
+    for entries in reading.news():
+        for entry in sorted(chain(entries, *(other.news() for other in others)), key=lambda entry: entry.at):
+            show(entry)
+        sys.stdout.flush()
+
+
+def _tell_of_hosts(others: Sequence[HostLogs]) -> None:
+    for other in others:
+        if other.trouble:
+            print(f"note: host {other.host} {other.trouble}", file=sys.stderr)
+        if abs(other.ahead_s) > CLOCK_S:
+            way = "ahead" if other.ahead_s > 0 else "behind"
+            text = f"the clock of host {other.host} is {seconds(abs(other.ahead_s))} {way}"
+            print(f"note: {text}: its lines are put in order by this machine's", file=sys.stderr)
 
 
 def _was_asked_to_stop(paths: ClusterPaths, service: str, at: float) -> bool:
@@ -143,7 +175,7 @@ def _moment(text: str | None) -> float | None:
         ) from error
 
 
-def _check(paths: ClusterPaths, services: Iterable[str], known: list[str]) -> None:
+def _check(paths: ClusterPaths, services: Iterable[str], known: list[str], hosts: Iterable[str]) -> None:
     """Unknown names are an error."""
     workers = any(is_worker(paths, service) for service in known)
     unknown = [service for service in services if service not in known and not (service == WORKERS and workers)]
@@ -154,7 +186,7 @@ def _check(paths: ClusterPaths, services: Iterable[str], known: list[str]) -> No
     if unknown:
         raise UsageError(
             f"no log of {', '.join(unknown)} in cluster {paths.name}",
-            hint=f"there are logs of: {', '.join(known) or 'nothing yet'}",
+            hint=f"there are logs of: {', '.join([*known, *hosts]) or 'nothing yet'}",
         )
 
 
@@ -166,9 +198,8 @@ def _silent(paths: ClusterPaths, unknown: list[str]) -> list[str]:
     return [service for service in unknown if service in there]
 
 
-def _tell_limits(histories: list[History]) -> None:
+def _tell_limits(cut: int) -> None:
     """What was not searched."""
-    cut = sum(history.cut_short for history in histories)
     if cut:
         size = LOOK_BACK_BYTES // 1024**2
         files = "one file" if cut == 1 else f"{cut} files"

@@ -26,7 +26,7 @@ from daybreak.keeper.operations.apply import Apply
 from daybreak.keeper.operations.down import Down
 from daybreak.keeper.operations.env import Env
 from daybreak.keeper.operations.finish import Finish
-from daybreak.keeper.operations.hosts import Invite, Leave, RemoveHost, StopHere
+from daybreak.keeper.operations.hosts import HostLogs, Invite, Leave, RemoveHost, StopHere
 from daybreak.keeper.operations.look import Page, Status, Watch
 from daybreak.keeper.operations.named import Verb
 from daybreak.keeper.operations.pause import PauseRequests, Resume
@@ -215,6 +215,7 @@ class Assembly:
             "stop_nodes": down,
             "invite": Invite(self.hosting),
             "remove_host": RemoveHost(self.hosting.company),
+            "host_logs": HostLogs(self.hosting.company),
             "leave": Leave(self.carrying, down),
         }
 

@@ -46,6 +46,9 @@ class FakeClient(Client):
     def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
 
+    async def send_all(self, message: dict[str, Any]) -> None:
+        self.send(message)
+
     @property
     def notes(self) -> list[str]:
         return [message["note"] for message in self.sent if "note" in message]

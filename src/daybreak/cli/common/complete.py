@@ -26,12 +26,22 @@ def cluster(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 
 def service(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The services of the cluster that is named, or the folder's, that have a log, and all workers as one."""
+    """The services of the cluster that is named, or the folder's, that have a log, all workers as one, and the other
+    machines."""
     given = context.params.get(parameter.name or "") or ()
     known = _services(context)
     groups = _groups(context)
     workers = [WORKERS] if any(group_of(name, groups) for name in known) else []
-    return [name for name in [*known, *workers] if name.startswith(incomplete) and name not in given]
+    return [name for name in [*known, *workers, *_hosts(context)] if name.startswith(incomplete) and name not in given]
+
+
+def _hosts(context: click.Context) -> list[str]:
+    """The other machines that have joined."""
+    from daybreak.files import read_book
+    from daybreak.paths import ClusterPaths
+
+    name = _name(context)
+    return sorted(read_book(ClusterPaths.of(name).hosts_book).get("hosts", ())) if name else []
 
 
 def restartable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -22,9 +22,12 @@ PALETTE = ("cyan", "magenta", "green", "blue", "bright_cyan", "bright_magenta", 
 Show = Callable[[Entry], None]
 
 
-def printer(sources: Sequence[Source], selection: Selection, redact: Redaction, *, as_json: bool) -> Show:
-    """What prints an entry, without the secrets: applications and Ray log what they are given, passwords among it."""
-    width = min(WIDEST_LABEL, max((len(source.label) for source in sources), default=0))
+def printer(
+    sources: Sequence[Source], selection: Selection, redact: Redaction, *, as_json: bool, least: int = 0
+) -> Show:
+    """What prints an entry, without the secrets: applications and Ray log what they are given, passwords among it.
+    Labels are at `least` so wide."""
+    width = min(WIDEST_LABEL, max((least, *(len(source.label) for source in sources))))
     show = _show_json if as_json else _coloured(width, selection) if styled(sys.stdout) else _plain(width)
     return lambda entry: show(Entry(entry.at, entry.level, entry.source, [redact(line) for line in entry.lines]))
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from daybreak.cli.common.written import written
+from daybreak.show.logs.written import written
 from daybreak.errors import DaybreakError
 from daybreak.keeper.control import client
 from daybreak.names import SERVE

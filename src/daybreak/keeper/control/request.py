@@ -29,7 +29,7 @@ class Request:
     `test` sends an alert that is none. `reading` is a spec that is only to be read.
     Without `hooks` the user's own commands are left out.
     An invitation counts for so many `minutes` and `uses`, or with `revoke` all of them are ended; `host` is one that is
-    meant, and `now` leaves without asking the first machine.
+    meant, and `now` leaves without asking the first machine. `logs` says what of a host's logs is wanted.
     """
 
     op: str
@@ -67,6 +67,7 @@ class Request:
     revoke: bool = False
     host: str = ""
     now: bool = False
+    logs: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Request:

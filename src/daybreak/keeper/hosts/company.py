@@ -7,6 +7,7 @@ from, they stay at the last.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from daybreak.errors import NotRunning, UsageError
 from daybreak.keeper.background import Background
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts import wanted
+from daybreak.keeper.hosts.asked_logs import AskedLogs
 from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.guests import SILENT_S, Guest
 from daybreak.keeper.hosts.measured import ASKED
@@ -39,6 +41,7 @@ class Company:
         self._paths, self._book = paths, book
         self._followers, self._background, self._note = followers, background, note
         self._guests: dict[str, Guest] = {}
+        self._logs = AskedLogs()
         self._wanted: Wanted | None = None
         self._looked_at: object = None
         # What is being deployed.
@@ -102,6 +105,13 @@ class Company:
                 if guest.code != digest:
                     self._note(f"host {guest.host.name} does not have the new code after {CODE_S:g} s", "warning")
 
+    def logs(self, name: str, wish: Mapping[str, Any]) -> contextlib.AbstractAsyncContextManager[Line]:
+        """The connection on which a host tells what its logs say. Raises UsageError where there is no such host, and
+        NotReached where it does not answer."""
+        if name not in self._book.hosts:
+            raise UsageError(f"there is no host {name}", hint=f"hosts: {', '.join(self._book.hosts) or 'none'}")
+        return self._logs.asked(name, self._guest(self._book.hosts[name]).line, wish)
+
     # --- what they ask for --------------------------------------------------------------------------------------------
 
     async def answer(self, host: Host, request: dict[str, Any], line: Line) -> None:
@@ -109,6 +119,8 @@ class Company:
         op, found = request.get("op"), self._wanted
         if op == "follow":
             await self._follow(host, request, line)
+        elif op == "logs":
+            await self._logs.bring(host.name, str(request.get("id")), line)
         elif found is None:
             raise NotRunning(self._paths.name)
         elif op == "offer":

@@ -27,7 +27,6 @@ from daybreak.states import FINE, ServiceState
 from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
 
-FOLDER, BOOK = "hosts", "hosts.json"
 # A host that the spec names is there already when it is invited.
 HOST_MINUTES = 30.0
 LOOK_S = 1.0
@@ -43,8 +42,8 @@ class Hosting:
         self._name = paths.name
         self._desired, self._runner, self._background = followers.desired, runner, background
         self._followers = followers
-        self.book = HostBook(paths.root / FOLDER / BOOK)
-        self._authority = Authority(paths.root / FOLDER)
+        self.book = HostBook(paths.hosts_book)
+        self._authority = Authority(paths.hosts_book.parent)
         # Two that make certificates, or open the port, at once would each have half of it.
         self._one_at_a_time = asyncio.Lock()
 

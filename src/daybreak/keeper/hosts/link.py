@@ -21,6 +21,7 @@ from daybreak.keeper.background import Background
 from daybreak.keeper.hosts.guests import REPORT_S, SILENT_S
 from daybreak.keeper.hosts.measured import ASKED, HEARD, TOLD
 from daybreak.keeper.hosts.membership import JoinedFolder, Membership
+from daybreak.keeper.hosts.told_logs import ToldLogs
 from daybreak.keeper.hosts.update import Update
 from daybreak.keeper.hosts.wire import Line, NotReached, connected
 
@@ -48,6 +49,7 @@ class Link:
         self._folder, self._background = folder, background
         self._nodes, self._wants, self._stop = nodes, wants, stop
         self._news = asyncio.Event()
+        self._told_logs = ToldLogs(folder.cluster, folder.own)
         self._update = Update(folder, background, nodes, apply, self._news.set)
         self._task: asyncio.Task[None] | None = None
         self._leaving = self._ended = False
@@ -77,6 +79,7 @@ class Link:
         if self._task:
             self._task.cancel()
         self._task = None
+        self._told_logs.end()
         self._update.cancel()
         self._ended = True
         try:
@@ -172,7 +175,10 @@ class Link:
         return {"nodes": self._nodes(), **state, **has}
 
     async def _obey(self, orders: dict[str, Any]) -> None:
-        if orders.get("removed"):
+        if "logs" in orders:
+            if self.membership and isinstance(orders["logs"], dict):
+                self._told_logs.begin(self.membership.place, orders["logs"])
+        elif orders.get("removed"):
             await self._update.end()
             self.removed.set()
             if not self._leaving:

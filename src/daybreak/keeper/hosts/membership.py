@@ -45,7 +45,7 @@ class JoinedFolder:
 
     def __init__(self, paths: ClusterPaths) -> None:
         self._folder, self._secrets = paths.root / FOLDER, paths.secrets
-        self.code = paths.root / CODE
+        self.code, self.cluster = paths.root / CODE, paths.name
 
     @property
     def own(self) -> tuple[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from daybreak.keeper.runner import Operation
 
 # Draining has deadlines of its own: twice that of the gateway, and what Ray takes to be told.
 LEAVE_S = 600.0
+# Whoever tells logs says so often at least that there are none.
+TOLD_S = 30.0
 MOST_MINUTES, MOST_USES = 7 * 24 * 60, 1000
 
 
@@ -48,6 +51,24 @@ class RemoveHost:
         if not told:
             operation.note(f"host {request.host} does not answer: it stops its nodes when it is there again")
         return {"removed": request.host, "told": told}
+
+
+@dataclass
+class HostLogs:
+    """What a host's logs say, as it tells it, until its end or until the client goes away."""
+
+    company: Company
+
+    async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
+        if not isinstance(request.logs, Mapping):
+            raise UsageError("it is not said which logs are meant")
+        async with self.company.logs(request.host, request.logs) as line:
+            over = False
+            while not operation.client.gone and not over:
+                said = await line.receive(TOLD_S)
+                await operation.client.send_all({"said": said})
+                over = "now" in said and not request.logs.get("follow")
+        return {}
 
 
 @dataclass

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from daybreak.show.logs.stamps import TRACEBACK, Level, stamp
 
@@ -36,6 +37,18 @@ class Entry:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """For another machine."""
+        source = {"service": self.source.service, "label": self.source.label, "path": str(self.source.path)}
+        return {"at": self.at, "level": self.level and self.level.name, **source, "lines": self.lines}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Entry:
+        """Raises KeyError, TypeError or ValueError for what is none."""
+        source = Source(str(raw["service"]), str(raw["label"]), Path(str(raw["path"])))
+        level = Level[raw["level"]] if raw["level"] else None
+        return cls(float(raw["at"]), level, source, [str(line) for line in raw["lines"]])
 
 
 class Grouper:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daybreak.names import SERVE
 from daybreak.show.logs.entry import Entry
@@ -34,6 +35,17 @@ class Selection:
         if self.level is not None and (entry.level or Level.INFO) < self.level:
             return False
         return self.pattern is None or any(self.pattern.search(line) for line in entry.lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """For another machine."""
+        pattern = self.pattern.pattern if self.pattern else None
+        return {"lines": self.lines, "since": self.since, "level": self.level and self.level.name, "pattern": pattern}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Selection:
+        """Raises KeyError, TypeError, ValueError or re.error for what is none."""
+        level = Level[raw["level"]] if raw["level"] else None
+        return cls(raw["lines"], raw["since"], level, re.compile(raw["pattern"]) if raw["pattern"] else None)
 
     def pick(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Those that are wanted."""
