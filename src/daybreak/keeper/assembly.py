@@ -19,7 +19,6 @@ from daybreak.keeper.generations.kept import Keeping
 from daybreak.keeper.generations.replacing import Replacing
 from daybreak.keeper.generations.returning import Returning
 from daybreak.keeper.hosts.carrying import Carrying
-from daybreak.keeper.hosts.hosting import FOLDER as HOSTS
 from daybreak.keeper.hosts.hosting import Hosting
 from daybreak.keeper.operations.alerts import TellAlerts
 from daybreak.keeper.operations.apply import Apply
@@ -146,7 +145,7 @@ class Assembly:
             self.record.emit(Kind.NOTE, text=text, level=level)
 
         hosting = Hosting(self._paths, self.followers, self.runner, self.background, self.record)
-        own = (hosting, Supplies(self._paths.root / HOSTS), self.background, note)
+        own = (hosting, Supplies(self._paths.hosts_book.parent), self.background, note)
         return hosting, SshHosts(self.followers, hosting.company, hosting.book, *own)
 
     def _runs_at_times(self) -> ScheduledRuns:
