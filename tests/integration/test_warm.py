@@ -271,9 +271,30 @@ def test_a_start_survives_a_killed_template(warm: Sandbox) -> None:
     until(lambda: warm.services()["warm"]["state"] == "ready", what="the template is back")
 
 
+def test_a_template_that_down_leaves_makes_the_next_start_warm_and_ends_by_itself(sandbox: Sandbox) -> None:
+    sandbox.write(SPEC, app_py=LEARNING_APP, threaded_py=THREADED)
+    sandbox.run("up")
+    template = sandbox.column("instance")["warm"]
+    assert "the template stays for 10m 00s" in sandbox.run("down", "--keep-warm").stderr
+    assert sandbox.column("instance") == {"warm": template}
+    until(lambda: not sandbox.forks(), what="nothing is left that was forked")
+    assert "the warm template is kept until" in sandbox.run("status").stdout
+    sandbox.run("up")
+    assert sandbox.column("instance")["warm"] == template
+    startups = [run for run in json.loads(sandbox.run("perf", "history", "--json").stdout)["runs"]]
+    assert [run["warm"] for run in startups if run["kind"] == "startup"].count(True) == 1
+    keeper = sandbox.status()["keeper_pid"]
+    pid = template_pid(sandbox)
+    sandbox.run("down", "--keep-warm", "1s")
+    until(lambda: not any(procfs.read(one) for one in (pid, keeper)), what="template and keeper have ended")
+    assert not sandbox.services()
+
+
 def test_it_can_be_switched_off(sandbox: Sandbox) -> None:
     sandbox.write(SPEC.replace(WARM, "warm: false\ndashboard: false\n"), app_py=APP)
     sandbox.run("up")
     assert "warm" not in sandbox.services()
     assert sandbox.forks() == {}
     assert "switched off" in sandbox.run("prewarm", code=2).stderr
+    assert "nothing was stopped" in sandbox.run("down", "--keep-warm", code=2).stderr
+    assert sandbox.services()["serve"]["state"] == "ready"

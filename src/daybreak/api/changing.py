@@ -166,13 +166,22 @@ def prewarm(spec: LoadedSpec | None = None, *, take_over: bool = False, on_messa
 
 
 def down(
-    name: str | None = None, *, volumes: bool = False, hooks: bool = True, on_message: OnMessage | None = None
+    name: str | None = None,
+    *,
+    volumes: bool = False,
+    keep_warm: float | None = None,
+    hooks: bool = True,
+    on_message: OnMessage | None = None,
 ) -> Mapping[str, Any]:
-    """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error."""
+    """Stop everything; with `volumes` delete the databases' data as well. Nothing running is no error. The template
+    stays for `keep_warm` seconds, where that is said: an `up` until then is a warm start.
+
+    Raises UsageError where there is no template that could stay.
+    """
     paths = ClusterPaths.of(resolve_name(name))
     if not paths.root.exists():
         return {}
-    return request(paths, "down", {"volumes": volumes, "hooks": hooks}, on_message)
+    return request(paths, "down", {"volumes": volumes, "hooks": hooks, "keep_warm": keep_warm}, on_message)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from daybreak.keeper.control.control_socket import LOOK_S, Client, ControlServer
 from daybreak.keeper.control.request import Request
 from daybreak.keeper.housekeeping.housekeeping import INTERVAL_S, Housekeeping
 from daybreak.keeper.housekeeping.idle_exit import IdleExit
+from daybreak.keeper.housekeeping.warm_time import INTERVAL_S as WARM_INTERVAL_S
+from daybreak.keeper.housekeeping.warm_time import WarmTime
 from daybreak.keeper.recovery.comparison import ENGINE_INTERVAL_S, Comparison
 from daybreak.keeper.recovery.comparison import INTERVAL_S as COMPARE_INTERVAL_S
 from daybreak.keeper.runner import Operation
@@ -62,6 +64,8 @@ class Keeper:
         housekeeping = Housekeeping(self._paths, parts.followers.page, parts.followers.template, parts.runner)
         parts.background.every(INTERVAL_S, "housekeeping", housekeeping.once)
         parts.background.every(LOOK_S, "looking after the socket", self._server.look)
+        warm = WarmTime(parts.backends, parts.followers, parts.runner, parts.operations["stop_nodes"])
+        parts.background.every(WARM_INTERVAL_S, "the time of a template that was kept", warm.once)
         parts.followers.alerting.begin()
         parts.schedules.begin()
         parts.hosting.begin()

@@ -159,7 +159,7 @@ class Company:
         if self._next is not None and not in_start:
             self._next = self._looked_at = None
         desired = self._followers.desired
-        state, cluster = desired.state, desired.cluster
+        state, cluster = desired.state, desired.serving
         if state is None or cluster is None:
             self._wanted = self._looked_at = None
             return None
@@ -184,7 +184,7 @@ class Company:
 
     def _orders(self, name: str) -> dict[str, Any]:
         """A host that the spec names is told what it says of its workers, too."""
-        cluster = self._followers.desired.cluster
+        cluster = self._followers.desired.serving
         own = {host.called: {"own": dict(host.own())} for host in cluster.spec.hosts} if cluster else {}
         return {**self._wanted.orders(), **own.get(name, {})} if self._wanted else {}
 

@@ -70,7 +70,7 @@ class Hosting:
             await self._look()
 
     async def _look(self) -> None:
-        cluster = self._desired.cluster
+        cluster = self._desired.serving
         if cluster is None or not cluster.spec.address or not self.book.needed(time.time()):
             if self._door.place and not self._runner.busy:
                 await self.close()
@@ -85,7 +85,7 @@ class Hosting:
             self.company.tell()
 
     async def close(self) -> None:
-        if self._desired.cluster is None:
+        if self._desired.serving is None:
             self.company.tell_of_the_end()
         await self._door.close()
 
@@ -122,7 +122,7 @@ class Hosting:
 
     def can_be_joined(self) -> bool:
         """Could workers join? Also where what runs has no head."""
-        cluster, row = self._desired.cluster, self._followers.board.rows.get(HEAD)
+        cluster, row = self._desired.serving, self._followers.board.rows.get(HEAD)
         if cluster is None:
             return False
         if not any(each.name == HEAD for each in cluster.services):
@@ -154,6 +154,6 @@ class Hosting:
         return ended
 
     def _cluster(self) -> Cluster:
-        if self._desired.cluster is None:
+        if self._desired.serving is None:
             raise NotRunning(self._name)
-        return self._desired.cluster
+        return self._desired.serving

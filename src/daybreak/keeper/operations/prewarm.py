@@ -35,7 +35,8 @@ class Prewarm:
             return await self._prewarm(request, operation)
 
     async def _prewarm(self, request: Request, operation: Operation) -> dict[str, Any]:
-        state = self.preparation.wanted(request)
+        # Asked for by itself it has no end.
+        state = self.preparation.wanted(request).with_changes(warm_until=None)
         spec = state.spec
         if spec.backend == DOCKER:
             # In containers each node has a template of its own; what can be had ahead is images.

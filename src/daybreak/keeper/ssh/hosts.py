@@ -183,7 +183,7 @@ class SshHosts:
         entry.tried.set()
 
     async def _try(self, entry: Entry) -> None:
-        cluster, token = self._followers.desired.cluster, ""
+        cluster, token = self._followers.desired.serving, ""
         if cluster is None:
             raise DaybreakError("nothing runs here that it could join")
 
@@ -248,7 +248,7 @@ class SshHosts:
             operation.note(f"host {name} does not answer: it stops its nodes when it is there again")
 
     def _wanted(self) -> dict[str, SshHost]:
-        cluster = self._followers.desired.cluster
+        cluster = self._followers.desired.serving
         return changes.named(cluster.spec) if cluster else {}
 
     def _is_there(self, host: SshHost) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -84,7 +85,7 @@ class Snapshots:
             page=page,
             pause=PauseStatus(pause.since, pause.page is not None) if pause else None,
             absent=dict(cluster.site.absent) if cluster else {},
-            notes=(*filter(None, [self.link.note()]), *(_notes(cluster) if cluster else ())),
+            notes=(*filter(None, [self.link.note(), _warm_note(desired.state)]), *(_notes(cluster) if cluster else ())),
             services=rows,
             serving=self.followers.applications.to_json(),
             traffic=self.followers.traffic.to_json(),
@@ -103,6 +104,14 @@ def kept_status(state: WantedState | None) -> KeptStatus | None:
     """The generation that is kept beside what is wanted."""
     kept = state.kept if state else None
     return KeptStatus(kept.state.version, kept.until, kept.memory_bytes) if kept else None
+
+
+def _warm_note(state: WantedState | None) -> str:
+    """Of a template that `down` has left; empty where it has left none."""
+    if state is None or state.warm_until is None:
+        return ""
+    until = time.strftime("%H:%M:%S", time.localtime(state.warm_until))
+    return f"the warm template is kept until {until}, and an `up` until then is a warm start"
 
 
 def _notes(cluster: Cluster) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from daybreak.programs.warm import registry
 from daybreak.services.build import Cluster, build
 from daybreak.services.ray import warm
 from daybreak.services.ray.cpus import settled
-from daybreak.services.service import Service
+from daybreak.services.service import Service, Tier
 from daybreak.services.site import Site
 from daybreak.spec.handing import source_variables
 from daybreak.spec.model import Spec
@@ -70,6 +70,12 @@ class Desired:
     def environment(self) -> Mapping[str, str]:
         """What services that start now inherit."""
         return self._environment
+
+    @property
+    def serving(self) -> Cluster | None:
+        """What is wanted, unless that is the template alone."""
+        there = self.cluster and any(service.tier is not Tier.WARM for service in self.cluster.services)
+        return self.cluster if there else None
 
     # --- what something would be --------------------------------------------------------------------------------------
 

@@ -78,7 +78,8 @@ class WantedState:
     `changed_for` is the pid of the command that this state was made for, which has succeeded where it is settled.
     `under_way` is what is being changed; where a keeper finds it there its predecessor was killed in the middle.
     `handed` are keyed hashes of what services are handed of secrets.
-    `kept` is the generation before, where that is kept for a way back.
+    `kept` is the generation before, where that is kept for a way back. `warm_until` is when the template ends that
+    `down` has left (seconds since 1970), None where it has left none.
     """
 
     spec: Spec
@@ -102,6 +103,7 @@ class WantedState:
     under_way: UnderWay | None = None
     changed_for: int | None = None
     kept: Kept | None = None
+    warm_until: float | None = None
 
     @property
     def code_version(self) -> int | None:
