@@ -29,6 +29,7 @@ TOKEN_VARIABLE = "DAYBREAK_JOIN_TOKEN"  # noqa: S105
 @click.option("--workers", type=click.IntRange(0, 1000), default=1, show_default=True, help="Worker nodes here.")
 @click.option("--name", "called", metavar="NAME", help="What this machine is called there; its host name if absent.")
 @click.option("--address", "own", metavar="IP", help="This machine's address for the others; found out if absent.")
+@click.option("--group", metavar="NAME", help="Of which group of the spec's `workers.groups` they are.")
 @click.option("--cpus", help="CPUs of each worker, such as 8, all or share; as the spec there says if absent.")
 @click.option("--gpus", type=click.IntRange(0), help="GPUs of each worker.")
 @click.option("--memory", help="Memory of each worker for tasks and actors, such as 16GiB.")
@@ -43,6 +44,7 @@ def join(
     workers: int,
     called: str | None,
     own: str | None,
+    group: str | None,
     cpus: str | None,
     gpus: int | None,
     memory: str | None,
@@ -64,7 +66,7 @@ def join(
     """
     # No process that is started here needs it.
     os.environ.pop(TOKEN_VARIABLE, None)
-    given: dict[str, Any] = {"cpus": cpus, "gpus": gpus, "memory": memory, "labels": _labels(labels)}
+    given: dict[str, Any] = {"group": group, "cpus": cpus, "gpus": gpus, "memory": memory, "labels": _labels(labels)}
     chosen = {key: value for key, value in given.items() if value not in (None, {})}
 
     if said:

@@ -62,6 +62,9 @@ def _by_ssh(spec: Spec) -> Iterator[Finding]:
             why = f"{host.ssh} would be called {host.called}, as {seen[host.called]} is"
             yield Finding(("hosts", index, "ssh"), why, "give each host a `name` of its own")
         seen.setdefault(host.called, host.ssh)
+        if host.group is not None and host.group not in spec.workers.groups:
+            known = ", ".join(spec.workers.groups) or "none: all workers are alike"
+            yield Finding(("hosts", index, "group"), f"no group of workers is called {host.group}", f"groups: {known}")
 
 
 def _written(spec: Spec, path: KeyPath) -> bool:

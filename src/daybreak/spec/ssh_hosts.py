@@ -15,7 +15,7 @@ from daybreak.spec.quantity_types import Bytes, NodeCpus
 
 # What the system's ssh takes as a destination; one that begins with a dash would be an option.
 SSH_PATTERN = r"^[A-Za-z0-9_.\[][A-Za-z0-9_.@:%/\[\]+~-]*$"
-OF_NODES = ("cpus", "gpus", "memory", "resources", "labels")
+OF_NODES = ("group", "cpus", "gpus", "memory", "resources", "labels")
 
 
 class SshHost(Model):
@@ -29,6 +29,9 @@ class SshHost(Model):
         default=None, description="What it is called in the cluster; if absent the host's name or address, with dashes."
     )
     workers: int = Field(default=1, ge=0, le=MOST_WORKERS, strict=True, description="How many worker nodes run there.")
+    group: Annotated[str, Field(pattern=NAME_PATTERN)] | None = Field(
+        default=None, description="Of which group of `workers.groups` they are; if absent as `workers` says for all."
+    )
     cpus: NodeCpus | None = Field(default=None, description="CPUs of each worker; as in `workers` if absent.")
     gpus: Annotated[int, Field(ge=0, strict=True)] | tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = (
         Field(default=None, description="How many GPUs each worker has, or which; as in `workers` if absent.")

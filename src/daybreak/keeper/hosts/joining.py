@@ -12,7 +12,7 @@ from daybreak.keeper.hosts import wanted
 from daybreak.keeper.hosts.certificates import key_text, new_key, request_of
 from daybreak.keeper.hosts.fit import Versions
 from daybreak.keeper.hosts.membership import JoinedFolder, Membership
-from daybreak.keeper.hosts.offer import Offer
+from daybreak.keeper.hosts.offer import GROUP, Offer
 from daybreak.keeper.hosts.token import Token
 from daybreak.keeper.hosts.wire import Place, connected
 from daybreak.paths import ClusterPaths
@@ -48,6 +48,7 @@ async def join(wish: Wish, free: Callable[[str], ClusterPaths], tell: Callable[[
                 "name": wish.name,
                 "called": called,
                 "address": address,
+                "group": wish.own.get(GROUP),
                 "ray": wish.versions.ray,
                 "python": wish.versions.python,
                 "request": request_of(key, called),

@@ -90,8 +90,7 @@ def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
     if offer.token:
         join["token_file"] = str(folder.token)
     python = own.pop("python", None)
-    workers = {**offer.spec.get("workers", {}), **own}
-    workers.pop("groups", None)
+    workers = offer.workers(own)
     return {
         **offer.spec,
         "name": offer.cluster,

@@ -12,7 +12,10 @@ from typing import Any
 from daybreak.services.build import Cluster
 from daybreak.services.ray.addresses import address
 from daybreak.services.ray.environment import token
+from daybreak.spec.groups import LABEL
 
+# In what a host says of its workers: of which group they are.
+GROUP = "group"
 # What workers on another machine have as those of the first one. Ray's own interpreter is each machine's.
 ALIKE = ("workers", "warm", "health", "start_timeout")
 
@@ -44,6 +47,23 @@ class Offer:
         )
 
     @property
+    def groups(self) -> Mapping[str, Any]:
+        """What is written for each group of workers, as far as there are any."""
+        found: Mapping[str, Any] = self.spec.get("workers", {}).get("groups") or {}
+        return found
+
+    def workers(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What is written for workers on a host that says this of its `own`: as those of one group, or as all are."""
+        found = {key: value for key, value in self.spec.get("workers", {}).items() if key != "groups"}
+        group = own.get(GROUP)
+        if group is not None:
+            of_group = self.groups.get(group, {})
+            both = {key: {**found[key], **of_group[key]} for key in _sections(found) & _sections(of_group)}
+            found = {**found, **of_group, **both}
+        found |= {key: value for key, value in own.items() if key != GROUP}
+        return found if group is None else {**found, "labels": {LABEL: group, **(found.get("labels") or {})}}
+
+    @property
     def serial(self) -> str:
         """Another one where anything of it is."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
@@ -55,6 +75,11 @@ class Offer:
     def from_json(cls, raw: Mapping[str, Any]) -> Offer:
         """What another version tells beyond this is left out. Raises TypeError for what is none."""
         return cls(**{each.name: raw[each.name] for each in fields(cls) if each.name in raw})
+
+
+def _sections(values: Mapping[str, Any]) -> set[str]:
+    """Keys of what has names of its own, such as `env`: there both count."""
+    return {key for key, value in values.items() if isinstance(value, Mapping)}
 
 
 def _for_workers(cluster: Cluster) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from daybreak.keeper.hosts import fit
 from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.certificates import Authority
 from daybreak.keeper.hosts.door import REQUEST_S
+from daybreak.keeper.hosts.offer import GROUP, Offer
 from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.hosts.wire import Line
 from daybreak.keeper.runner import Operation, Runner
@@ -66,6 +67,7 @@ class Reception:
                 raise NotRunning(self.cluster, "there is nothing to join")
             host = fit.Versions(request.get("ray"), str(request.get("python")))
             fit.require(host, ray=wanted.offer.ray, python=wanted.offer.python)
+            _require_group(request.get(GROUP), wanted.offer)
             name = self._name(request)
             # What speaks against it there is said before the token is used up.
             line.send({"cluster": self.cluster})
@@ -97,3 +99,10 @@ class Reception:
                 hint=f"choose another --name; or, if it is gone, `daybreak hosts remove {name}` on the first machine",
             )
         return name
+
+
+def _require_group(group: object, offer: Offer) -> None:
+    """Raises UsageError where the spec has no such group of workers."""
+    if group is not None and group not in offer.groups:
+        known = ", ".join(offer.groups) or "none: all workers are alike"
+        raise UsageError(f"the cluster's workers have no group {group}; nothing was changed", hint=f"groups: {known}")
