@@ -145,6 +145,9 @@ def test_hosts_by_ssh_that_cannot_be(tmp_path: Path) -> None:
         ("address", "is required with hosts"),
         ("hosts[1].ssh", "one would be called one, as me@one is"),
     ]
+    one = [{"ssh": "me@one", "group": "gpu"}]
+    assert found(tmp_path, address="10.0.0.5", hosts=one) == [("hosts[0].group", "no group of workers is called gpu")]
+    assert not found(tmp_path, address="10.0.0.5", hosts=one, workers={"groups": {"gpu": {}}})
     assert ("hosts", "must be in the spec of the machine with the head, which they join") in found(
         tmp_path, **JOIN, hosts=two[:1]
     )
