@@ -53,8 +53,9 @@ class Carrying:
         """How many was said by `scale` here, or where `counted` by the first machine. Raises DaybreakError where it
         cannot be."""
         loaded = await asyncio.to_thread(without_file, self._folder.code, below=worker_spec(membership, self._folder))
-        # Of a cluster that runs the nodes have theirs already.
-        environment = None if self._followers.desired.cluster else dict(os.environ)
+        # Nodes of a cluster that runs keep theirs; secrets are read anew.
+        desired = self._followers.desired
+        environment = dict(desired.environment if desired.cluster else os.environ)
         request = Request(
             "apply", spec=loaded.spec, base=str(loaded.base), keep_workers=not counted, environment=environment
         )

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from daybreak.files import read_book, write_private
+from daybreak.files import PRIVATE, read_book, replacing, write_private
+from daybreak.keeper.hosts.handed import HandedValues, OnHost, on_host
 from daybreak.keeper.hosts.offer import Offer
 from daybreak.keeper.hosts.wire import Place
 from daybreak.paths import ClusterPaths
 
 FOLDER, FACTS, CODE = "joined", "joined.json", "app"
-CERTIFICATE, KEY, TOKEN = "own.pem", "own.key", "ray-token"
+CERTIFICATE, KEY, TOKEN, HANDED = "own.pem", "own.key", "ray-token", "handed"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class JoinedFolder:
         self.code, self.cluster = paths.root / CODE, paths.name
 
     @property
+    def handed(self) -> Path:
+        """Of the secrets that its workers get each has a file here."""
+        return self._folder / HANDED
+
+    @property
     def own(self) -> tuple[Path, Path]:
         """Certificate and key."""
         return self._folder / CERTIFICATE, self._folder / KEY
@@ -73,8 +79,20 @@ class JoinedFolder:
         """With the token beside it; raises OSError."""
         self.code.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.token, membership.offer.token or "")
+        self._save_handed(membership)
         values = asdict(membership)
         write_private(self._folder / FACTS, json.dumps(values, indent=1) + "\n", durable=True)
+
+    def _save_handed(self, membership: Membership) -> None:
+        """Each value in a file, and nothing else beside them."""
+        found = _handed(membership, self).contents
+        for name, content in found.items():
+            self.handed.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with replacing(self.handed / name, PRIVATE) as file:
+                file.write(content)
+        for path in self.handed.glob("*"):
+            if path.name not in found:
+                path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """It is no member any more: its key opens nothing, and the code and Ray's token are the cluster's."""
@@ -85,18 +103,26 @@ class JoinedFolder:
 
 def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
     """The spec of this host's own cluster, as it would be written: workers that join the head of another machine."""
-    offer, own = membership.offer, dict(membership.own)
+    offer = membership.offer
     join: dict[str, Any] = {"address": offer.gcs}
     if offer.token:
         join["token_file"] = str(folder.token)
-    python = own.pop("python", None)
-    workers = offer.workers(own)
+    workers, handed = offer.workers(membership.own), _handed(membership, folder)
+    workers.pop("env_file", None)
+    python = workers.pop("python", None)
     return {
         **offer.spec,
         "name": offer.cluster,
         "address": membership.address,
         "join": join,
         "page": False,
-        "workers": workers,
+        "secrets": dict(handed.secrets),
+        "workers": {**workers, "env": dict(handed.env), "secrets": list(handed.uses)},
         "ray": {**offer.spec.get("ray", {}), **({"python": python} if python else {})},
     }
+
+
+def _handed(membership: Membership, folder: JoinedFolder) -> OnHost:
+    """What its workers get of secrets and files of variables."""
+    offer = membership.offer
+    return on_host(HandedValues.from_json(offer.handed), offer.workers(membership.own), folder.handed)

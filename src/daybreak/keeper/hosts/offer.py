@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from daybreak.keeper.hosts.handed import HandedValues
 from daybreak.services.build import Cluster
 from daybreak.services.ray.addresses import address
 from daybreak.services.ray.environment import token
@@ -23,7 +24,7 @@ ALIKE = ("workers", "warm", "health", "start_timeout")
 @dataclass(frozen=True)
 class Offer:
     """`gcs` is HOST:PORT of the head, `ray` and `python` are the versions that a host must have; `token` is Ray's,
-    None where it knows none, and `spec` what is written for workers. An app tier that is started anew at the same place
+    None where it knows none, and `spec` what is written for workers; `handed` are the values of their secrets. An app tier that is started anew at the same place
     is the same offer: raylets of the old one end by themselves there, and are started anew as all that crashes is."""
 
     cluster: str
@@ -32,6 +33,7 @@ class Offer:
     python: str
     spec: Mapping[str, Any]
     token: str | None = field(default=None, repr=False)
+    handed: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, cluster: Cluster, python: str) -> Offer:
@@ -44,6 +46,7 @@ class Offer:
             python=python,
             spec=_for_workers(cluster),
             token=Path(secret.path).read_text().strip() if secret else None,
+            handed=HandedValues.of(cluster).to_json(),
         )
 
     @property
@@ -88,6 +91,5 @@ def _for_workers(cluster: Cluster) -> dict[str, Any]:
     # How many is said where they run.
     workers = dict(found.get("workers", {}))
     for group in (workers, *workers.get("groups", {}).values()):
-        for key in ("count", "env_file", "secrets"):
-            group.pop(key, None)
+        group.pop("count", None)
     return {**found, "workers": workers, "ray": {"version": f"=={cluster.site.ray.version}"}}

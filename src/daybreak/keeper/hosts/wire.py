@@ -18,7 +18,8 @@ from daybreak.health.http import close
 from daybreak.keeper.control.error_json import error_from_json
 from daybreak.keeper.hosts.token import fingerprint
 
-MOST_LINE_BYTES = 1024 * 1024
+# Secrets may have 1 MiB each, and are sent with everything else that a host should have.
+MOST_LINE_BYTES = 16 * 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 ANSWER_S = 20.0
 # Of <linux/in.h> and <linux/in6.h>: Python's socket has neither.
