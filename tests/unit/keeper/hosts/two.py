@@ -48,7 +48,7 @@ class First(World):
 
     async def begin_serving(self, **written: Any) -> None:
         values = {**SPEC, "address": ADDRESS, "workers": {"count": 1, "env": {"APP": "1"}}, **written}
-        await self.begin("apply", spec=values, base=str(self.folder)).answer()
+        await self.begin("apply", spec=values, base=str(self.folder), environment={}).answer()
 
     @property
     def hosting(self) -> Hosting:
