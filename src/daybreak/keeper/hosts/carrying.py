@@ -46,7 +46,8 @@ class Carrying:
                 address, ports = node_address(cluster.site, name), cluster.site.ports
                 at = [f"{address}:{ports.get(f'{name}.{each}')}" for each in REACHED]
                 known = {"name": name, "state": str(row.state), "pid": row.pid}
-                found.append({**known, "place": at[0], "reached_at": at})
+                metrics = f"{address}:{ports.get(f'{name}.metrics')}"
+                found.append({**known, "place": at[0], "reached_at": at, "metrics_at": metrics})
         return found
 
     async def _apply(self, membership: Membership, counted: bool) -> None:

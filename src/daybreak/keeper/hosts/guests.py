@@ -17,6 +17,8 @@ from daybreak.states import FINE, HostState, ServiceState
 # lost.
 REPORT_S = 2.0
 SILENT_S = 3 * REPORT_S
+# What `status` has of each node there.
+OF_NODES = ("name", "state", "pid", "reached_at", "metrics_at")
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Guest:
     def row(self, orders: Mapping[str, Any], now: float) -> dict[str, Any]:
         """As `status` and `hosts` tell of it; `orders` are what it should have."""
         state, reason = self._state(orders, now)
-        nodes = [{key: each.get(key) for key in ("name", "state", "pid", "reached_at")} for each in self.nodes]
+        nodes = [{key: each.get(key) for key in OF_NODES} for each in self.nodes]
         known = {key: self.facts.get(key) for key in ("daybreak", "python", "mtu")}
         return {
             "name": self.host.name,

@@ -11,7 +11,7 @@ from daybreak.keeper.gateway.traffic import Traffic as GatewayTraffic
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.services.ray import haproxy
-from daybreak.services.ray.metrics import metrics_endpoints
+from daybreak.services.ray.metrics import NODE, metrics_endpoints
 from daybreak.services.ray.serve import routes
 from daybreak.services.service import Check, EveryCheck
 from daybreak.states import ServiceState
@@ -52,14 +52,21 @@ class PageSource:
         return routes(self.cluster.spec, self.cluster.site) if self.cluster else ()
 
     def targets(self) -> list[Target]:
-        """The metrics endpoints of nodes that are there now."""
+        """The metrics endpoints of nodes that are there now, also on other machines."""
         from daybreak.show.page.discovery import Target
 
         if self.cluster is None:
             return []
-        there = {row.name for row in self.snapshot().services if row.state in THERE and row.instance}
+        now = self.snapshot()
+        there = {row.name for row in now.services if row.state in THERE and row.instance}
         endpoints = metrics_endpoints(self.cluster.spec, self.cluster.site)
-        return [Target(end.address, end.node, end.component) for end in endpoints if end.node in there]
+        here = [Target(end.address, end.node, end.component) for end in endpoints if end.node in there]
+        return here + [
+            Target(str(node["metrics_at"]), f"{host['name']}/{node['name']}", NODE)
+            for host in now.hosts
+            for node in host.get("nodes") or ()
+            if node.get("metrics_at") and node.get("state") in THERE
+        ]
 
     def requests(self) -> Sequence[ApplicationRequests]:
         """What the gateway has counted."""

@@ -11,6 +11,10 @@ from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
 
+# What a raylet's agent tells of its node.
+NODE = "node"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """`address` answers `/metrics`; `node` is the service it belongs to, `component` what tells them."""
@@ -23,7 +27,7 @@ class Endpoint:
 def metrics_endpoints(spec: Spec, site: Site) -> tuple[Endpoint, ...]:
     """Every metrics endpoint of a cluster that runs: one for each node, and those of the head's helpers that run."""
     found = [
-        Endpoint(f"{node_address(site, node)}:{site.ports[f'{node}.metrics']}", node, "node")
+        Endpoint(f"{node_address(site, node)}:{site.ports[f'{node}.metrics']}", node, NODE)
         for node in node_names(spec)
     ]
     if spec.dashboard:
