@@ -51,6 +51,7 @@ def test_a_machine_that_joins_answers_with_new_code_and_leaves(two: list[Host]) 
     one.cluster.write(SPEC % one.address, app_py=APP % ({f"node:{other.address}": 0.01}, "next"))
     one.cluster.run("restart", "--redeploy")
     assert one.get(one.cluster.url) == f"next at {other.address}"
+    _tells_of_it(one)
     # This one may be on either machine, and moves when its own leaves.
     one.cluster.run("rollback")
     assert one.get(one.cluster.url).startswith("first at ")
@@ -59,3 +60,20 @@ def test_a_machine_that_joins_answers_with_new_code_and_leaves(two: list[Host]) 
     assert hosts(one) == {}
     assert one.get(one.cluster.url) == f"first at {one.address}"
     one.cluster.run("down")
+
+
+def _tells_of_it(one: Host) -> None:
+    """The first machine has the other one's clock, logs and metrics, and finds nothing wrong with it."""
+    (row,) = json.loads(one.cluster.run("hosts", "--json").stdout)["hosts"]
+    # Both are this machine.
+    assert 0 <= row["latency_s"] < 1
+    assert abs(row["clock_ahead_s"]) <= row["latency_s"]
+    assert row["mtu"] == row["mtu_from_here"]
+    (node,) = row["nodes"]
+    assert "ray_" in one.get(f"http://{node['metrics_at']}/metrics")
+    found = json.loads(one.cluster.run("doctor", "hosts", "--json").stdout)
+    assert found["severity"] == "ok", found
+    until(lambda: "second/serve/" in one.cluster.run("logs", "serve").stdout, what="the replica's log is told")
+    only = one.cluster.run("logs", "second/worker-1", "--all").stdout.splitlines()
+    assert only
+    assert all(line.startswith("second/worker-1") for line in only)

@@ -20,6 +20,8 @@ pytestmark = [
 ]
 # Only the host has room for the first one.
 APP = """
+import os
+
 import ray
 from ray import serve
 
@@ -27,7 +29,7 @@ from ray import serve
 @serve.deployment(ray_actor_options={"num_cpus": 0, "resources": %s})
 class Where:
     def __call__(self, request):
-        return "%s at " + ray.util.get_node_ip_address()
+        return f"%s {os.environ['KEY']} at " + ray.util.get_node_ip_address()
 
 
 main = Where.bind()
@@ -36,7 +38,8 @@ SPEC = """
 address: {address}
 workers: {{count: 0}}
 page: false
-serve: {{applications: [{{import: app:main}}]}}
+secrets: {{key: {{file: key.txt}}}}
+serve: {{applications: [{{import: app:main}}], secrets: [{{name: key, env: KEY}}]}}
 hosts: {hosts}
 """
 
@@ -60,11 +63,12 @@ def test_a_host_of_the_spec_joins_over_ssh_answers_and_leaves(two: list[Host], t
     other.cluster.name = one.cluster.name
     with sshd.lets_in(other, folder), sshd.user(folder) as environment:
         one.cluster.env |= environment
+        (one.cluster.folder / "key.txt").write_text("opensesame")
         one.cluster.write(spec(one, far, nobody), app_py=APP % ({"far": 1}, "first"))
         planned = one.cluster.run("plan").stdout
         assert f"host far (root@{other.address}) would join" in planned
         up = one.cluster.run("up")
-        assert one.get(one.cluster.url) == f"first at {other.address}"
+        assert one.get(one.cluster.url) == f"first opensesame at {other.address}"
         assert "host far: joined" in up.stderr
         assert "warning: host nobody is away: " in up.stderr
         found = hosts(one)
@@ -82,7 +86,7 @@ def test_a_host_of_the_spec_joins_over_ssh_answers_and_leaves(two: list[Host], t
         one.cluster.write(spec(one), app_py=APP % ({}, "next"))
         one.cluster.run("up")
         assert hosts(one) == {}
-        assert one.get(one.cluster.url) == f"next at {one.address}"
+        assert one.get(one.cluster.url) == f"next opensesame at {one.address}"
         # Its keeper ends, too: sshd alone is left there.
         until(lambda: len(other.pids()) == 1, what="nothing of the cluster runs on the host")
         one.cluster.run("down")
