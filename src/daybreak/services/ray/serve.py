@@ -12,7 +12,7 @@ from daybreak.names import HEAD, SERVE, VERSIONS
 from daybreak.services.container_site import binds, program
 from daybreak.services.handed import node_variables
 from daybreak.services.health import policy
-from daybreak.services.ray import haproxy, state, warm
+from daybreak.services.ray import haproxy, profile, state, warm
 from daybreak.services.ray.addresses import (
     address,
     own_dashboard_url,
