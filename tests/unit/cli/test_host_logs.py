@@ -51,7 +51,12 @@ class Keeper:
             return
         self.asked.append(fields)
         entry = {"at": self.at, "level": "INFO", "service": "worker-1", "label": "worker-1/x", "path": "/x"}
-        yield [{"said": {}}, {"said": {"entry": {**entry, "lines": ["there"]}}}, {"said": {"now": True}}, {"result": {}}]
+        yield [
+            {"said": {}},
+            {"said": {"entry": {**entry, "lines": ["there"]}}},
+            {"said": {"now": True}},
+            {"result": {}},
+        ]
 
 
 class Answer:

@@ -30,7 +30,9 @@ def test_nodes_have_rays_switch_and_logs_stay_complete() -> None:
     env = head(spec(profile="throughput"), site).env
     assert (env[profile.SWITCH], env[profile.LINES_HELD]) == ("1", "1")
     assert profile.SWITCH not in head(spec(), site).env
-    own = Spec.model_validate({"name": "shop", "serve": {**APP, "profile": "throughput"}, "head": {"env": {profile.LINES_HELD: "50"}}})
+    own = Spec.model_validate(
+        {"name": "shop", "serve": {**APP, "profile": "throughput"}, "head": {"env": {profile.LINES_HELD: "50"}}}
+    )
     assert head(own, site).env[profile.LINES_HELD] == "50"
 
 

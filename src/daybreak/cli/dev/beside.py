@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from daybreak.show.logs.written import written
 from daybreak.errors import DaybreakError
 from daybreak.keeper.control import client
 from daybreak.names import SERVE
@@ -19,6 +18,7 @@ from daybreak.show.logs.follow import Follower
 from daybreak.show.logs.own import is_own
 from daybreak.show.logs.selection import Once
 from daybreak.show.logs.sources import Sources
+from daybreak.show.logs.written import written
 
 CONTROLLER = f"{SERVE}/controller"
 RETRIES = "Failed to start RequestProtocol."

@@ -27,7 +27,9 @@ USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=True))
 @options.spec
 @options.profiles
-@click.option("--head", metavar="HOST", help="The machine of the head, as SSH reaches it; the spec's `address` if absent.")
+@click.option(
+    "--head", metavar="HOST", help="The machine of the head, as SSH reaches it; the spec's `address` if absent."
+)
 @click.option(
     "--worker", "workers", metavar="HOST", multiple=True, help="A machine of a worker, once for each; else `hosts`."
 )

@@ -52,8 +52,8 @@ def of_hosts_in_pods(spec: Spec) -> Iterator[str]:
     """Where nodes are pods, and nobody says on which machine."""
     if spec.hosts:
         yield (
-            f"hosts: Kubernetes chooses the machines, so {_of_hosts(spec)} are left out; count them in `workers.count`, "
-            "or write a group of `workers.groups` for those with labels, resources or GPUs of their own"
+            f"hosts: Kubernetes chooses the machines, so {_of_hosts(spec)} are left out; count them in "
+            "`workers.count`, or write a group of `workers.groups` for those with labels, resources or GPUs of their own"
         )
 
 

@@ -209,7 +209,8 @@ def _node(spec: Spec, node: Node, target: Target, service: Service, name: str) -
 
 
 def serve_env(spec: Spec, target: Target) -> dict[str, str]:
-    """What Serve is tuned for, and HAProxy as its proxy, where the image has it. In a container its own files and ports need no moving."""
+    """What Serve is tuned for, and HAProxy as its proxy, where the image has it. In a container its own files and ports
+    need no moving."""
     there = bool(target.ray.haproxy) and target.ray.release >= haproxy.OLDEST
     wanted = haproxy.asked_for(spec) and there and not haproxy.hindrance(spec, site_inside(spec, target))
     drain = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": haproxy.DRAIN_S}

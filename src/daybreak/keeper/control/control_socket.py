@@ -59,7 +59,6 @@ class Client:
             with contextlib.suppress(OSError):
                 self._writer.write(json.dumps(message).encode() + b"\n")
 
-
     async def send_all(self, message: dict[str, Any]) -> None:
         """The same, no faster than the other side reads: for what may be more than it wants to wait for."""
         self.send(message)

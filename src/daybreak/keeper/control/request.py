@@ -26,7 +26,8 @@ class Request:
     `canary` in which steps requests go over, `rehearse`: the last requests are asked of the new one first;
     `services` or an `application` are all that is meant; `changed_only`: of applications whose code has changed those
     deployments alone that are made of it are replaced; `page` what a pause answers (`keeper/gateway/pause.py`).
-    `keep_warm` is for how long `down` leaves the template (s). `test` sends an alert that is none. `reading` is a spec that is only to be read.
+    `keep_warm` is for how long `down` leaves the template (s). `test` sends an alert that is none. `reading` is a spec
+    that is only to be read.
     Without `hooks` the user's own commands are left out.
     An invitation counts for so many `minutes` and `uses`, or with `revoke` all of them are ended; `host` is one that is
     meant, and `now` leaves without asking the first machine. `logs` says what of a host's logs is wanted.

@@ -1,5 +1,5 @@
-"""What workers on hosts are handed of secrets and files of variables: the first machine sends the values, and a host has
-each in a file of its own (0600), from which its spec takes them as any other does."""
+"""What workers on hosts are handed of secrets and files of variables: the first machine sends the values, and a host
+has each in a file of its own (0600), from which its spec takes them as any other does."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ def _cut(lines: Iterable[str]) -> Iterable[str]:
 
 def _tell(message: Mapping[str, Any]) -> None:
     with _one_at_a_time:
-        print(json.dumps(message), flush=True)
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
 
 
 def _say_so() -> None:

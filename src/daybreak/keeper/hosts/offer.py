@@ -24,8 +24,9 @@ ALIKE = ("workers", "warm", "health", "start_timeout")
 @dataclass(frozen=True)
 class Offer:
     """`gcs` is HOST:PORT of the head, `ray` and `python` are the versions that a host must have; `token` is Ray's,
-    None where it knows none, and `spec` what is written for workers; `handed` are the values of their secrets. An app tier that is started anew at the same place
-    is the same offer: raylets of the old one end by themselves there, and are started anew as all that crashes is."""
+    None where it knows none, and `spec` what is written for workers; `handed` are the values of their secrets. An app
+    tier that is started anew at the same place is the same offer: raylets of the old one end by themselves there, and
+    are started anew as all that crashes is."""
 
     cluster: str
     gcs: str

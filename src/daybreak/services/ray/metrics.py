@@ -10,7 +10,6 @@ from daybreak.services.ray.addresses import node_address, node_names
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 
-
 # What a raylet's agent tells of its node.
 NODE = "node"
 
@@ -27,8 +26,7 @@ class Endpoint:
 def metrics_endpoints(spec: Spec, site: Site) -> tuple[Endpoint, ...]:
     """Every metrics endpoint of a cluster that runs: one for each node, and those of the head's helpers that run."""
     found = [
-        Endpoint(f"{node_address(site, node)}:{site.ports[f'{node}.metrics']}", node, NODE)
-        for node in node_names(spec)
+        Endpoint(f"{node_address(site, node)}:{site.ports[f'{node}.metrics']}", node, NODE) for node in node_names(spec)
     ]
     if spec.dashboard:
         found.append(Endpoint(f"{site.head_ip}:{site.ports[f'{HEAD}.dashboard_metrics']}", HEAD, "dashboard"))

@@ -54,9 +54,7 @@ class Reading:
         forever = Selection(level=self._selection.level, pattern=self._selection.pattern)
         for entries in written(follower, self.sources):
             yield [
-                entry
-                for entry in entries
-                if forever.takes(entry) and self._once.is_new(entry) and self._is_news(entry)
+                entry for entry in entries if forever.takes(entry) and self._once.is_new(entry) and self._is_news(entry)
             ]
 
     def _is_news(self, entry: Entry) -> bool:

@@ -78,9 +78,14 @@ UNTOLD = Description(
     "Messages of alerts that have not arrived at a destination.",
 )
 HOST_UP = Description("daybreak_host_up", "gauge", ("host",), "1 where the other machine's keeper is heard of.")
-HOST_READY = Description("daybreak_host_nodes_ready", "gauge", ("host",), "Ray nodes on the other machine that are ready.")
+HOST_READY = Description(
+    "daybreak_host_nodes_ready", "gauge", ("host",), "Ray nodes on the other machine that are ready."
+)
 HOST_LATENCY = Description(
-    "daybreak_host_latency_seconds", "gauge", ("host",), "How long a message to the other machine takes, there and back."
+    "daybreak_host_latency_seconds",
+    "gauge",
+    ("host",),
+    "How long a message to the other machine takes, there and back.",
 )
 HOST_CLOCK = Description(
     "daybreak_host_clock_ahead_seconds", "gauge", ("host",), "How far the other machine's clock is ahead of this one's."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ ERROR = "2026-11-25 10:08:47,559 ERROR boom"
 
 
 @pytest.fixture
-def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[First]:
-    yield First(tmp_path / "first", monkeypatch)
+def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> First:
+    return First(tmp_path / "first", monkeypatch)
 
 
 @pytest.fixture
@@ -95,7 +95,11 @@ def test_a_command_hears_all_of_it(first: First, other: Other) -> None:
             client = FakeClient()
             assert await first.begin("host_logs", client, host="far", logs=wish()).answer() == {}
             said = [message["said"] for message in client.sent]
-            assert [("entry" in one, "now" in one) for one in said if one] == [(True, False), (True, False), (False, True)]
+            assert [("entry" in one, "now" in one) for one in said if one] == [
+                (True, False),
+                (True, False),
+                (False, True),
+            ]
         await ended(first)
 
     asyncio.run(story())

@@ -39,7 +39,14 @@ FULL = {
 }
 AWAY = {"to": "the webhook at hooks.example.com", "waiting": 2, "trouble": "HTTP 500"}
 ALERTS = {"firing": [FULL], "destinations": [AWAY]}
-FAR = {"name": "far", "address": "10.0.0.7", "state": "changing", "reason": "", "latency_s": 0.002, "clock_ahead_s": -0.5}
+FAR = {
+    "name": "far",
+    "address": "10.0.0.7",
+    "state": "changing",
+    "reason": "",
+    "latency_s": 0.002,
+    "clock_ahead_s": -0.5,
+}
 NODES = [{"name": "worker-1", "state": "ready"}, {"name": "worker-2", "state": "starting"}]
 HOSTS = [{**FAR, "nodes": NODES}, {"name": "b", "state": "lost", "nodes": [], "latency_s": None}]
 STATISTICS = """\
