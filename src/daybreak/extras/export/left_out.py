@@ -53,7 +53,7 @@ def of_hosts_in_pods(spec: Spec) -> Iterator[str]:
     if spec.hosts:
         yield (
             f"hosts: Kubernetes chooses the machines, so {_of_hosts(spec)} are left out; count them in "
-            "`workers.count`, or write a group of `workers.groups` for those with labels, resources or GPUs of their own"
+            "`workers.count`, or write a group of `workers.groups` for those with labels or resources of their own"
         )
 
 
