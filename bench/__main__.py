@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import chaos, containers, endurance, reload, restart, scale, startup, suite, work
+from bench import chaos, containers, endurance, hosts, reload, restart, scale, startup, suite, work
 
 SUITES = {
     each.name: each
@@ -17,6 +17,7 @@ SUITES = {
         reload.SUITE,
         endurance.SUITE,
         containers.SUITE,
+        hosts.SUITE,
     )
 }
 NAMES = (*SUITES, chaos.NAME)

@@ -105,6 +105,14 @@ def reload(report: Report) -> str:
     return page(heads, rows, report)
 
 
+def hosts(report: Report) -> str:
+    """Several machines: a row per scenario, medians, failures over all runs."""
+    heads = ["several machines", "a machine joins", "a further worker there", "first HTTP 200", "all nodes"]
+    heads += ["failed or cut", "until requests are answered in time", "slowest answer", "runs"]
+    rows = [_of_hosts(report, line) for line in report.lines if line in report.ran or line.skipped]
+    return page(heads, rows, report)
+
+
 def goals(reports: Sequence[Report]) -> str:
     """What is required beside what was measured, over all suites."""
     verdicts = [verdict for report in reports for verdict in report.verdicts()]
@@ -143,6 +151,16 @@ def _saved(report: Report, line: Line) -> list[str]:
     # Of tests there is one time.
     cells = [middle("new_code_s", "tests_s"), *map(middle, ("replaced_s", "told_s", "deployments_count"))]
     return [line.title, *cells, failed, middle("slowest_s"), _runs(report, line)]
+
+
+def _of_hosts(report: Report, line: Line) -> list[str]:
+    if line.skipped:
+        return [line.title, f"skipped: {line.skipped}", *[""] * 7]
+    times = [_range(report.summary(line, name)) for name in ("join_s", "further_s", "first_200_s", "all_nodes_s")]
+    requests = report.total(line, "requests_count")
+    failed = f"{report.total(line, 'failed_count'):,} of {requests:,}" if requests else ABSENT
+    last = [_range(report.summary(line, name)) for name in ("moved_s", "slowest_s")]
+    return [line.title, *times, failed, *last, _runs(report, line)]
 
 
 def _comparisons(report: Report) -> str:

@@ -33,6 +33,7 @@ SUITES: dict[str, Callable[[Report], str]] = {
     "restart": render.restart,
     "reload": render.reload,
     "endurance": endurance,
+    "hosts": render.hosts,
 }
 CHAOS = "chaos"
 GOALS, PROMISE = "goals", "promise"
@@ -41,6 +42,7 @@ LATE = {
     "restart": "Not measured yet.",
     "reload": "Not measured yet.",
     "endurance": "Not measured yet.",
+    "hosts": "Not measured yet.",
     PROMISE: "",
 }
 PROFILE = "profile.json"
