@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 
@@ -24,7 +25,7 @@ class Where:
 
 main = Where.bind()
 """
-SPEC = "address: %s\nworkers: {count: 0}\npage: false\nserve: {applications: [{import: app:main}]}\n"
+SPEC = "address: %s\nray: {tls: true}\nworkers: {count: 0}\npage: false\nserve: {applications: [{import: app:main}]}\n"
 
 
 def hosts(one: Host) -> dict[str, str]:
@@ -36,6 +37,9 @@ def test_a_machine_that_joins_answers_with_new_code_and_leaves(two: list[Host]) 
     one.cluster.write(SPEC % one.address, app_py=APP % ({}, "first"))
     one.cluster.run("up")
     assert one.get(one.cluster.url) == f"first at {one.address}"
+    gcs = json.loads(one.cluster.run("env", "--json").stdout)["RAY_ADDRESS"]
+    with one.inside():
+        assert ssl.get_server_certificate((one.address, int(gcs.rpartition(":")[2]))).startswith("-----BEGIN CERT")
 
     # A host's cluster is called as the first machine's: it is taken down by that name, too.
     other.cluster.name = one.cluster.name

@@ -20,6 +20,7 @@ from daybreak.machine.machine import machine, small_shell
 from daybreak.machine.monitoring import find_monitoring
 from daybreak.machine.ports import PortBook
 from daybreak.machine.ray import find_ray
+from daybreak.machine.ray_tls import find_ray_tls
 from daybreak.machine.reservations import Reservations
 from daybreak.machine.secrets import write_secret
 from daybreak.machine.tls import find_tls
@@ -113,7 +114,9 @@ def _processes(
     common = _common(spec, base, paths, find_ray(spec.ray, base), version, only_look)
     require_token(spec, common.ray)
     node_ip = spec.address or LOOPBACK_NODE_IP
-    return replace(common, slot=slot, ports=ports, postgres=postgres, redis=redis, node_ip=node_ip)
+    ray_tls = find_ray_tls(spec, base, paths, only_look=only_look)
+    own = {"postgres": postgres, "redis": redis, "node_ip": node_ip, "ray_tls": ray_tls}
+    return replace(common, slot=slot, ports=ports, **own)
 
 
 def _with_engine(

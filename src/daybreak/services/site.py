@@ -155,6 +155,15 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class RayTlsFiles:
+    """What this machine's Ray processes show, and by what they know all others: paths of PEM files."""
+
+    certificate: str
+    key: str
+    authority: str
+
+
+@dataclass(frozen=True)
 class Site:
     """One cluster's place on one machine. Paths are absolute.
 
@@ -173,7 +182,8 @@ class Site:
     run in containers; `node` is then the one whose container this is the inside of (see
     `services/container_site.py`), empty on the machine itself. `version` is the one of which the applications are
     deployed again, None where it is the folder `base`. `handed` is where secrets and files of variables are.
-    `gpus` are those of each node, as CUDA names them, of so many that are there; empty where nobody can tell.
+    `gpus` are those of each node, as CUDA names them, of so many that are there; empty where nobody can tell. `ray_tls`
+    is there where Ray's nodes talk by TLS.
     """
 
     base: str
@@ -208,6 +218,7 @@ class Site:
     handed: Handed = field(default_factory=Handed)
     gpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gpus_there: int = 0
+    ray_tls: RayTlsFiles | None = None
 
     @property
     def code(self) -> str:

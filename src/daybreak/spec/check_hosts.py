@@ -42,6 +42,7 @@ def hosts(spec: Spec) -> Iterator[Finding]:
                 why = "needs processes: containers have addresses that no other machine reaches"
                 yield Finding((key,), why, TO_PROCESSES, at_key=True)
     yield from _by_ssh(spec)
+    yield from _tls(spec)
     if spec.join is None:
         return
     if spec.address is None:
@@ -50,6 +51,21 @@ def hosts(spec: Spec) -> Iterator[Finding]:
     for path, why in _OF_THE_HEAD.items():
         if _written(spec, path) and not (path in _OFF and not getattr(spec, path[0]).enabled):
             yield Finding(path, why, "remove it", at_key=True)
+
+
+def _tls(spec: Spec) -> Iterator[Finding]:
+    tls = spec.ray.tls
+    if not tls.enabled:
+        return
+    if spec.address is None:
+        why = "is for nodes of several machines: those of one talk over its loopback addresses"
+        yield Finding(("ray", "tls"), why, "write `address`, or remove it", at_key=True)
+    elif spec.join and not tls.certificate:
+        why = "must name certificate, key and authority where a spec joins: only who is invited gets them by itself"
+        yield Finding(("ray", "tls"), why, "name them, or use `daybreak invite` there", at_key=True)
+    elif spec.hosts and tls.certificate:
+        why = "hosts get certificates of the cluster's own authority, and would not know these"
+        yield Finding(("ray", "tls"), why, "write `tls: true`", at_key=True)
 
 
 def _by_ssh(spec: Spec) -> Iterator[Finding]:

@@ -60,6 +60,34 @@ def _clash(kind: str, values: Iterable[str]) -> list[str]:
 DASHBOARD_MODULES = ("NodeHead", "ReportHead", "JobHead", "StateHead", "ServeHead")
 
 
+class Switchable(Model):
+    """A section that may be written as `true` or `false` instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
+class RayTls(Switchable):
+    """What Ray's nodes, workers and drivers show each other: `tls: true` takes certificates of the cluster's own
+    authority, and a section those that it names."""
+
+    enabled: Flag = Field(default=True, description="Encrypt it.")
+    certificate: str | None = Field(default=None, description="PEM file with this machine's certificate.")
+    key: str | None = Field(default=None, description="PEM file with its key, without a password.")
+    authority: str | None = Field(
+        default=None, description="PEM file with the certificate that has signed all of them."
+    )
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = [name for name in ("certificate", "key", "authority") if getattr(self, name)]
+        if given and len(given) < 3:
+            raise ValueError("certificate, key and authority go together")
+        return self
+
+
 class RayExpectation(Model):
     """Which Ray is expected, where it is installed, and which of its helpers run."""
 
@@ -74,6 +102,10 @@ class RayExpectation(Model):
     )
     dashboard_modules: tuple[str, ...] | Literal["all"] = Field(
         default=DASHBOARD_MODULES, description="Modules of Ray's dashboard that run, each as a process; or `all`."
+    )
+    tls: RayTls = Field(
+        default=RayTls(enabled=False),
+        description="Encrypt what its nodes say to each other; needs `address`. Off if absent.",
     )
     state: Literal["none", "rocksdb"] = Field(
         default="none", description="Where the GCS keeps what it knows, to outlive a crash (Ray 2.57 and newer)."
@@ -181,15 +213,6 @@ class Serve(Model):
     @property
     def wanted(self) -> bool:
         return bool(self.applications or self.config)
-
-
-class Switchable(Model):
-    """A section that may be written as `true` or `false` instead."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
 
 
 class Rehearse(Switchable):

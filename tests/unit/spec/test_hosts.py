@@ -139,6 +139,20 @@ def test_what_is_no_destination(ssh: str) -> None:
         Spec.model_validate({"name": "a", "hosts": [{"ssh": ssh}]})
 
 
+FILES = {"certificate": "c", "key": "k", "authority": "a"}
+
+
+def test_tls_between_nodes_that_cannot_be(tmp_path: Path) -> None:
+    on = {"ray": {"tls": True}}
+    assert found(tmp_path, address="10.0.0.5", **on) == []
+    assert found(tmp_path, **on)[0][0] == "ray.tls"
+    assert "must name certificate, key and authority" in found(tmp_path, **JOIN, **on)[0][1]
+    assert found(tmp_path, **JOIN, ray={"tls": FILES}) == []
+    assert "would not know these" in found(tmp_path, **HOSTS, ray={"tls": FILES})[0][1]
+    with pytest.raises(ValueError, match="go together"):
+        Spec.model_validate({"name": "a", "ray": {"tls": {"key": "k"}}})
+
+
 def test_hosts_by_ssh_that_cannot_be(tmp_path: Path) -> None:
     two = [{"ssh": "me@one"}, {"ssh": "one"}]
     assert found(tmp_path, hosts=two) == [

@@ -13,13 +13,13 @@ from daybreak.errors import NotRunning, PreflightError, UsageError
 from daybreak.keeper.background import Background
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.hosts.book import HostBook
-from daybreak.keeper.hosts.certificates import Authority
 from daybreak.keeper.hosts.company import Company
 from daybreak.keeper.hosts.door import Door
 from daybreak.keeper.hosts.reception import Reception
 from daybreak.keeper.hosts.token import Token
 from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.runner import Runner
+from daybreak.machine.authority import Authority
 from daybreak.names import HEAD
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybreak.keeper.hosts import wanted
-from daybreak.keeper.hosts.certificates import key_text, new_key, request_of
 from daybreak.keeper.hosts.fit import Versions
 from daybreak.keeper.hosts.membership import JoinedFolder, Membership
 from daybreak.keeper.hosts.offer import GROUP, Offer
 from daybreak.keeper.hosts.token import Token
 from daybreak.keeper.hosts.wire import Place, connected
+from daybreak.machine.authority import key_text, new_key, request_of
 from daybreak.paths import ClusterPaths
 
 # As long a whole restart may be waited for.

@@ -16,7 +16,7 @@ from daybreak.keeper.hosts.wire import Place
 from daybreak.paths import ClusterPaths
 
 FOLDER, FACTS, CODE = "joined", "joined.json", "app"
-CERTIFICATE, KEY, TOKEN, HANDED = "own.pem", "own.key", "ray-token", "handed"
+CERTIFICATE, KEY, TOKEN, HANDED, AUTHORITY = "own.pem", "own.key", "ray-token", "handed", "authority.pem"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class JoinedFolder:
     def __init__(self, paths: ClusterPaths) -> None:
         self._folder, self._secrets = paths.root / FOLDER, paths.secrets
         self.code, self.cluster = paths.root / CODE, paths.name
+
+    @property
+    def authority(self) -> Path:
+        """The certificate by which Ray's nodes know each other, where they talk by TLS."""
+        return self._folder / AUTHORITY
 
     @property
     def handed(self) -> Path:
@@ -80,6 +85,8 @@ class JoinedFolder:
         self.code.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.token, membership.offer.token or "")
         self._save_handed(membership)
+        if membership.offer.authority:
+            write_private(self.authority, membership.offer.authority)
         values = asdict(membership)
         write_private(self._folder / FACTS, json.dumps(values, indent=1) + "\n", durable=True)
 
@@ -109,7 +116,12 @@ def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
         join["token_file"] = str(folder.token)
     workers, handed = offer.workers(membership.own), _handed(membership, folder)
     workers.pop("env_file", None)
-    python = workers.pop("python", None)
+    python, ray = workers.pop("python", None), dict(offer.spec.get("ray", {}))
+    if python:
+        ray["python"] = python
+    if offer.authority:
+        certificate, key = map(str, folder.own)
+        ray["tls"] = {"certificate": certificate, "key": key, "authority": str(folder.authority)}
     return {
         **offer.spec,
         "name": offer.cluster,
@@ -118,7 +130,7 @@ def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
         "page": False,
         "secrets": dict(handed.secrets),
         "workers": {**workers, "env": dict(handed.env), "secrets": list(handed.uses)},
-        "ray": {**offer.spec.get("ray", {}), **({"python": python} if python else {})},
+        "ray": ray,
     }
 
 

@@ -24,9 +24,10 @@ ALIKE = ("workers", "warm", "health", "start_timeout")
 @dataclass(frozen=True)
 class Offer:
     """`gcs` is HOST:PORT of the head, `ray` and `python` are the versions that a host must have; `token` is Ray's,
-    None where it knows none, and `spec` what is written for workers; `handed` are the values of their secrets. An app
-    tier that is started anew at the same place is the same offer: raylets of the old one end by themselves there, and
-    are started anew as all that crashes is."""
+    None where it knows none, and `spec` what is written for workers; `handed` are the values of their secrets.
+    `authority` is the certificate by which Ray's nodes know each other, empty where they talk in clear. An app tier
+    that is started anew at the same place is the same offer: raylets of the old one end by themselves there, and are
+    started anew as all that crashes is."""
 
     cluster: str
     gcs: str
@@ -35,6 +36,7 @@ class Offer:
     spec: Mapping[str, Any]
     token: str | None = field(default=None, repr=False)
     handed: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    authority: str = ""
 
     @classmethod
     def of(cls, cluster: Cluster, python: str) -> Offer:
@@ -48,6 +50,7 @@ class Offer:
             spec=_for_workers(cluster),
             token=Path(secret.path).read_text().strip() if secret else None,
             handed=HandedValues.of(cluster).to_json(),
+            authority=Path(cluster.site.ray_tls.authority).read_text() if cluster.site.ray_tls else "",
         )
 
     @property

@@ -17,12 +17,12 @@ from daybreak.errors import DaybreakError, NotRunning, UsageError
 from daybreak.keeper.control.control_socket import Client
 from daybreak.keeper.hosts import fit
 from daybreak.keeper.hosts.book import Host, HostBook
-from daybreak.keeper.hosts.certificates import Authority
 from daybreak.keeper.hosts.door import REQUEST_S
 from daybreak.keeper.hosts.offer import GROUP, Offer
 from daybreak.keeper.hosts.wanted import Wanted
 from daybreak.keeper.hosts.wire import Line
 from daybreak.keeper.runner import Operation, Runner
+from daybreak.machine.authority import Authority
 from daybreak.spec.names import as_name, is_name
 
 
@@ -72,13 +72,14 @@ class Reception:
             # What speaks against it there is said before the token is used up.
             line.send({"cluster": self.cluster})
             await line.receive(REQUEST_S)
+            place = str(request.get("address") or address)
             try:
-                certificate = self.authority.issue(str(request.get("request")), name)
+                certificate = self.authority.issue(str(request.get("request")), name, place)
             except ValueError as error:
                 raise UsageError(f"the request for a certificate is none: {error}") from error
             digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
             now = time.time()
-            made = Host(name, str(request.get("address") or address), digest, now, invited.ssh)
+            made = Host(name, place, digest, now, invited.ssh)
             try:
                 self.book.admit(secret, made, now)
             except OSError as error:

@@ -32,11 +32,23 @@ def token(site: Site) -> Secret | None:
 
 def auth_env(site: Site) -> dict[str, str]:
     """Turns Ray's token authentication on, or off although the account may have a token; names the file, never the
-    token."""
-    secret = token(site)
+    token. The same for its TLS."""
+    secret, tls = token(site), tls_env(site)
     if secret is None:
-        return {"RAY_AUTH_MODE": "disabled"} if site.ray.knows_tokens else {}
-    return {"RAY_AUTH_MODE": "token", TOKEN_FILE: secret.path}
+        return tls | ({"RAY_AUTH_MODE": "disabled"} if site.ray.knows_tokens else {})
+    return {**tls, "RAY_AUTH_MODE": "token", TOKEN_FILE: secret.path}
+
+
+def tls_env(site: Site) -> dict[str, str]:
+    """What Ray's processes, and all that talk to them, show each other; nothing where they talk in clear."""
+    if site.ray_tls is None:
+        return {}
+    return {
+        "RAY_USE_TLS": "1",
+        "RAY_TLS_SERVER_CERT": site.ray_tls.certificate,
+        "RAY_TLS_SERVER_KEY": site.ray_tls.key,
+        "RAY_TLS_CA_CERT": site.ray_tls.authority,
+    }
 
 
 def client_env(spec: Spec, site: Site) -> dict[str, EnvValue]:

@@ -1,4 +1,5 @@
-"""The cluster's own certificate authority: it signs the certificate of the hosts port, and one for each host.
+"""The cluster's own certificate authority: it signs the certificate of the hosts port, one for each host, and that of
+this machine's Ray processes, where they talk by TLS.
 
 Nobody's clock is trusted but this machine's: hosts know the port's certificate by its fingerprint, and theirs are
 looked at here. All of it lies in one folder (0700), keys with mode 0600.
@@ -7,6 +8,7 @@ looked at here. All of it lies in one folder (0700), keys with mode 0600.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 VALID = datetime.timedelta(days=3650)
 SKEW = datetime.timedelta(days=1)
 MOST_REQUEST_BYTES = 8192
-AUTHORITY, DOOR, OWN = "authority", "door", "own"
+AUTHORITY, DOOR = "authority", "door"
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Authority:
@@ -46,8 +49,29 @@ class Authority:
         """That of the hosts port (DER)."""
         return ssl.PEM_cert_to_DER_cert(self._certificate(DOOR).read_text())
 
-    def issue(self, request: str, name: str) -> str:
-        """A certificate (PEM) for a host that asks for one. Raises ValueError where the request is none."""
+    @property
+    def own_text(self) -> str:
+        """The authority's own certificate (PEM). Raises OSError."""
+        return self._certificate(AUTHORITY).read_text()
+
+    def node_files(self, address: str) -> tuple[Path, Path, Path]:
+        """Certificate and key of this machine's Ray processes, and the authority's certificate."""
+        name = f"node-{address}"
+        return self._certificate(name), self._key(name), self._certificate(AUTHORITY)
+
+    def ensure_node(self, address: str) -> None:
+        """Make those that are not there yet. Raises OSError."""
+        certificate, key_file, _ = self.node_files(address)
+        if not certificate.exists():
+            key = new_key()
+            write_private(key_file, key_text(key), durable=True)
+            write_private(certificate, _pem(self._sign("daybreak node", key.public_key(), server=True, at=address)))
+
+    def issue(self, request: str, name: str, address: str) -> str:
+        """A certificate (PEM) for a host that asks for one, good for its keeper and its Ray processes at that address.
+
+        Raises ValueError where the request, or the address, is none.
+        """
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -55,7 +79,7 @@ class Authority:
         key = asked.public_key()
         if not asked.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
             raise ValueError("not a request that its own key has signed")
-        return _pem(self._sign(name, key, server=False))
+        return _pem(self._sign(name, key, server=False, at=address))
 
     def context(self) -> ssl.SSLContext:
         """For the port: who shows a certificate must have it from here; who joins has none yet."""
@@ -66,7 +90,9 @@ class Authority:
         context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
-    def _sign(self, name: str, key: ec.EllipticCurvePublicKey, *, server: bool) -> x509.Certificate:
+    def _sign(
+        self, name: str, key: ec.EllipticCurvePublicKey, *, server: bool, at: str | None = None
+    ) -> x509.Certificate:
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -74,7 +100,7 @@ class Authority:
         issuer = x509.load_pem_x509_certificate(self._certificate(AUTHORITY).read_bytes())
         signing = load_pem_private_key(self._key(AUTHORITY).read_bytes(), None)
         assert isinstance(signing, ec.EllipticCurvePrivateKey)
-        return _signed(name, key, issuer, signing, server=server)
+        return _signed(name, key, issuer, signing, server=server, at=at)
 
     def _certificate(self, name: str) -> Path:
         return self._folder / f"{name}.pem"
@@ -112,8 +138,10 @@ def _signed(
     signing: ec.EllipticCurvePrivateKey,
     *,
     server: bool = False,
+    at: str | None = None,
 ) -> x509.Certificate:
-    """Without an issuer one that signs itself: the authority's, which is good for nothing but signing."""
+    """Without an issuer one that signs itself: the authority's, which is good for nothing but signing. `at` is the
+    address of a machine: what runs there is server and client at once, and reached on loopback, too."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -132,8 +160,13 @@ def _signed(
     by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key())
     builder = builder.add_extension(by, critical=False)
     if issuer is not None:
-        use = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        uses = both if at else both[:1] if server else both[1:]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+    if at:
+        addresses = [x509.IPAddress(ipaddress.ip_address(each)) for each in dict.fromkeys((at, *LOOPBACK))]
+        names = [x509.DNSName("localhost"), *addresses]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signing, hashes.SHA256())
 
 
