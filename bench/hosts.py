@@ -37,6 +37,7 @@ SCENARIOS = (
     Scenario(
         "restart", "`daybreak restart`, a replica on each machine", "restart", MANY, trials.restart, skipped=no_logins
     ),
+    Scenario("many", "a thousand hosts, made up", "many", MANY, trials.many, skipped=no_machines, rounds=1, once=True),
     Scenario("lost", "a machine is lost", "lost", MANY, trials.lost, skipped=no_logins),
 )
 GOALS = (
@@ -50,6 +51,9 @@ GOALS = (
         share=True,
         whose="that on one machine",
     ),
+    Goal("hosts: the keeper's memory with a thousand", "many", "keeper_bytes", 300e6, limit=Limit.MEDIAN),
+    Goal("hosts: the keeper's processor time in a second with a thousand", "many", "busy_ms", 100, limit=Limit.MEDIAN),
+    Goal("hosts: `plan` with a thousand", "many", "plan_s", 1.0, limit=Limit.MEDIAN),
     Goal("hosts: `restart`, requests failed or cut", "restart", "failed_count", 0, limit=Limit.WORST),
     Goal("hosts: a machine lost, requests failed or cut", "lost", "failed_count", 0, limit=Limit.WORST),
     Goal("hosts: a machine lost, until requests are answered in time", "lost", "moved_s", 2.0, limit=Limit.MEDIAN),

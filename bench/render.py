@@ -109,8 +109,21 @@ def hosts(report: Report) -> str:
     """Several machines: a row per scenario, medians, failures over all runs."""
     heads = ["several machines", "a machine joins", "a further worker there", "first HTTP 200", "all nodes"]
     heads += ["failed or cut", "until requests are answered in time", "slowest answer", "runs"]
-    rows = [_of_hosts(report, line) for line in report.lines if line in report.ran or line.skipped]
-    return page(heads, rows, report)
+    lines = [line for line in report.lines if (line in report.ran or line.skipped) and line.name != "many"]
+    rows = [_of_hosts(report, line) for line in lines]
+    return _with_notes("\n\n".join(filter(None, [_table(heads, rows), _with_many(report)])), report)
+
+
+def _with_many(report: Report) -> str:
+    """What the keeper takes; empty where it was not measured."""
+    line = next((line for line in report.ran if line.name == "many"), None)
+    if line is None:
+        return ""
+    measures = ("keeper_bytes", "busy_ms", "plan_s")
+    told = [f"{MEASURES[name].title} {_range(report.summary(line, name))}" for name in measures]
+    points = [point for sample in report.samples if sample.scenario == line.name for point in sample.points]
+    grown = ", ".join(f"{written('keeper_bytes', size)} with {count:,.0f}" for count, size in points)
+    return f"- {line.title}: {', '.join(told)}; memory: {grown}"
 
 
 def goals(reports: Sequence[Report]) -> str:

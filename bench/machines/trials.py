@@ -10,10 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
 import yaml
 
 from bench.commands import BIN, Commands, RunFailed
 from bench.machines import login, network
+from bench.machines.many import READY
 from bench.machines.network import FIRST, Far
 from bench.measure import HOST, SERVE_PORT, Watch, all_nodes, first_response, route_answers
 from bench.openloop.process import OpenLoop
@@ -29,6 +31,9 @@ WARM_S, BEFORE_S, AFTER_S = 5.0, 5.0, 15.0
 # Each node has one replica of the application that is asked.
 ON_EACH_NODE = "num_replicas={nodes}, max_replicas_per_node=1"
 GCS_PORT = 6379
+MANY_HOSTS = (250, 500, 1000)
+MANY_S = 600.0
+REST_S, LOOKED_AT_S = 5.0, 20.0
 
 
 def stop(commands: Commands) -> None:
@@ -102,6 +107,50 @@ def _until_alive(commands: Commands, nodes: int, words: Sequence[str]) -> float:
 
 def _points(took: Sequence[float]) -> list[list[float]]:
     return [[number, round(seconds, 3)] for number, seconds in enumerate(took, start=1)]
+
+
+def many(commands: Commands, _machines: int) -> Measured:
+    """What the keeper of the first machine takes with up to a thousand hosts, which are made up.
+
+    The points are (hosts, bytes of the keeper's memory).
+    """
+    network.make(commands.folder, 0)
+    _write(commands, {"workers": {"count": 0}})
+    with all_nodes(1, commands.daybreak_home) as head:
+        commands.run("daybreak", "up")
+        head.wait(commands)
+    commands.allow(MANY_S)
+    said = json.loads(commands.run("daybreak", "status", "--json", "-n", NAME).output())
+    keeper = psutil.Process(int(said["keeper_pid"]))
+    points: list[list[float]] = []
+    for count in MANY_HOSTS:
+        before = int(points[-1][0]) if points else 0
+        _let_join(commands, count - before, str(said["ray"]), commands.folder / f"many-{count}")
+        time.sleep(REST_S)
+        points.append([count, float(keeper.memory_full_info().pss)])
+    busy_s = _used_s(keeper)
+    time.sleep(LOOKED_AT_S)
+    busy_ms = (_used_s(keeper) - busy_s) / LOOKED_AT_S * 1000
+    plan = commands.run("daybreak", "plan", "-n", NAME)
+    assert plan.returned_s is not None
+    values = {"keeper_bytes": points[-1][1], "busy_ms": round(busy_ms, 1), "plan_s": plan.returned_s - plan.began_s}
+    return Measured({name: round(value, 3) for name, value in values.items()}, points)
+
+
+def _let_join(commands: Commands, count: int, ray: str, folder: Path) -> None:
+    """Raises RunFailed where they do not join before the deadline."""
+    invite = ("daybreak", "invite", "--json", "--uses", str(count), "-n", NAME)
+    invited = json.loads(commands.run(*invite).output())
+    words = (str(invited["place"]), str(invited["token"]), str(count), ray, str(folder))
+    program = commands.start(sys.executable, "-m", "bench.machines.many", *words)
+    while READY not in program.output():
+        commands.check()
+        time.sleep(0.1)
+
+
+def _used_s(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return float(used.user + used.system)
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
