@@ -26,6 +26,7 @@ from daybreak.keeper.hosts.wire import Line
 from daybreak.keeper.ray.draining import Tell
 from daybreak.keeper.versions.code import Code
 from daybreak.paths import ClusterPaths
+from daybreak.services.build import Cluster
 
 # As long a deployment waits for its code to be on hosts.
 CODE_S = 15.0
@@ -46,6 +47,9 @@ class Company:
         self._looked_at: object = None
         # What is being deployed.
         self._next: Code | None = None
+        # What the spec says of hosts, of this cluster.
+        self._own_of: Cluster | None = None
+        self._own: Mapping[str, Mapping[str, Any]] = {}
 
     def joined(self, host: Host) -> None:
         self._guests[host.name] = Guest(host, asyncio.get_running_loop().time())
@@ -184,9 +188,14 @@ class Company:
 
     def _orders(self, name: str) -> dict[str, Any]:
         """A host that the spec names is told what it says of its workers, too."""
+        if self._wanted is None:
+            return {}
         cluster = self._followers.desired.serving
-        own = {host.called: {"own": dict(host.own())} for host in cluster.spec.hosts} if cluster else {}
-        return {**self._wanted.orders(), **own.get(name, {})} if self._wanted else {}
+        # Asked for with each message of each host.
+        if cluster is not self._own_of:
+            self._own_of = cluster
+            self._own = {host.called: {"own": dict(host.own())} for host in cluster.spec.hosts} if cluster else {}
+        return {**self._wanted.orders(), **self._own.get(name, {})}
 
     def _connected(self) -> list[Guest]:
         return [guest for guest in self._guests.values() if guest.line]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,9 @@ class Offer:
         found |= {key: value for key, value in own.items() if key != GROUP}
         return found if group is None else {**found, "labels": {LABEL: group, **(found.get("labels") or {})}}
 
-    @property
+    @cached_property
     def serial(self) -> str:
-        """Another one where anything of it is."""
+        """Another one where anything of it is. Each host is told with each message."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
