@@ -15,7 +15,7 @@ import yaml
 
 from bench.commands import BIN, Commands, RunFailed
 from bench.machines import login, network
-from bench.machines.many import READY
+from bench.machines import many as many_hosts
 from bench.machines.network import FIRST, Far
 from bench.measure import HOST, SERVE_PORT, Watch, all_nodes, first_response, route_answers
 from bench.openloop.process import OpenLoop
@@ -142,8 +142,8 @@ def _let_join(commands: Commands, count: int, ray: str, folder: Path) -> None:
     invite = ("daybreak", "invite", "--json", "--uses", str(count), "-n", NAME)
     invited = json.loads(commands.run(*invite).output())
     words = (str(invited["place"]), str(invited["token"]), str(count), ray, str(folder))
-    program = commands.start(sys.executable, "-m", "bench.machines.many", *words)
-    while READY not in program.output():
+    program = commands.start(sys.executable, many_hosts.__file__, *words)
+    while many_hosts.READY not in program.output():
         commands.check()
         time.sleep(0.1)
 

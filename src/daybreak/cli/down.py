@@ -53,7 +53,7 @@ def down(name: str | None, volumes: bool, keep_warm: str | None, no_hooks: bool,
         return
     deleted = f"; deleted the data of {', '.join(done['deleted'])}" if done.get("deleted") else ""
     how = f"is down after {seconds(took_s)}" if done else "was down already"
-    warm = f"; the template stays for {seconds(warm_s)}" if done and warm_s is not None else ""
+    warm = f"; the template stays for {seconds(warm_s)}" if done.get("status") and warm_s is not None else ""
     print(f"{wanted} {how}{deleted}{warm}", file=sys.stderr)
     if not done:
         from daybreak.cli.common.elsewhere import tell_others

@@ -15,7 +15,7 @@ import click
 
 from daybreak import api
 from daybreak.cli.common import complete, options
-from daybreak.cli.common.host_logs import HostLogs, has_hosts, parted
+from daybreak.cli.common.host_logs import EVERYWHERE, HostLogs, has_hosts, parted
 from daybreak.cli.common.host_logs import rows as host_rows
 from daybreak.cli.common.log_printer import printer
 from daybreak.errors import UsageError
@@ -83,7 +83,8 @@ def logs(
     asked = partial(_was_asked_to_stop, paths)
     wanted = here or ([NOBODY] if services else [])
     reading = Reading(paths, wanted, selection, asked, everything=everything)
-    _check(paths, here, reading.sources.known(), hosts)
+    # What is everywhere may be on other machines alone.
+    _check(paths, [name for name in here if not (hosts and name in EVERYWHERE)], reading.sources.known(), hosts)
     others = [
         HostLogs(paths, hosts[host], names, selection, follow=follow, everything=everything)
         for host, names in there.items()

@@ -179,7 +179,8 @@ class Assembly:
         returning = Returning(backends, followers, versions, replacing)
         late = (versions, replacing, returning, self.hooks, self.hosting.company, self.by_ssh)
         apply = Apply(backends, followers, runner, preparation, measured, recovery, *late)
-        down = Down(paths, backends, followers, runner, measured, self.record, self.subscribers, keeping, self.hooks)
+        told = (self.record, self.subscribers, keeping, self.hooks)
+        down = self.down = Down(paths, backends, followers, runner, measured, *told)
 
         def single(verb: Verb) -> ChangeServices:
             return ChangeServices(

@@ -64,7 +64,7 @@ class Keeper:
         housekeeping = Housekeeping(self._paths, parts.followers.page, parts.followers.template, parts.runner)
         parts.background.every(INTERVAL_S, "housekeeping", housekeeping.once)
         parts.background.every(LOOK_S, "looking after the socket", self._server.look)
-        warm = WarmTime(parts.backends, parts.followers, parts.runner, parts.operations["stop_nodes"])
+        warm = WarmTime(parts.backends, parts.followers, parts.runner, parts.down.stop)
         parts.background.every(WARM_INTERVAL_S, "the time of a template that was kept", warm.once)
         parts.followers.alerting.begin()
         parts.schedules.begin()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ SKEW = datetime.timedelta(days=1)
 MOST_REQUEST_BYTES = 8192
 AUTHORITY, DOOR = "authority", "door"
 LOOPBACK = ("127.0.0.1", "::1")
+# A keeper's threads make them; each half of two pairs would open nothing.
+_one_at_a_time = threading.Lock()
 
 
 class Authority:
@@ -34,6 +37,10 @@ class Authority:
 
     def ensure(self) -> None:
         """Make what is not there yet. Raises OSError."""
+        with _one_at_a_time:
+            self._ensure()
+
+    def _ensure(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._certificate(AUTHORITY).exists():
             key = new_key()
@@ -62,6 +69,10 @@ class Authority:
     def ensure_node(self, address: str) -> None:
         """Make those that are not there yet. Raises OSError."""
         certificate, key_file, _ = self.node_files(address)
+        with _one_at_a_time:
+            self._ensure_node(address, certificate, key_file)
+
+    def _ensure_node(self, address: str, certificate: Path, key_file: Path) -> None:
         if not certificate.exists():
             key = new_key()
             write_private(key_file, key_text(key), durable=True)

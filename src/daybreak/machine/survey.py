@@ -115,8 +115,8 @@ def _processes(
     require_token(spec, common.ray)
     node_ip = spec.address or LOOPBACK_NODE_IP
     ray_tls = find_ray_tls(spec, base, paths, only_look=only_look)
-    own = {"postgres": postgres, "redis": redis, "node_ip": node_ip, "ray_tls": ray_tls}
-    return replace(common, slot=slot, ports=ports, **own)
+    site = replace(common, slot=slot, ports=ports, postgres=postgres, redis=redis)
+    return replace(site, node_ip=node_ip, ray_tls=ray_tls)
 
 
 def _with_engine(

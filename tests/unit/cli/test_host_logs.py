@@ -111,6 +111,11 @@ def test_only_what_is_named_is_asked_for(keeper: Keeper) -> None:
     assert asked["logs"]["selection"]["level"] == "WARNING"
 
 
+def test_what_is_everywhere_may_be_on_other_machines_alone(keeper: Keeper) -> None:
+    assert [line.split("|")[1].strip() for line in run("workers").stdout.splitlines()] == ["there"]
+    assert keeper.asked[0]["logs"]["services"] == ["workers"]
+
+
 def test_without_other_machines_no_keeper_is_asked(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     ClusterPaths.of("shop").hosts_book.unlink()
     monkeypatch.setattr(client, "request", None)

@@ -26,7 +26,7 @@ class Warm(World):
 
     def warm_time(self) -> WarmTime:
         parts = self.keeper.parts
-        return WarmTime(self.backends, parts.followers, parts.runner, parts.operations["stop_nodes"])
+        return WarmTime(self.backends, parts.followers, parts.runner, parts.down.stop)
 
     async def begin_serving(self) -> None:
         await self.up(spec={"warm": True}).answer()
@@ -66,6 +66,7 @@ def test_it_ends_when_its_time_is_over_also_with_the_next_keeper(tmp_path: Path)
         made.again()
         await made.keeper.adopt()
         assert set(await made.running()) == {"warm"}  # and nothing that had run before is brought back
+        assert made.keeper.parts.followers.desired.serving is None
         await made.warm_time().once()
         assert await made.running() == {}
         assert (await made.status())["state"] == "stopped"
@@ -92,6 +93,8 @@ def test_where_nothing_runs_nothing_is_kept(tmp_path: Path) -> None:
         await made.begin_serving()
         await made.ask("down")
         assert await made.ask("down", keep_warm=60.0) == {}
+        assert await made.ask("down", keep_warm=60.0, volumes=True) == {"deleted": []}
+        assert made.keeper.parts.followers.desired.cluster is None
         assert await made.running() == {}
 
     run(story())

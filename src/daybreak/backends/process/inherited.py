@@ -18,6 +18,7 @@ HOME, RUNTIME = "DAYBREAK_HOME", "DAYBREAK_RUNTIME"
 CONNECTIONS = (
     *("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS"),
     *("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"),
+    *("RAY_USE_TLS", "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"),
 )
 # What a cluster tells its services besides: its nodes' settings, and where its databases are.
 OF_RAY = "RAY_"

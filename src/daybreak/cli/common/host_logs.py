@@ -20,8 +20,9 @@ from daybreak.show.logs.selection import Selection
 from daybreak.states import HOSTS_HEARD_OF
 
 STATUS_S = 5.0
-# One that tells nothing for so long is not waited for.
-PAST_S = 20.0
+# One that says nothing for so long is not waited for; it does every few seconds.
+SILENT_S = 20.0
+LOOK_S = 0.2
 # Replicas and worker nodes are on every machine.
 EVERYWHERE = (SERVE, WORKERS)
 # Between attempts to follow one whose connection has ended.
@@ -77,6 +78,7 @@ class HostLogs:
         since = None if selection.since is None else selection.since + self.ahead_s
         self._selection = replace(selection, since=since)
         self._waiting: queue.Queue[Entry | None] = queue.Queue(MOST_WAITING)
+        self._heard_s = time.monotonic()
         self._reading = threading.Thread(target=self._read, daemon=True)
         if row["state"] in HOSTS_HEARD_OF:
             self._reading.start()
@@ -85,12 +87,18 @@ class HostLogs:
             self._waiting.put(None)
 
     def past(self) -> Iterator[Entry]:
-        """What its logs hold, by time; one that tells nothing for long is not waited for, and `trouble` says so."""
-        try:
-            while entry := self._waiting.get(timeout=PAST_S):
+        """What its logs hold, by time; one that says nothing for long is not waited for, and `trouble` says so."""
+        while True:
+            try:
+                entry = self._waiting.get(timeout=LOOK_S)
+            except queue.Empty:
+                if time.monotonic() - self._heard_s > SILENT_S:
+                    self.trouble = f"has said nothing for {SILENT_S:g} s: some of its logs are missing"
+                    return
+            else:
+                if entry is None:
+                    return
                 yield entry
-        except queue.Empty:
-            self.trouble = f"has told nothing for {PAST_S:g} s: some of its logs are missing"
 
     def news(self) -> list[Entry]:
         """What has come since the last look."""
@@ -122,6 +130,7 @@ class HostLogs:
         wish = {**self._wish, "selection": self._selection.to_json()}
         with client.request(self._paths, "host_logs", start=False, host=self.host, logs=wish) as connection:
             for message in connection:
+                self._heard_s = time.monotonic()
                 if "error" in message:
                     raise error_from_json(message["error"])
                 said = message.get("said") or {}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from daybreak.extras.export.conditions import needs_ray
 from daybreak.extras.export.target import Target
-from daybreak.show.text import plural
 from daybreak.spec.model import Spec, UserService
 from daybreak.spec.needs import steps
 
@@ -26,6 +25,7 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
         yield "databases.postgres.trust_socket: the server is in a container of its own, and no other sees its socket"
     if spec.tls:
         yield "tls: there is no gateway in Compose, and Serve's port speaks plain HTTP; put a proxy with TLS before it"
+    yield from _in_clear(spec)
     if spec.hosts:
         yield f"hosts: Compose runs on one machine, without {_of_hosts(spec)}"
     yield from left_to_the_machine(spec)
@@ -45,11 +45,18 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
 
 def _of_hosts(spec: Spec) -> str:
     workers = sum(host.workers for host in spec.hosts)
-    return f"{plural(workers, 'worker')} of {plural(len(spec.hosts), 'other machine')}"
+    machines = "another machine" if len(spec.hosts) == 1 else f"{len(spec.hosts)} other machines"
+    return f"{workers} worker{'s' * (workers != 1)} of {machines}"
 
 
-def of_hosts_in_pods(spec: Spec) -> Iterator[str]:
-    """Where nodes are pods, and nobody says on which machine."""
+def _in_clear(spec: Spec) -> Iterator[str]:
+    if spec.ray.tls.enabled:
+        yield "ray.tls: nodes talk in clear there; Ray's variables RAY_USE_TLS and RAY_TLS_* turn it on"
+
+
+def of_several_machines(spec: Spec) -> Iterator[str]:
+    """Where nobody says on which machine a node is."""
+    yield from _in_clear(spec)
     if spec.hosts:
         yield (
             f"hosts: Kubernetes chooses the machines, so {_of_hosts(spec)} are left out; count them in "

@@ -163,6 +163,8 @@ def _left_out(spec: Spec, target: Target, machines: Machines) -> Iterator[str]:
         yield f"databases.{name}: `ray up` starts Ray alone; run it by yourself, and write its address into `env`"
     for name in spec.services:
         yield f"services.{name}: `ray up` starts Ray alone"
+    if spec.ray.tls.enabled:
+        yield "ray.tls: `ray up` starts nodes that talk in clear; write RAY_USE_TLS and RAY_TLS_* into `env`"
     written: Mapping[str, str] = {
         "warm": "nodes start without the template",
         "gateway": "no request waits for an application there",

@@ -62,11 +62,12 @@ def of_runs(failed: Mapping[str, str]) -> Wrong:
 
 
 def of_hosts(rows: Iterable[Mapping[str, Any]]) -> Wrong:
-    """Other machines that are not heard of, or have nodes that are given up. One that has left was let go."""
+    """Other machines that are not heard of, or have nodes that are given up, also while it is tried again. One that has
+    left was let go."""
     return {
         Subject(What.HOST_DOWN, str(row["name"])): ": ".join(filter(None, (str(row["state"]), str(row["reason"]))))
         for row in rows
-        if row["state"] in HOSTS_NOT_WELL
+        if row["state"] in HOSTS_NOT_WELL or row.get("failed")
     }
 
 

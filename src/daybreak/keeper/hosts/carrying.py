@@ -34,7 +34,7 @@ class Carrying:
         self.link = Link(self._folder, background, self._nodes, self._wants, self._apply, self._stop)
 
     def _wants(self) -> bool:
-        cluster = self._followers.desired.cluster
+        cluster = self._followers.desired.serving
         return cluster is not None and cluster.spec.join is not None
 
     def _nodes(self) -> Sequence[dict[str, Any]]:

@@ -15,8 +15,6 @@ from daybreak.spec.handing import places
 from daybreak.spec.model import Spec
 from daybreak.spec.secrets import EnvFile, SecretUse
 
-# A variable of a file is a secret of that name on a host.
-VARIABLE = "env-file."
 OF_WORKERS = ("workers", "serve")
 
 
@@ -40,9 +38,9 @@ class HandedValues:
                     content = Path(handed.as_value(use.name).path).read_bytes()
                     secrets[use.name] = base64.b64encode(content).decode()
             if one and one.path in handed.files:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, UnicodeDecodeError):
                     found = handed.variables([one])
-                    files[one.path] = {name: Path(value.path).read_text() for name, value in found.items()}
+                    files[one.path] = {name: Path(value.path).read_bytes().decode() for name, value in found.items()}
         uses = [use.model_dump(exclude_none=True) for use in cluster.spec.serve.secrets]
         return cls(secrets, files, uses, [one.model_dump() for one in cluster.spec.env_file])
 
@@ -67,37 +65,37 @@ def _wanted(spec: Spec) -> Iterable[tuple[SecretUse | None, EnvFile | None]]:
 
 @dataclass(frozen=True)
 class OnHost:
-    """What a host's own spec says of it: where each secret is, and what workers get. `contents` are the files."""
+    """What a host's own spec says: where each secret is, and what workers get. `contents` are the secrets' files,
+    `variables` what files of variables set."""
 
     secrets: Mapping[str, Any]
     uses: tuple[Mapping[str, Any], ...]
     env: Mapping[str, str]
     contents: Mapping[str, bytes] = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
 
 
 def on_host(values: HandedValues, workers: Mapping[str, Any], folder: Path) -> OnHost:
-    """`workers` are such as the spec writes them; `folder` has the files. As on the first machine `env` stands above
-    variables of files, and secrets above both."""
+    """`workers` are such as the spec writes them; `folder` has the secrets' files. As on the first machine `env` stands
+    above variables of files, and secrets above both."""
     env: Mapping[str, str] = workers.get("env") or {}
-    uses = [*(workers.get("secrets") or ()), *values.uses]
-    files = [*values.env_file, *(workers.get("env_file") or ())]
     contents: dict[str, bytes] = {}
     handed: dict[str, Mapping[str, Any]] = {}
-    for use in map(SecretUse.model_validate, uses):
+    for use in map(SecretUse.model_validate, [*(workers.get("secrets") or ()), *values.uses]):
         if use.name in values.secrets:
             contents[use.name] = base64.b64decode(values.secrets[use.name])
             handed[use.variable] = use.model_dump(exclude_none=True)
     variables: dict[str, str] = {}
-    for one in map(EnvFile.model_validate, files):
+    for one in map(EnvFile.model_validate, [*values.env_file, *(workers.get("env_file") or ())]):
         variables |= values.files.get(one.path, {})
     plain = {name: value for name, value in env.items() if name not in handed}
-    for name, value in variables.items():
-        if name in handed or name in env:
-            continue
-        if value:
-            contents[VARIABLE + name] = value.encode()
-            handed[name] = {"name": VARIABLE + name, "env": name}
-        else:  # no secret is empty
-            plain[name] = ""
     sources = {name: {"file": str(folder / name)} for name in contents}
-    return OnHost(sources, tuple(handed.values()), plain, contents)
+    return OnHost(sources, tuple(handed.values()), plain, contents, variables)
+
+
+def as_env_file(variables: Mapping[str, str]) -> str:
+    """A file of variables (`spec/dotenv.py`) that reads as these."""
+    return "".join(f'{name}="{value.translate(_ESCAPED)}"\n' for name, value in variables.items())
+
+
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -108,6 +108,12 @@ class Hosting:
                 hint="write `address: 10.0.0.5`, this machine's own in their network, into daybreak.yaml; "
                 "then `daybreak restart`",
             )
+        if cluster.spec.ray.tls.certificate:
+            raise UsageError(
+                "who is invited gets a certificate of the cluster's own authority, and the spec names others for Ray; "
+                "nothing was changed",
+                hint="write `ray: {tls: true}`, or a spec with `join` on the other machine",
+            )
         place, token, until = await self._invite(minutes, uses)
         return {"place": place, "token": token, "until": until, "uses": uses}
 

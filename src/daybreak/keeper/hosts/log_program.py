@@ -20,8 +20,8 @@ from daybreak.show.logs.reading import Reading
 from daybreak.show.logs.selection import Selection
 from daybreak.timeline.stops import was_asked_to_stop
 
-# A message of keepers is bounded (`door.py`), and JSON may make six bytes of a character; what is longer is cut.
-MOST_CHARACTERS = 32 * 1024
+# A message of keepers is bounded (`door.py`), and JSON may make twelve bytes of a character; what is longer is cut.
+MOST_CHARACTERS = 20 * 1024
 # So often a word says that it is still at work.
 ALIVE_S = 5.0
 _one_at_a_time = threading.Lock()

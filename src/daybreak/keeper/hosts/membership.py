@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.files import PRIVATE, read_book, replacing, write_private
-from daybreak.keeper.hosts.handed import HandedValues, OnHost, on_host
+from daybreak.keeper.hosts.handed import HandedValues, OnHost, as_env_file, on_host
 from daybreak.keeper.hosts.offer import Offer
 from daybreak.keeper.hosts.wire import Place
 from daybreak.paths import ClusterPaths
 
 FOLDER, FACTS, CODE = "joined", "joined.json", "app"
 CERTIFICATE, KEY, TOKEN, HANDED, AUTHORITY = "own.pem", "own.key", "ray-token", "handed", "authority.pem"
+VARIABLES = "variables.env"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class JoinedFolder:
         return self._folder / HANDED
 
     @property
+    def variables(self) -> Path:
+        """What files of variables set for its workers, as one of them."""
+        return self._folder / VARIABLES
+
+    @property
     def own(self) -> tuple[Path, Path]:
         """Certificate and key."""
         return self._folder / CERTIFICATE, self._folder / KEY
@@ -80,25 +86,27 @@ class JoinedFolder:
         write_private(self._folder / KEY, key, durable=True)
         write_private(self._folder / CERTIFICATE, certificate, durable=True)
 
-    def save(self, membership: Membership) -> None:
-        """With the token beside it; raises OSError."""
+    def write_files(self, membership: Membership) -> None:
+        """What its nodes read when they start: Ray's token, secrets, certificates. Raises OSError."""
         self.code.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.token, membership.offer.token or "")
-        self._save_handed(membership)
-        if membership.offer.authority:
-            write_private(self.authority, membership.offer.authority)
-        values = asdict(membership)
-        write_private(self._folder / FACTS, json.dumps(values, indent=1) + "\n", durable=True)
-
-    def _save_handed(self, membership: Membership) -> None:
-        """Each value in a file, and nothing else beside them."""
-        found = _handed(membership, self).contents
-        for name, content in found.items():
-            self.handed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        offer, handed = membership.offer, _handed(membership, self)
+        write_private(self.token, offer.token or "")
+        if offer.authority:
+            write_private(self.authority, offer.authority)
+        write_private(self.variables, as_env_file(handed.variables))
+        self.handed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in handed.contents.items():
             with replacing(self.handed / name, PRIVATE) as file:
                 file.write(content)
-        for path in self.handed.glob("*"):
-            if path.name not in found:
+
+    def save(self, membership: Membership) -> None:
+        """With those files, and without secrets that nobody gets any more; raises OSError."""
+        self.write_files(membership)
+        values = asdict(membership)
+        write_private(self._folder / FACTS, json.dumps(values, indent=1) + "\n", durable=True)
+        wanted = _handed(membership, self).contents
+        for path in self.handed.iterdir():
+            if path.name not in wanted:
                 path.unlink(missing_ok=True)
 
     def forget(self) -> None:
@@ -115,7 +123,6 @@ def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
     if offer.token:
         join["token_file"] = str(folder.token)
     workers, handed = offer.workers(membership.own), _handed(membership, folder)
-    workers.pop("env_file", None)
     python, ray = workers.pop("python", None), dict(offer.spec.get("ray", {}))
     if python:
         ray["python"] = python
@@ -129,7 +136,12 @@ def worker_spec(membership: Membership, folder: JoinedFolder) -> dict[str, Any]:
         "join": join,
         "page": False,
         "secrets": dict(handed.secrets),
-        "workers": {**workers, "env": dict(handed.env), "secrets": list(handed.uses)},
+        "workers": {
+            **workers,
+            "env": dict(handed.env),
+            "env_file": [str(folder.variables)] if handed.variables else [],
+            "secrets": list(handed.uses),
+        },
         "ray": ray,
     }
 

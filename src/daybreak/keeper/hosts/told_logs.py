@@ -16,6 +16,7 @@ from typing import Any
 from daybreak.backends.process import limits
 from daybreak.errors import DaybreakError
 from daybreak.keeper.control.client import RUN_MODULE
+from daybreak.keeper.control.error_json import error_to_json
 from daybreak.keeper.hosts import log_program
 from daybreak.keeper.hosts.wire import Line, Place, connected
 
@@ -33,11 +34,9 @@ class ToldLogs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, place: Place, wish: Mapping[str, Any]) -> None:
-        """Tell the first machine, there, what it wants to know; more than so many at once get no answer."""
-        if len(self._tasks) >= MOST:
-            log.warning("the first machine reads %d logs: no more of them are told", MOST)
-            return
-        task = asyncio.create_task(self._answer(place, wish), name="logs for the first machine")
+        """Tell the first machine, there, what it wants to know, or that too many do at once."""
+        busy = len(self._tasks) >= MOST
+        task = asyncio.create_task(self._answer(place, wish, busy=busy), name="logs for the first machine")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -46,11 +45,14 @@ class ToldLogs:
         for task in self._tasks:
             task.cancel()
 
-    async def _answer(self, place: Place, wish: Mapping[str, Any]) -> None:
+    async def _answer(self, place: Place, wish: Mapping[str, Any], *, busy: bool) -> None:
         try:
             async with connected(place, self._own) as line:
                 line.send({"op": "logs", "id": wish.get("id")})
-                await self._tell(line, wish)
+                if busy:
+                    line.send({"error": error_to_json(DaybreakError(f"{MOST} others read its logs already"))})
+                else:
+                    await self._tell(line, wish)
         except (DaybreakError, OSError) as error:
             log.info("logs for the first machine: %s", error)
         except Exception:

@@ -97,6 +97,8 @@ class Update:
         if own is not None:
             member = member.with_own(own)
         if not same or own is not None or self.stopped or self.trouble or self._failed:
+            # What is started reads them.
+            await asyncio.to_thread(self._folder.write_files, member)
             await self._apply(member, own is not None)
             self._have(member)
 

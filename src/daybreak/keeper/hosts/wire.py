@@ -61,6 +61,8 @@ class Line:
     def mtu(self) -> int | None:
         """How many bytes a packet may have on the way to the other end, as far as this one knows."""
         own = self._writer.get_extra_info("socket")
+        if own is None:  # it has just been closed
+            return None
         six = own.family == socket.AF_INET6
         level, option = (socket.IPPROTO_IPV6, IPV6_MTU) if six else (socket.IPPROTO_IP, IP_MTU)
         try:

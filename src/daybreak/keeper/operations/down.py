@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from daybreak.backends.process.purging import DELETED
@@ -20,13 +20,13 @@ from daybreak.keeper.housekeeping.runtime_cleanup import clean_runtime
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs.hooks import HookRunner
 from daybreak.keeper.runs.measured_runs import MeasuredRuns
-from daybreak.keeper.wanted.desired import Target
+from daybreak.keeper.wanted import environment
+from daybreak.keeper.wanted.desired import Target, template_alone
 from daybreak.keeper.wanted.wanted_state import Errand, UnderWay
 from daybreak.paths import ClusterPaths
 from daybreak.run.change import Change
 from daybreak.run.reconcile import reconcile
-from daybreak.services.build import Cluster
-from daybreak.services.service import MountKind, Tier
+from daybreak.services.service import MountKind
 from daybreak.timeline.event import Kind, RunKind
 from daybreak.timeline.recorder import Recorder
 
@@ -69,10 +69,11 @@ class Down:
             with contextlib.suppress(DaybreakError):
                 desired.cluster = (await desired.target(desired.state)).cluster
         done = await self._stop_everything(operation, warm)
+        stays = bool(done)
         if request.volumes:
             done["deleted"] = await self._purge()
         self.followers.end()
-        if warm and done:
+        if warm and stays:
             await self._stay_warm(warm)
             return {**done, "status": self.measured.snapshot().to_json()}
         await asyncio.to_thread(clean_runtime, self.paths.runtime, frozenset([self.paths.socket.name]))
@@ -100,14 +101,13 @@ class Down:
             return None
         until = time.time() + request.keep_warm
         state = desired.state.with_changes(settled=False, rolled_back=None, under_way=None, warm_until=until)
-        target = await desired.target(state)
-        cluster = target.cluster
-        services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
-        return replace(target, cluster=Cluster(cluster.spec, cluster.site, services))
+        return template_alone(await desired.target(state))
 
     async def _stay_warm(self, target: Target) -> None:
         """Look after the template, and nothing else."""
         self.followers.take_over(target)
+        # With the last service it was forgotten: a template that crashes is started with it again.
+        environment.save(self.paths.environment, target.environment)
         handles = await self.backends.observe()
         for handle in handles:
             self.record.emit(Kind.ADOPTED, handle.service, pid=handle.pid, instance=handle.instance, ready=True)

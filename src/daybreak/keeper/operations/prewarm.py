@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from daybreak.errors import UsageError
@@ -14,8 +14,8 @@ from daybreak.keeper.planning.prepare import Preparation
 from daybreak.keeper.runner import Operation, Runner
 from daybreak.keeper.runs.measured_runs import MeasuredRuns
 from daybreak.keeper.runs.preflight import preflight
+from daybreak.keeper.wanted.desired import template_alone
 from daybreak.run.change import Change
-from daybreak.services.build import Cluster
 from daybreak.services.service import Tier
 from daybreak.timeline.event import RunKind
 
@@ -35,8 +35,7 @@ class Prewarm:
             return await self._prewarm(request, operation)
 
     async def _prewarm(self, request: Request, operation: Operation) -> dict[str, Any]:
-        # Asked for by itself it has no end.
-        state = self.preparation.wanted(request).with_changes(warm_until=None)
+        state = self.preparation.wanted(request)
         spec = state.spec
         if spec.backend == DOCKER:
             # In containers each node has a template of its own; what can be had ahead is images.
@@ -48,11 +47,10 @@ class Prewarm:
         if any(handle.tier != Tier.WARM for handle in observed):
             return {"status": self.measured.snapshot().to_json()}
         operation.kind = RunKind.PREWARM
-        target = await self.followers.desired.target(state, request.environment, asked=request.environment)
-        cluster = target.cluster
-        services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
-        change = Change(services, generation=state.generation)
+        wanted = await self.followers.desired.target(state, request.environment, asked=request.environment)
+        target, cluster = template_alone(wanted), wanted.cluster
+        change = Change(target.cluster.services, generation=state.generation)
         steps = change.plan(observed)
         await asyncio.to_thread(preflight, steps, self.preparation.paths.root)
-        self.followers.take_over(replace(target, cluster=Cluster(cluster.spec, cluster.site, services)))
+        self.followers.take_over(target)
         return await self.measured.carry_out(operation, RunKind.PREWARM, steps, change, cluster)

@@ -72,7 +72,7 @@ def wanted_by(request: Request, before: WantedState | None) -> WantedState:
     if backend is not None:
         spec = spec.model_copy(update={"backend": backend})
         given = given and given.model_copy(update={"backend": backend})
-    settled = {"settled": False, "under_way": None, "given_up": (), "kept": None}
+    settled = {"settled": False, "under_way": None, "given_up": (), "kept": None, "warm_until": None}
     return state.with_changes(spec=spec, given=given, workers=workers, backend=backend, **settled)
 
 

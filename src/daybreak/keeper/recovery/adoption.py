@@ -10,8 +10,9 @@ from daybreak.errors import DaybreakError, EngineError
 from daybreak.keeper.followers import Followers
 from daybreak.keeper.runs.hooks import HookRunner
 from daybreak.keeper.schedules.runs import ScheduledRuns
-from daybreak.keeper.wanted.desired import Target
-from daybreak.services.service import Restart, Run
+from daybreak.keeper.wanted.desired import Target, template_alone
+from daybreak.keeper.wanted.wanted_state import WantedState
+from daybreak.services.service import Restart, Run, Tier
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
@@ -44,6 +45,7 @@ class Adoption:
             return None
         try:
             target = await desired.target(desired.state)
+            target = template_alone(target) if _is_warm(desired.state, handles) else target
             desired.become(target)
         except DaybreakError as error:
             self._show_unknown(handles, f"the stored spec cannot be used: {error.message}")
@@ -92,3 +94,9 @@ class Adoption:
                 reason = "ended while it was not watched" if service.name in broken else "ended earlier"
                 self.record.emit(Kind.EXITED, service.name, exit_code=None, reason=reason)
         self.followers.remember_given_up()
+
+
+def _is_warm(state: WantedState, handles: Sequence[Handle]) -> bool:
+    """Was the template alone left, by `prewarm` or `down --keep-warm`?"""
+    left = bool(handles) and all(handle.tier == Tier.WARM for handle in handles)
+    return left and not state.settled and state.under_way is None

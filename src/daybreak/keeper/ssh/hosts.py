@@ -50,13 +50,15 @@ class Inviting(Protocol):
 
 @dataclass
 class Entry:
-    """One host that is brought in. `tried`: an attempt has come to an end; `again` cuts the pause before the next."""
+    """One host that is brought in. `tried`: an attempt has come to an end; `again` cuts the pause before the next.
+    `failed`: the last one has, whatever is tried now."""
 
     host: SshHost
     state: HostState = HostState.CONNECTING
     reason: str = ""
     hint: str = ""
     told: str = ""
+    failed: bool = False
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     again: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -155,7 +157,7 @@ class SshHosts:
                 rows[name]["reason"] = "; ".join(filter(None, (rows[name]["reason"], entry.reason)))
             else:
                 rows[name] = {"name": name, "address": entry.host.ssh, "state": entry.state, "reason": entry.reason}
-                rows[name] |= {"nodes": [], "heard_ago_s": None, "since": None}
+                rows[name] |= {"nodes": [], "heard_ago_s": None, "since": None, "failed": entry.failed}
         return [*rows.values()]
 
     # --- one of them --------------------------------------------------------------------------------------------------
@@ -225,6 +227,7 @@ class SshHosts:
         else:
             words = f"{type(error).__name__}: {error}"
             log.error("host %s by SSH", entry.host.called, exc_info=error)
+        entry.failed = True
         entry.hint = (error.hint or "") if isinstance(error, DaybreakError) else ""
         first, *rest = words.splitlines()
         # Of what a program has said the last line tells why.

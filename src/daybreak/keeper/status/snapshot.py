@@ -15,6 +15,7 @@ from daybreak.keeper.hosts.link import Link
 from daybreak.keeper.runner import Runner
 from daybreak.keeper.schedules.runs import ScheduledRuns
 from daybreak.keeper.status.answering import Answering, told
+from daybreak.keeper.wanted.desired import Desired
 from daybreak.keeper.wanted.wanted_state import WantedState
 from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
@@ -85,7 +86,7 @@ class Snapshots:
             page=page,
             pause=PauseStatus(pause.since, pause.page is not None) if pause else None,
             absent=dict(cluster.site.absent) if cluster else {},
-            notes=(*filter(None, [self.link.note(), _warm_note(desired.state)]), *(_notes(cluster) if cluster else ())),
+            notes=(*filter(None, [self.link.note(), _warm_note(desired)]), *(_notes(cluster) if cluster else ())),
             services=rows,
             serving=self.followers.applications.to_json(),
             traffic=self.followers.traffic.to_json(),
@@ -106,9 +107,10 @@ def kept_status(state: WantedState | None) -> KeptStatus | None:
     return KeptStatus(kept.state.version, kept.until, kept.memory_bytes) if kept else None
 
 
-def _warm_note(state: WantedState | None) -> str:
+def _warm_note(desired: Desired) -> str:
     """Of a template that `down` has left; empty where it has left none."""
-    if state is None or state.warm_until is None:
+    state = desired.state
+    if state is None or state.warm_until is None or desired.serving:
         return ""
     until = time.strftime("%H:%M:%S", time.localtime(state.warm_until))
     return f"the warm template is kept until {until}, and an `up` until then is a warm start"

@@ -46,6 +46,13 @@ class Target:
         return replace(self, state=self.state.with_changes(**changes))
 
 
+def template_alone(target: Target) -> Target:
+    """The same with nothing but the warm template."""
+    cluster = target.cluster
+    services = tuple(service for service in cluster.services if service.tier is Tier.WARM)
+    return replace(target, cluster=Cluster(cluster.spec, cluster.site, services))
+
+
 class Desired:
     """One cluster's wanted state. `on_full_disk` is told where it cannot be stored in the middle of something."""
 

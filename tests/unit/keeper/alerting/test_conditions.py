@@ -60,11 +60,15 @@ def test_which_other_machines_are_not_well() -> None:
         {"name": "d", "state": "left", "reason": "or was removed"},
         {"name": "e", "state": "changing", "reason": "is brought up to date"},
         {"name": "f", "state": "degraded", "reason": ""},
+        # It is tried again just now.
+        {"name": "g", "state": "connecting", "reason": "logging in", "failed": True},
+        {"name": "h", "state": "connecting", "reason": "logging in", "failed": False},
     ]
     assert of_hosts(rows) == {
         Subject(What.HOST_DOWN, "b"): "lost: not heard of for 9 s",
         Subject(What.HOST_DOWN, "c"): "away: Connection refused",
         Subject(What.HOST_DOWN, "f"): "degraded",
+        Subject(What.HOST_DOWN, "g"): "connecting: logging in",
     }
     told = Subject(What.HOST_DOWN, "b").to_json()
     assert told == {"what": "host-down", "service": None, "folder": None, "other_machine": "b"}

@@ -19,7 +19,7 @@ from daybreak.keeper.hosts.fit import Versions
 from daybreak.keeper.hosts.hosting import Hosting
 from daybreak.keeper.hosts.joining import Wish, join
 from daybreak.keeper.hosts.link import Link
-from daybreak.keeper.hosts.membership import JoinedFolder, Membership
+from daybreak.keeper.hosts.membership import JoinedFolder, Membership, worker_spec
 from daybreak.keeper.hosts.token import Token
 from daybreak.paths import ClusterPaths
 from daybreak.timeline.recorder import Recorder
@@ -69,6 +69,8 @@ class Other:
         self.paths = ClusterPaths("shop", folder / "state", folder / "run")
         self.folder = JoinedFolder(self.paths)
         self.applied: list[Membership] = []
+        # What the nodes' secrets were when they were last started.
+        self.read: dict[str, bytes] = {}
         self.stops = 0
         self.counted = False
         self.nodes: list[dict[str, Any]] = [
@@ -86,6 +88,8 @@ class Other:
 
         async def apply(membership: Membership, counted: bool) -> None:
             self.applied.append(membership)
+            secrets = worker_spec(membership, self.folder)["secrets"]
+            self.read = {name: Path(source["file"]).read_bytes() for name, source in secrets.items()}
             self.counted = counted
 
         async def stop() -> None:

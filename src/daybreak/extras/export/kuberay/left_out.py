@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daybreak.extras.export.kuberay import own_services, serve
-from daybreak.extras.export.left_out import left_to_the_machine, of_hosts_in_pods
+from daybreak.extras.export.left_out import left_to_the_machine, of_several_machines
 from daybreak.extras.export.target import Target
 from daybreak.spec.model import Spec
 
@@ -30,7 +30,7 @@ def left_out(spec: Spec, target: Target) -> Iterator[str]:
     for name in ("postgres", "mysql"):
         if getattr(getattr(spec.databases, name), "init", ()):
             yield f"databases.{name}.init: no script runs when the data is made; run them by hand: kubectl exec"
-    yield from of_hosts_in_pods(spec)
+    yield from of_several_machines(spec)
     yield from left_to_the_machine(spec)
     if not spec.ray.auth:
         yield "ray.auth: false counts there, too: every pod that reaches the head runs code in the cluster"
