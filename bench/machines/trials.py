@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -226,7 +227,7 @@ def restart(commands: Commands, machines: int) -> Measured:
             "command_s": round(returned_s - began_s, 3),
             "slowest_s": round(during.slowest_s or 0.0, 3),
         },
-        details={"failures": [request.to_json() for request in during.failures[:20]]},
+        details={"failures": [asdict(request) for request in during.failures[:20]]},
     )
 
 
@@ -249,7 +250,7 @@ def lost(commands: Commands, machines: int) -> Measured:
             "slowest_s": round(during.slowest_s or 0.0, 3),
             "moved_s": round(moved_s, 3),
         },
-        details={"failures": [request.to_json() for request in during.failures[:20]]},
+        details={"failures": [asdict(request) for request in during.failures[:20]]},
     )
 
 

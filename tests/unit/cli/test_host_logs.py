@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from daybreak.cli.app import app
-from daybreak.cli.common import host_logs
 from daybreak.cli.common.host_logs import parted
 from daybreak.keeper.control import client
 from daybreak.paths import ClusterPaths
@@ -78,7 +78,7 @@ def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keeper:
     (paths.logs / "api.log").write_text(f"{HERE}\n")
     paths.hosts_book.parent.mkdir()
     paths.hosts_book.write_text(json.dumps({"hosts": {"far": {}, "b": {}}}))
-    made = Keeper(host_logs.time.time())
+    made = Keeper(time.time())
     monkeypatch.setattr(client, "request", made)
     return made
 

@@ -21,7 +21,7 @@ class Warm(World):
     """With a template."""
 
     @staticmethod
-    def built(spec: Spec, site: Site) -> tuple[Service, ...]:  # type: ignore[override]
+    def built(spec: Spec, site: Site) -> tuple[Service, ...]:
         return (service("warm", Tier.WARM, "up"), *world.built(spec, site))
 
     def warm_time(self) -> WarmTime:

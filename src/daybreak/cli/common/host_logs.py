@@ -102,7 +102,7 @@ class HostLogs:
 
     def news(self) -> list[Entry]:
         """What has come since the last look."""
-        found = []
+        found: list[Entry] = []
         while len(found) < MOST_WAITING:
             try:
                 entry = self._waiting.get_nowait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_which_services_are_down(rows: list[ServiceStatus], wrong: dict[tuple[Wh
 
 
 def test_which_other_machines_are_not_well() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "a", "state": "ready", "reason": ""},
         {"name": "b", "state": "lost", "reason": "not heard of for 9 s"},
         {"name": "c", "state": "away", "reason": "Connection refused"},

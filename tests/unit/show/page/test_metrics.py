@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -48,7 +49,7 @@ FAR = {
     "clock_ahead_s": -0.5,
 }
 NODES = [{"name": "worker-1", "state": "ready"}, {"name": "worker-2", "state": "starting"}]
-HOSTS = [{**FAR, "nodes": NODES}, {"name": "b", "state": "lost", "nodes": [], "latency_s": None}]
+HOSTS: list[dict[str, Any]] = [{**FAR, "nodes": NODES}, {"name": "b", "state": "lost", "nodes": [], "latency_s": None}]
 STATISTICS = """\
 # pxname,svname,scur,bin,bout,ereq,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,req_tot,
 http_frontend,FRONTEND,1,170,423,2,,,0,1,0,1,0,0,2,
