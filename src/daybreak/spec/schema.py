@@ -62,7 +62,7 @@ def json_schema() -> Schema:
     _or(models["UserService"], "schedule", {"type": "string", "minLength": 1})
     _commands(models["Hooks"])
     switches = [(made, name) for name in ("warm", "gateway", "page", "prometheus", "grafana")]
-    for owner, switch in (*switches, (models["Gateway"], "rehearse")):
+    for owner, switch in (*switches, (models["Gateway"], "rehearse"), (models["RayExpectation"], "tls")):
         section = owner["properties"][switch]
         owner["properties"][switch] = {
             "anyOf": [{"type": "boolean"}, VARIABLE, *section.pop("anyOf")],  # the model, or nothing

@@ -105,7 +105,7 @@ def test_only_what_is_named_is_asked_for(keeper: Keeper) -> None:
     assert "there" not in run("api").stdout
     assert not keeper.asked
     done = run("far/worker-1", "--level", "warning")
-    assert "here" not in done.stdout
+    assert HERE not in done.stdout
     (asked,) = keeper.asked
     assert (asked["host"], asked["logs"]["services"]) == ("far", ["worker-1"])
     assert asked["logs"]["selection"]["level"] == "WARNING"

@@ -14,7 +14,7 @@ from daybreak.spec.model import Spec
 from daybreak.testing.clock import run
 from tests.unit.helpers import service
 from tests.unit.keeper import world
-from tests.unit.keeper.world import World
+from tests.unit.keeper.world import SPEC, World
 
 
 class Warm(World):
@@ -28,8 +28,9 @@ class Warm(World):
         parts = self.keeper.parts
         return WarmTime(self.backends, parts.followers, parts.runner, parts.down.stop)
 
-    async def begin_serving(self) -> None:
-        await self.up(spec={"warm": True}).answer()
+    async def begin_serving(self, **written: object) -> None:
+        values = {**SPEC, "warm": True, **written}
+        await self.begin("apply", spec=values, base=str(self.folder)).answer()
 
 
 def test_the_template_alone_stays_and_the_next_start_finds_it(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_it_ends_when_its_time_is_over_also_with_the_next_keeper(tmp_path: Path)
 def test_without_a_template_nothing_is_stopped(tmp_path: Path, given: dict[str, object]) -> None:
     async def story() -> None:
         made = Warm(tmp_path)
-        await made.up(spec=given).answer()
+        await made.begin_serving(**given)
         before = await made.running()
         with pytest.raises(UsageError, match="nothing can be kept warm"):
             await made.ask("down", keep_warm=60.0)

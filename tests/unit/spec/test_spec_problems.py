@@ -114,7 +114,7 @@ def test_every_problem_at_once(problems: Problems, tmp_path: Path) -> None:
         ("services.api.healthcheck", "did you mean 'check'?"),
         ("services.api.check.port", "did you mean 'tcp'?"),
         ("postgres", "did you mean 'databases.postgres'?"),
-        ("ray.qqqq", "known keys: version, python, client, autoscaler_monitor, auth, dashboard_modules, state"),
+        ("ray.qqqq", "known keys: version, python, client, autoscaler_monitor, auth, dashboard_modules, tls, state"),
     ],
 )
 def test_unknown_keys_are_explained(problems: Problems, path: str, hint: str) -> None:

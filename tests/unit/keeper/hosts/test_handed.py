@@ -79,6 +79,7 @@ def test_they_travel_to_a_host_which_keeps_them_as_long_as_it_is_one(
             (first.folder / "key.txt").write_bytes(b"k2")
             (first.folder / "all.env").write_text("")
             await first.begin_serving(**written)
+            await first.hosting.look()
             await until(lambda: bool(other.applied))
             # They were there before anything was started with them.
             assert other.read == {"api-key": b"k2"}

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -109,7 +110,7 @@ def test_what_changes_reaches_hosts_and_one_that_was_away_is_brought_up_to_date(
 
 
 def test_a_host_whose_nodes_were_stopped_is_not_ready() -> None:
-    guest = Guest(Host("far", "192.0.2.2", "", 0.0), 0.0, line=cast(Line, object()))
+    guest = Guest(Host("far", "192.0.2.2", "", 0.0), 0.0, line=cast(Line, SimpleNamespace(mtu=1500)))
     guest.hear({"nodes": [], "serial": "one", "stopped": True}, 1.0)
     assert guest.row({"serial": "one"}, 1.0)["state"] == "changing"
     guest.hear({"nodes": [], "serial": "one"}, 1.0)

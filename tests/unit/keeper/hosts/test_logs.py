@@ -129,9 +129,10 @@ def test_who_is_not_there_is_told(first: First, other: Other, monkeypatch: pytes
 
 def test_a_long_entry_is_cut_so_that_it_fits(capsys: pytest.CaptureFixture[str], other: Other) -> None:
     log = ClusterPaths.of("shop").logs / "worker-1.log"
-    log.write_text("😀" * 1_000_000 + "\n" + "x\n")
+    log.write_text(f"{ERROR}\n" + f"  {'😀' * 1000}\n" * 400)
     log_program.main("shop", wish())
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) < 256 * 1024 for line in lines)
     entry = Entry.from_json(json.loads(lines[0])["entry"])
-    assert entry.lines[0].endswith("😀…")
+    assert entry.lines[0] == ERROR
+    assert entry.lines[-1] == "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -117,8 +118,9 @@ async def _why(place: str) -> str:
             _, writer = await asyncio.open_connection(address.strip("[]"), int(port))
     except TimeoutError:
         return f"no answer within {REACHED_WITHIN_S:g} s"
-    except (OSError, ValueError) as failed:
-        return getattr(failed, "strerror", None) or str(failed)
+    except OSError as failed:
+        # asyncio's own words name the place once more.
+        return os.strerror(failed.errno) if failed.errno else str(failed)
     with contextlib.suppress(OSError):
         await close(writer)
     return ""
