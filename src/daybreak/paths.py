@@ -93,11 +93,6 @@ class _Kept:
         return self.root / "pause.json"
 
     @property
-    def hosts_book(self) -> Path:
-        """Invitations, and the machines that have joined."""
-        return self.root / "hosts" / "hosts.json"
-
-    @property
     def alerts(self) -> Path:
         """What is wrong and was told, and what is still to be told (JSON, 0600)."""
         return self.root / "alerts.json"
@@ -147,6 +142,17 @@ class _Kept:
     def learned(self) -> Path:
         """What the application has been seen to import."""
         return self.root / "warm" / "learned.json"
+
+
+class _Machines:
+    """Of other machines."""
+
+    root: Path
+
+    @property
+    def hosts_book(self) -> Path:
+        """Invitations, and the machines that have joined (JSON, 0600)."""
+        return self.root / "hosts" / "hosts.json"
 
 
 class _Versions:
@@ -205,7 +211,7 @@ class _ShortLived:
 
 
 @dataclass(frozen=True)
-class ClusterPaths(_Kept, _Versions, _ShortLived):
+class ClusterPaths(_Kept, _Machines, _Versions, _ShortLived):
     """The files of one cluster."""
 
     name: str

@@ -94,7 +94,6 @@ class Assembly:
         self.schedules = Schedules(self.runs_at_times, self.followers, self.runner, self.background)
         listeners += self._listeners()
         self.hosting, self.by_ssh = self._of_machines()
-        self.followers.alerting.hosts = self.by_ssh.rows
         self.carrying = Carrying(paths, self.followers, self.background, lambda: self.operations)
         self._snapshots = self._made_snapshots()
         self.measured = MeasuredRuns(
@@ -146,7 +145,9 @@ class Assembly:
 
         hosting = Hosting(self._paths, self.followers, self.runner, self.background, self.record)
         own = (hosting, Supplies(self._paths.hosts_book.parent), self.background, note)
-        return hosting, SshHosts(self.followers, hosting.company, hosting.book, *own)
+        by_ssh = SshHosts(self.followers, hosting.company, hosting.book, *own)
+        self.followers.alerting.hosts = by_ssh.rows
+        return hosting, by_ssh
 
     def _runs_at_times(self) -> ScheduledRuns:
         book = ScheduleBook.load(self._paths.root / SCHEDULES)

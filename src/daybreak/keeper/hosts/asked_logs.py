@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daybreak.errors import UsageError
+from daybreak.keeper.hosts.book import Host, HostBook
 from daybreak.keeper.hosts.wire import Line, NotReached
 
 COMES_S = 10.0
@@ -23,14 +25,19 @@ class _Asked:
 
 
 class AskedLogs:
-    """What is under way."""
+    """What is under way. `line_of` gives the connection that a host holds, None where there is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: HostBook, line_of: Callable[[Host], Line | None]) -> None:
+        self._book, self._line_of = book, line_of
         self._asked: dict[str, _Asked] = {}
 
     @contextlib.asynccontextmanager
-    async def asked(self, host: str, line: Line | None, wish: Mapping[str, Any]) -> AsyncIterator[Line]:
-        """The connection with the answer to this wish (`told_logs.py`). Raises NotReached where none comes."""
+    async def asked(self, host: str, wish: Mapping[str, Any]) -> AsyncIterator[Line]:
+        """The connection on which a host answers this wish (`told_logs.py`). Raises UsageError where there is no such
+        host, and NotReached where it does not answer."""
+        if host not in self._book.hosts:
+            raise UsageError(f"there is no host {host}", hint=f"hosts: {', '.join(self._book.hosts) or 'none'}")
+        line = self._line_of(self._book.hosts[host])
         if line is None:
             raise NotReached(f"nothing is heard of host {host}")
         key, asked = secrets.token_hex(8), _Asked(host)

@@ -7,7 +7,6 @@ from, they stay at the last.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +41,7 @@ class Company:
         self._paths, self._book = paths, book
         self._followers, self._background, self._note = followers, background, note
         self._guests: dict[str, Guest] = {}
-        self._logs = AskedLogs()
+        self.logs = AskedLogs(book, lambda host: self._guest(host).line)
         self._wanted: Wanted | None = None
         self._looked_at: object = None
         # What is being deployed.
@@ -109,13 +108,6 @@ class Company:
                 if guest.code != digest:
                     self._note(f"host {guest.host.name} does not have the new code after {CODE_S:g} s", "warning")
 
-    def logs(self, name: str, wish: Mapping[str, Any]) -> contextlib.AbstractAsyncContextManager[Line]:
-        """The connection on which a host tells what its logs say. Raises UsageError where there is no such host, and
-        NotReached where it does not answer."""
-        if name not in self._book.hosts:
-            raise UsageError(f"there is no host {name}", hint=f"hosts: {', '.join(self._book.hosts) or 'none'}")
-        return self._logs.asked(name, self._guest(self._book.hosts[name]).line, wish)
-
     # --- what they ask for --------------------------------------------------------------------------------------------
 
     async def answer(self, host: Host, request: dict[str, Any], line: Line) -> None:
@@ -124,7 +116,7 @@ class Company:
         if op == "follow":
             await self._follow(host, request, line)
         elif op == "logs":
-            await self._logs.bring(host.name, str(request.get("id")), line)
+            await self.logs.bring(host.name, str(request.get("id")), line)
         elif found is None:
             raise NotRunning(self._paths.name)
         elif op == "offer":

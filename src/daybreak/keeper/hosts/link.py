@@ -49,7 +49,7 @@ class Link:
         self._folder, self._background = folder, background
         self._nodes, self._wants, self._stop = nodes, wants, stop
         self._news = asyncio.Event()
-        self._told_logs = ToldLogs(folder.cluster, folder.own)
+        self._told_logs = ToldLogs(folder.cluster, folder.own, background)
         self._update = Update(folder, background, nodes, apply, self._news.set)
         self._task: asyncio.Task[None] | None = None
         self._leaving = self._ended = False

@@ -10,11 +10,13 @@ import logging
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from daybreak.backends.process import limits
 from daybreak.errors import DaybreakError
+from daybreak.keeper.background import Background
 from daybreak.keeper.control.client import RUN_MODULE
 from daybreak.keeper.control.error_json import error_to_json
 from daybreak.keeper.hosts import log_program
@@ -29,14 +31,14 @@ log = logging.getLogger(__name__)
 class ToldLogs:
     """One host's. `name` is the cluster's, `own` this host's certificate and key."""
 
-    def __init__(self, name: str, own: tuple[Path, Path]) -> None:
-        self._name, self._own = name, own
+    def __init__(self, name: str, own: tuple[Path, Path], background: Background) -> None:
+        self._name, self._own, self._background = name, own, background
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, place: Place, wish: Mapping[str, Any]) -> None:
         """Tell the first machine, there, what it wants to know, or that too many do at once."""
         busy = len(self._tasks) >= MOST
-        task = asyncio.create_task(self._answer(place, wish, busy=busy), name="logs for the first machine")
+        task = self._background.keep("logs for the first machine", partial(self._answer, place, wish, busy=busy))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -62,7 +62,7 @@ class HostLogs:
     async def __call__(self, request: Request, operation: Operation) -> dict[str, Any]:
         if not isinstance(request.logs, Mapping):
             raise UsageError("it is not said which logs are meant")
-        async with self.company.logs(request.host, request.logs) as line:
+        async with self.company.logs.asked(request.host, request.logs) as line:
             over = False
             while not operation.client.gone and not over:
                 said = await line.receive(TOLD_S)

@@ -8,21 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybreak.names import SERVE
-from daybreak.show.hosts import ahead, latency
 from daybreak.show.page.event_text import clean, or_nothing, sentence, stamp, tone
 from daybreak.show.page.history_view import AWAITED
 from daybreak.show.text import ago, plural
-from daybreak.states import (
-    BAD,
-    FINE,
-    HOSTS_NOT_WELL,
-    ON_ITS_WAY,
-    WELL,
-    ClusterState,
-    Health,
-    HostState,
-    ServiceState,
-)
+from daybreak.states import BAD, FINE, ON_ITS_WAY, WELL, ClusterState, Health, ServiceState
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.phases import text
 from daybreak.timeline.run import Run
@@ -42,7 +31,6 @@ TONES = {
     ClusterState.STOPPING: "busy",
     ClusterState.DEGRADED: "bad",
 }
-HOST_TONES = {HostState.READY: "good", HostState.LEFT: "idle", **dict.fromkeys(HOSTS_NOT_WELL, "bad")}
 TITLES = {
     SERVE: "Application",
     "dashboard": "Ray dashboard",
@@ -107,21 +95,6 @@ class DeploymentRow:
     running: int
     wanted: int
     reason: str
-
-
-@dataclass(frozen=True)
-class HostRow:
-    """One line of the table of other machines."""
-
-    key: str
-    name: str
-    address: str
-    tone: str
-    state: str
-    reason: str
-    nodes: str
-    latency: str
-    clock: str
 
 
 @dataclass(frozen=True)
@@ -249,27 +222,6 @@ def _deployment(application: str, one: Mapping[str, Any]) -> DeploymentRow:
         running=one["running"],
         wanted=one["wanted"],
         reason=clean(one["message"]),
-    )
-
-
-def hosts(snapshot: Snapshot) -> list[HostRow]:
-    """The other machines, as `daybreak hosts` tells of them."""
-    return [_host(host) for host in snapshot.hosts]
-
-
-def _host(host: Mapping[str, Any]) -> HostRow:
-    nodes, state = host.get("nodes") or (), HostState(host.get("state", ""))
-    ready = sum(node.get("state") in FINE for node in nodes)
-    return HostRow(
-        key=f"host {host['name']}",
-        name=clean(str(host["name"])),
-        address=clean(str(host.get("address", ""))),
-        tone=HOST_TONES.get(state, "busy"),
-        state=state,
-        reason=clean(str(host.get("reason") or "")),
-        nodes=f"{ready} of {len(nodes)}",
-        latency=latency(host.get("latency_s")),
-        clock=ahead(host.get("clock_ahead_s")),
     )
 
 

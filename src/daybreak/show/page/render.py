@@ -12,7 +12,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.show.alerts import trouble_lines
 from daybreak.show.kept import kept_line
 from daybreak.show.logs.sources import Sources
-from daybreak.show.page import cluster_view, history_view, traffic_view
+from daybreak.show.page import cluster_view, history_view, host_view, traffic_view
 from daybreak.show.page.event_text import clean
 from daybreak.show.page.logs import Follower
 from daybreak.show.page.run_view import Chart, chart
@@ -75,7 +75,7 @@ class Pages:
             trouble=[clean(line) for line in trouble_lines(snapshot.alerts)],
             groups=cluster_view.groups(snapshot, logs, now, crashes),
             deployments=cluster_view.deployments(snapshot),
-            hosts=cluster_view.hosts(snapshot),
+            hosts=host_view.hosts(snapshot),
             links=cluster_view.links(snapshot, routes),
             logs=logs,
             run=history_view.run_lines([newest], outliers, now)[0] if newest else None,

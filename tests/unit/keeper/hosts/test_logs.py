@@ -66,13 +66,13 @@ def test_what_a_host_has_logged_and_what_it_writes(first: First, other: Other) -
         async with other.following():
             await until(lambda: first.rows()["far"]["state"] == "ready")
             company = first.hosting.company
-            async with company.logs("far", wish(level=Level.ERROR)) as line:
+            async with company.logs.asked("far", wish(level=Level.ERROR)) as line:
                 entry = Entry.from_json((await line.receive())["entry"])
                 assert (entry.source.service, entry.lines) == ("worker-1", [ERROR, "  at line 1"])
                 assert (await line.receive()) == {"now": True, "known": ["worker-1"], "cut_short": 0}
                 with pytest.raises(NotReached, match="closed"):
                     await line.receive()
-            async with company.logs("far", wish("worker-1", follow=True, lines=0)) as line:
+            async with company.logs.asked("far", wish("worker-1", follow=True, lines=0)) as line:
                 while "now" not in await line.receive():
                     pass
                 with (ClusterPaths.of("shop").logs / "worker-1.log").open("a") as log:
@@ -112,15 +112,16 @@ def test_who_is_not_there_is_told(first: First, other: Other, monkeypatch: pytes
         await joined(first, other)
         company = first.hosting.company
         with pytest.raises(UsageError, match="there is no host nobody"):
-            company.logs("nobody", wish())
+            async with company.logs.asked("nobody", wish()):
+                pass
         with pytest.raises(NotReached, match="nothing is heard of host far"):
-            async with company.logs("far", wish()):
+            async with company.logs.asked("far", wish()):
                 pass
         async with other.following() as link:
             await until(lambda: first.rows()["far"]["state"] == "ready")
             monkeypatch.setattr(link._told_logs, "begin", lambda *_: None)  # an older daybreak
             with pytest.raises(NotReached, match="its daybreak may be another one"):
-                async with company.logs("far", wish()):
+                async with company.logs.asked("far", wish()):
                     pass
         await ended(first)
 
