@@ -23,7 +23,11 @@ def made(restarts: int) -> Suite:
     title = f"{restarts} restarts in a row, ways mixed"
     goals = (
         Goal(f"{title}: requests failed or cut", NAME, "failed_count", 0, limit=Limit.WORST),
-        *(Goal(f"{title}: growth, {held.title}", NAME, held.measure, held.most, limit=Limit.WORST) for held in HELD),
+        *(
+            Goal(f"{title}: growth, {held.title}", NAME, held.measure, held.most, limit=Limit.WORST)
+            for held in HELD
+            if held.most is not None
+        ),
     )
     scenario = Scenario(NAME, title, NAME, DAYBREAK, partial(measure, restarts), once=True, timed=False)
     return Suite(NAME, (scenario,), goals, rounds=1, workers=1)

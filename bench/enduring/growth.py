@@ -18,12 +18,13 @@ MB = 1e6
 @dataclass(frozen=True)
 class Held:
     """One thing that is held. `most` is how much it may grow from the first part to the last one, where no growth is
-    wanted: more than scatters from one look to the next, far less than a little for each restart would add up to."""
+    wanted: more than scatters from one look to the next, far less than a little for each restart would add up to. None
+    for what is there to collect."""
 
     name: str
     unit: str
     title: str
-    most: float
+    most: float | None
 
     @property
     def key(self) -> str:
@@ -38,7 +39,9 @@ class Held:
 HELD = (
     Held("keeper", "bytes", "memory of the keeper", 5 * MB),
     Held("gateway", "bytes", "memory of the gateway", 5 * MB),
-    Held("cluster", "bytes", "memory of all processes (PSS)", 60 * MB),
+    Held("cluster", "bytes", "memory of all processes but Prometheus (PSS)", 60 * MB),
+    # Each generation has series of its own, which it keeps in memory for two hours.
+    Held("prometheus", "bytes", "memory of Prometheus", None),
     Held("keeper_files", "count", "open files of the keeper", 5),
     Held("gateway_files", "count", "open files of the gateway", 15),
     Held("cluster_files", "count", "open files of all processes", 60),

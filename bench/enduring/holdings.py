@@ -33,11 +33,14 @@ def look(commands: Commands) -> Holdings:
     process any more.
     """
     status = json.loads(commands.run("daybreak", "status", "--json").output())
-    gateway = next((row["pid"] for row in status["services"] if row["name"] == "gateway"), None)
+    pids = {row["name"]: row["pid"] for row in status["services"]}
+    gateway, prometheus = pids.get("gateway"), pids.get("prometheus")
     found_by_pid = {each.pid: each for each in processes_of(str(commands.daybreak_home), str(commands.runtime))}
     found = {"processes_count": len(found_by_pid)}
-    for name, pids in (("keeper", [status["keeper_pid"]]), ("gateway", [gateway]), ("cluster", [*found_by_pid])):
-        held = [found_by_pid[pid] for pid in pids if pid in found_by_pid]
+    rest = [pid for pid in found_by_pid if pid != prometheus]
+    groups = {"keeper": [status["keeper_pid"]], "gateway": [gateway], "prometheus": [prometheus], "cluster": rest}
+    for name, members in groups.items():
+        held = [found_by_pid[pid] for pid in members if pid in found_by_pid]
         found[f"{name}_bytes"] = sum(each.bytes for each in held)
         found[f"{name}_files_count"] = sum(each.files for each in held)
         found[f"{name}_sockets_count"] = sum(each.sockets for each in held)

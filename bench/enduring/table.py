@@ -18,8 +18,8 @@ def endurance(report: Report) -> str:
     rows = []
     for held in HELD:
         early, late = sample.details["parts"][held.key]
-        values = (early, late, sample.values[held.measure], held.most)
-        rows.append([held.title, *(written(held.measure, value) for value in values)])
+        values = [written(held.measure, value) for value in (early, late, sample.values[held.measure])]
+        rows.append([held.title, *values, "-" if held.most is None else written(held.measure, held.most)])
     counted = [written(name, sample.values[name]) for name in ("restarts_count", "requests_count", "failed_count")]
     restarts, requests, failed = counted
     return f"{restarts} restarts, {requests} requests, {failed} failed or cut.\n\n{page(HEADS, rows, report)}"

@@ -37,7 +37,7 @@ def test_a_machine_that_joins_answers_with_new_code_and_leaves(two: list[Host]) 
     one.cluster.write(SPEC % one.address, app_py=APP % ({}, "first"))
     one.cluster.run("up")
     assert one.get(one.cluster.url) == f"first at {one.address}"
-    gcs = json.loads(one.cluster.run("env", "--json").stdout)["RAY_ADDRESS"]
+    gcs = json.loads(one.cluster.run("env", "--json").stdout)["values"]["RAY_ADDRESS"]
     with one.inside():
         assert ssl.get_server_certificate((one.address, int(gcs.rpartition(":")[2]))).startswith("-----BEGIN CERT")
 

@@ -30,7 +30,7 @@ def test_the_first_restarts_do_not_count_and_the_rest_is_compared_at_both_ends()
 def test_everything_that_is_held_has_a_goal() -> None:
     goals = {goal.measure: goal.required for goal in endurance.SUITE.goals}
     assert goals.pop("failed_count") == 0
-    assert goals == {held.measure: held.most for held in HELD}
+    assert goals == {held.measure: held.most for held in HELD if held.most is not None}
 
 
 def test_a_part_never_becomes_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
