@@ -21,6 +21,7 @@ from daybreak.keeper.control.client import RUN_MODULE
 from daybreak.keeper.control.error_json import error_to_json
 from daybreak.keeper.hosts import log_program
 from daybreak.keeper.hosts.wire import Line, Place, connected
+from daybreak.run.uninterrupted import uninterrupted
 
 # As many terminals may follow at once.
 MOST = 8
@@ -84,7 +85,12 @@ class ToldLogs:
                 process.kill()
             for task in (sending, gone):
                 task.cancel()
-            await asyncio.gather(sending, gone, process.wait(), return_exceptions=True)
+            await uninterrupted(_ended(process, sending, gone))
+
+
+async def _ended(process: asyncio.subprocess.Process, *tasks: asyncio.Task[Any]) -> None:
+    """Its pipes are closed by then, which it was killed for."""
+    await asyncio.gather(*tasks, process.wait(), return_exceptions=True)
 
 
 async def _copy(stream: asyncio.StreamReader, line: Line) -> None:

@@ -102,6 +102,8 @@ class Other:
         finally:
             with link.ended():
                 background.close()
+            # What was cancelled ends its programs before the loop is gone.
+            await until(lambda: not len(background))
 
 
 async def until(true: Callable[[], bool]) -> None:
