@@ -62,7 +62,7 @@ def measure(count: int, commands: Commands, workers: int) -> Measured:
     try:
         with OpenLoop(Settings(HOST, SERVE_PORT, RATE)) as load:
             time.sleep(WARM_S)
-            looks, took = _steps(count, commands, folder, load)
+            looks, steps = _steps(count, commands, folder, load, began_s)
         report = load.report()
     except LoopFailed as failed:
         raise RunFailed(str(failed)) from None
@@ -75,7 +75,7 @@ def measure(count: int, commands: Commands, workers: int) -> Measured:
         **growth(looks),
     }
     details = {
-        "took_s": took,
+        "steps": steps,
         "parts": {held.key: parts(looks, held.key) for held in HELD},
         "looks": looks,
         "failures": failures(report, began_s),
@@ -84,10 +84,11 @@ def measure(count: int, commands: Commands, workers: int) -> Measured:
 
 
 def _steps(
-    count: int, commands: Commands, folder: Path, load: OpenLoop
-) -> tuple[Sequence[Holdings], Sequence[tuple[str, float]]]:
-    """What was held after each one, and how long each command took."""
-    looks, took, version = [], [], OLD
+    count: int, commands: Commands, folder: Path, load: OpenLoop, begin_s: float
+) -> tuple[Sequence[Holdings], Sequence[tuple[str, float, float]]]:
+    """What was held after each one, and each command with the seconds after the begin at which it began and returned:
+    who looks for what a failed request met finds it there."""
+    looks, steps, version = [], [], OLD
     for step in (known() * count)[:count]:
         if step.turns:
             version = NEW if version == OLD else OLD
@@ -96,10 +97,10 @@ def _steps(
         commands.allow(RESTART_S)
         command = commands.run("daybreak", *step.words)
         returned_s = command.returned_s or time.monotonic()
-        took.append((command.label, round(returned_s - command.began_s, 3)))
+        steps.append((command.label, round(command.began_s - begin_s, 3), round(returned_s - begin_s, 3)))
         _until_alone(version, commands, load, returned_s)
         looks.append(look(commands))
-    return looks, took
+    return looks, steps
 
 
 def _until_alone(version: str, commands: Commands, load: OpenLoop, since_s: float) -> None:
