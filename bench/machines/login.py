@@ -21,7 +21,7 @@ SERVER = """\
 Port 22
 ListenAddress {address}
 HostKey {keys}/host_key
-AuthorizedKeysFile {keys}/user_key.pub
+AuthorizedKeysFile {authorized}
 PidFile none
 StrictModes no
 UsePAM no
@@ -51,7 +51,9 @@ def let_in(commands: Commands, machines: Sequence[Far]) -> tuple[str, ...]:
     for far in machines:
         words = " ".join(f'"{name}={value}"' for name, value in far.variables.items())
         config = keys / f"sshd-{far.number}"
-        config.write_text(SERVER.format(address=far.address, keys=keys, environment=words))
+        config.write_text(
+            SERVER.format(address=far.address, keys=keys, authorized=keys / "user_key.pub", environment=words)
+        )
         commands.start(*far.words(SSHD, "-D", "-e", "-f", str(config)))
     for far in machines:
         _wait(far)

@@ -11,25 +11,14 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.machines.login import SERVER
+
 from tests.helpers import until
 from tests.hosts.machines import Host
 
 SSHD, SSH = "/usr/sbin/sshd", shutil.which("ssh")
 # sshd wants it, whether or not it uses it.
 PRIVILEGES = Path("/run/sshd")
-CONFIG = """\
-Port 22
-ListenAddress {address}
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-SetEnv {environment}
-"""
 # What a user has in ~/.ssh, which is root's own here: it is not touched.
 OWN_CONFIG = "Host *\n  UserKnownHostsFile {folder}/known_hosts\n  IdentityFile none\n  StrictHostKeyChecking yes\n"
 
@@ -54,7 +43,8 @@ def lets_in(host: Host, folder: Path) -> Iterator[None]:
     (folder / "known_hosts").write_text(f"{host.address} {key[0]} {key[1]}\n")
     theirs = {key: host.cluster.environment()[key] for key in ("HOME", "DAYBREAK_HOME", "DAYBREAK_RUNTIME")}
     words = " ".join(f'"{name}={value}"' for name, value in theirs.items())
-    (folder / "sshd_config").write_text(CONFIG.format(address=host.address, folder=folder, environment=words))
+    own = {"address": host.address, "environment": words}
+    (folder / "sshd_config").write_text(SERVER.format(keys=folder, authorized=folder / "authorized_keys", **own))
     with _running([*host.cluster.inside, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]):
         until(lambda: _listens(host), what="sshd listens")
         yield
