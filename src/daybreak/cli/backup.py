@@ -7,6 +7,7 @@ import click
 from daybreak.api.stored import OTHERS_HINT
 from daybreak.api.stored import backup as make
 from daybreak.cli.common import options, transfer
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.moving_line import MovingLine
 from daybreak.cli.common.output import print_json
 from daybreak.errors import DaybreakError
@@ -33,7 +34,9 @@ def backup(file: str | None, only: str | None, timeout: str, name: str | None, a
     """
     chosen = transfer.names(only)
     with MovingLine(silent=as_json) as line:
-        made = make(file, name=name, only=chosen, timeout_s=transfer.seconds_of(timeout), tell=transfer.teller(line))
+        made = make(
+            file, name=name, only=chosen, timeout_s=seconds_of("--timeout", timeout), tell=transfer.teller(line)
+        )
     left_out = [] if chosen else list(made.manifest.left_out)
     if as_json:
         shown = {"file": str(made.path), "size_bytes": made.size_bytes, **made.manifest.to_json()}

@@ -10,12 +10,12 @@ import click
 from daybreak import api
 from daybreak.cli.common import options
 from daybreak.cli.common.change import timed
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.output import confirm, print_json
 from daybreak.cli.common.stored_data import about_to_delete
 from daybreak.errors import UsageError
 from daybreak.paths import ClusterPaths
 from daybreak.show.text import seconds
-from daybreak.spec import parse_seconds
 
 
 @click.command()
@@ -62,11 +62,10 @@ def down(name: str | None, volumes: bool, keep_warm: str | None, no_hooks: bool,
 
 
 def _seconds(text: str) -> float:
-    """Raises UsageError for what is no duration."""
-    try:
-        found = parse_seconds(text)
-    except ValueError:
-        found = 0.0
+    """Raises UsageError for what is no duration, or none at all."""
+    found = seconds_of("--keep-warm", text)
     if found <= 0:
-        raise UsageError(f"--keep-warm: not a duration: {text}; nothing was stopped", hint="such as 10m, 1h30m or 90s")
+        raise UsageError(
+            f"--keep-warm: {text} is no time at all; nothing was stopped", hint="such as 10m, 1h30m or 90s"
+        )
     return found

@@ -9,6 +9,7 @@ import click
 
 from daybreak.api.stored import restoring
 from daybreak.cli.common import options, transfer
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.moving_line import MovingLine
 from daybreak.cli.common.output import confirm, print_json
 from daybreak.extras.backup.manifest import Manifest
@@ -34,7 +35,7 @@ def restore(file: str, only: str | None, timeout: str, yes: bool, name: str | No
       daybreak pause && daybreak restore shop.zip --yes; daybreak resume
       daybreak restore shop.zip --only postgres -n elsewhere
     """
-    chosen, timeout_s = transfer.names(only), transfer.seconds_of(timeout)
+    chosen, timeout_s = transfer.names(only), seconds_of("--timeout", timeout)
     notes: list[str] = []
     with MovingLine(silent=as_json) as line:
 

@@ -9,6 +9,7 @@ import click
 
 from daybreak.api.upgrading import upgrading
 from daybreak.cli.common import options, transfer
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.moving_line import MovingLine
 from daybreak.cli.common.output import confirm, print_json
 from daybreak.show.text import seconds
@@ -30,7 +31,7 @@ def upgrade_data(timeout: str, yes: bool, name: str | None, as_json: bool) -> No
       daybreak down && daybreak upgrade-data && daybreak up
       daybreak upgrade-data --yes -n shop
     """
-    with upgrading(name, timeout_s=transfer.seconds_of(timeout)) as upgrade, MovingLine(silent=as_json) as line:
+    with upgrading(name, timeout_s=seconds_of("--timeout", timeout)) as upgrade, MovingLine(silent=as_json) as line:
         if upgrade is None:
             line.say("the data is of the newest PostgreSQL here: nothing to do")
             if as_json:

@@ -10,12 +10,12 @@ import click
 
 from daybreak import api
 from daybreak.cli.common import complete, options
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.moving_line import MovingLine
 from daybreak.errors import EXIT_TIMEOUT, DaybreakError, KeeperError, ServiceDied, UsageError
 from daybreak.keeper.control import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
-from daybreak.spec import parse_seconds
 from daybreak.states import BY_YOU, FINE, ClusterState, Health, ServiceState
 from daybreak.timeline.status import ServiceStatus, Snapshot
 
@@ -46,10 +46,7 @@ def wait(name: str | None, target: str, timeout: str, stopped: bool) -> None:
       daybreak wait head --stopped
       daybreak wait stopped
     """
-    try:
-        timeout_s = parse_seconds(timeout)
-    except ValueError as error:
-        raise UsageError(f"--timeout: {error}") from error
+    timeout_s = seconds_of("--timeout", timeout)
     paths = ClusterPaths.of(api.resolve_name(name))
     stopped = stopped or target == STOPPED
     judge = _judge("all" if target == STOPPED else target, stopped)

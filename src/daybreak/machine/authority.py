@@ -56,11 +56,6 @@ class Authority:
         """That of the hosts port (DER)."""
         return ssl.PEM_cert_to_DER_cert(self._certificate(DOOR).read_text())
 
-    @property
-    def own_text(self) -> str:
-        """The authority's own certificate (PEM). Raises OSError."""
-        return self._certificate(AUTHORITY).read_text()
-
     def node_files(self, address: str) -> tuple[Path, Path, Path]:
         """Certificate and key of this machine's Ray processes, and the authority's certificate."""
         name = f"node-{address}"

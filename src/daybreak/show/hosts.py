@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from daybreak.states import FINE
+
 COLUMNS = ("HOST", "ADDRESS", "STATE", "NODES", "HEARD", "LATENCY", "CLOCK", "")
 
 
@@ -20,12 +22,16 @@ def host_lines(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _row(host: Mapping[str, Any]) -> tuple[str, ...]:
     nodes = host.get("nodes") or ()
-    ready = sum(node.get("state") == "ready" for node in nodes)
     ago_s = host.get("heard_ago_s", 0)
     heard = "-" if ago_s is None else f"{ago_s:.0f} s ago"
     texts = (str(host.get(key) or "") for key in ("name", "address", "state"))
     measured = (latency(host.get("latency_s")), ahead(host.get("clock_ahead_s")))
-    return (*texts, f"{ready}/{len(nodes)} ready", heard, *measured, str(host.get("reason") or ""))
+    return (*texts, f"{ready_nodes(host)}/{len(nodes)} ready", heard, *measured, str(host.get("reason") or ""))
+
+
+def ready_nodes(host: Mapping[str, Any]) -> int:
+    """How many of its nodes are."""
+    return sum(node.get("state") in FINE for node in host.get("nodes") or ())
 
 
 def latency(there_and_back_s: float | None) -> str:

@@ -117,7 +117,7 @@ class HostLogs:
             try:
                 self._ask()
                 return
-            except (DaybreakError, OSError) as error:
+            except (DaybreakError, OSError, KeyError, TypeError, ValueError) as error:
                 self.trouble = getattr(error, "message", str(error))
                 self._waiting.put(None)
             if not self._wish["follow"]:

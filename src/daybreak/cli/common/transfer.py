@@ -11,7 +11,6 @@ from daybreak.cli.common.moving_line import MovingLine
 from daybreak.errors import UsageError
 from daybreak.extras.backup.telling import Tell, Told
 from daybreak.show.text import size
-from daybreak.spec import parse_seconds
 
 # So often, at most, a line is redrawn.
 REDRAW_S = 0.1
@@ -30,14 +29,6 @@ def names(given: str | None) -> tuple[str, ...]:
     if not found:
         raise UsageError("--only names no database", hint="--only postgres,redis")
     return found
-
-
-def seconds_of(text: str) -> float:
-    """The deadline. Raises UsageError."""
-    try:
-        return parse_seconds(text)
-    except ValueError as error:
-        raise UsageError(f"--timeout: {error}") from error
 
 
 def teller(line: MovingLine) -> Tell:

@@ -15,6 +15,7 @@ import click
 from daybreak import api
 from daybreak.cli.common import options
 from daybreak.cli.common.change import timed
+from daybreak.cli.common.durations import seconds_of
 from daybreak.cli.common.output import print_json, print_rich
 from daybreak.cli.perf.drawing import checked_ending, draw_sweep
 from daybreak.cli.perf.measuring import history_of
@@ -28,7 +29,6 @@ from daybreak.extras.sweep.stored import store
 from daybreak.paths import ClusterPaths
 from daybreak.show.sweep import point_line, sweep_report
 from daybreak.show.text import seconds
-from daybreak.spec import parse_seconds
 from daybreak.states import ClusterState
 
 METHODS = click.Choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], case_sensitive=False)
@@ -76,7 +76,7 @@ def sweep(
       daybreak perf plot --sweep
     """
     counts = _counts(workers)
-    duration_s, warm_up_s = _seconds("--duration", duration), _seconds("--warm-up", warm_up)
+    duration_s, warm_up_s = seconds_of("--duration", duration), seconds_of("--warm-up", warm_up)
     data, named, picture = _body(body), _headers(headers), checked_ending("--plot", plot)
     if url is not None and (not url.startswith("/") or not url.isprintable() or " " in url):
         raise UsageError(f"--url: {url}: give a path on the application's server, such as /predict?n=1")
@@ -137,13 +137,6 @@ def _listed(counts: Sequence[int]) -> str:
     """`1, 2 and 4`."""
     *most, last = map(str, counts)
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_seconds(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
 
 
 def _body(name: str | None) -> bytes | None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daybreak.show.hosts import ahead, latency
+from daybreak.show.hosts import ahead, latency, ready_nodes
 from daybreak.show.page.event_text import clean
-from daybreak.states import FINE, HOSTS_NOT_WELL, HostState
+from daybreak.states import HOSTS_NOT_WELL, HostState
 from daybreak.timeline.status import Snapshot
 
 TONES = {HostState.READY: "good", HostState.LEFT: "idle", **dict.fromkeys(HOSTS_NOT_WELL, "bad")}
@@ -36,7 +36,6 @@ def hosts(snapshot: Snapshot) -> list[HostRow]:
 
 def _host(host: Mapping[str, Any]) -> HostRow:
     nodes, state = host.get("nodes") or (), HostState(host.get("state", ""))
-    ready = sum(node.get("state") in FINE for node in nodes)
     return HostRow(
         key=f"host {host['name']}",
         name=clean(str(host["name"])),
@@ -44,7 +43,7 @@ def _host(host: Mapping[str, Any]) -> HostRow:
         tone=TONES.get(state, "busy"),
         state=state,
         reason=clean(str(host.get("reason") or "")),
-        nodes=f"{ready} of {len(nodes)}",
+        nodes=f"{ready_nodes(host)} of {len(nodes)}",
         latency=latency(host.get("latency_s")),
         clock=ahead(host.get("clock_ahead_s")),
     )

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from daybreak import __version__
 from daybreak.names import DATABASES
+from daybreak.show.hosts import ready_nodes
 from daybreak.show.page.application_requests import OUTCOMES, ApplicationRequests
 from daybreak.show.page.haproxy_stats import Traffic
 from daybreak.show.page.metric_table import (
@@ -184,7 +185,7 @@ def _hosts(snapshot: Snapshot) -> Iterator[Metric]:
     for host in snapshot.hosts:
         name = [host["name"]]
         up.add_metric(name, float(host["state"] in HOSTS_HEARD_OF))
-        ready.add_metric(name, sum(node.get("state") in FINE for node in host.get("nodes") or ()))
+        ready.add_metric(name, ready_nodes(host))
         for family, value in ((latency, host.get("latency_s")), (clock, host.get("clock_ahead_s"))):
             if value is not None:
                 family.add_metric(name, value)
