@@ -38,7 +38,9 @@ class Held:
 
 HELD = (
     Held("keeper", "bytes", "memory of the keeper", 5 * MB),
-    Held("gateway", "bytes", "memory of the gateway", 5 * MB),
+    # HAProxy keeps what the most requests that ever waited at once took, 64 KiB and as much again for each: how many
+    # do differs by a hundred from one restart to the next.
+    Held("gateway", "bytes", "memory of the gateway", 15 * MB),
     Held("cluster", "bytes", "memory of all processes but Prometheus (PSS)", 60 * MB),
     # Each generation has series of its own, which it keeps in memory for two hours.
     Held("prometheus", "bytes", "memory of Prometheus", None),

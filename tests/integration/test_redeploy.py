@@ -65,6 +65,12 @@ class App:
         for _ in range(8):
             await socket.send_text(await socket.receive_text())
 
+    @api.websocket("/stay")
+    async def stay(self, socket: WebSocket):
+        await socket.accept()
+        async for text in socket.iter_text():
+            await socket.send_text(text)
+
 
 main = App.bind()
 """
@@ -134,6 +140,32 @@ class Load:
             thread.join()
 
 
+@contextlib.contextmanager
+def staying(sandbox: Sandbox, count: int) -> Iterator[list[int | None]]:
+    """So many WebSockets that stay until they are closed. At its end, with which code each one was; None where it was
+    cut off."""
+    codes: list[int | None] = []
+    open_ones: set[int] = set()
+
+    async def stay(number: int) -> None:
+        async with websockets.connect(sandbox.url.replace("http", "ws") + "/stay", proxy=None) as socket:
+            try:
+                while True:
+                    await socket.send("still there?")
+                    await socket.recv()
+                    open_ones.add(number)
+                    await asyncio.sleep(PACE_S)
+            except websockets.ConnectionClosed as closed:
+                codes.append(closed.rcvd and int(closed.rcvd.code))
+
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(stay(n)), daemon=True) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(open_ones) == count, what="all WebSockets to be open")
+    yield codes
+    until(lambda: len(codes) == count, what="all WebSockets to be closed")
+
+
 # What each path's answer holds.
 ENDS = {"/slow": "version", "/stream": "end"}
 
@@ -172,9 +204,10 @@ def test_new_code_answers_and_no_request_is_lost(cluster: Sandbox) -> None:
     before, beside = nodes(cluster), cluster.column("instance")["beside"]
     priority = cluster.get("/priority")
     write_app(cluster, 2)
-    with Load(cluster.url) as load:
+    with staying(cluster, 4) as codes, Load(cluster.url) as load:
         done = cluster.run("restart")
         assert versions(cluster) == {2}
+    assert codes == [1012] * 4
     assert cluster.get("/priority") == priority, "lowered sooner, not further"
     assert set(load.answers) == {"/", *ENDS, "/chat"}, load.answers
     assert "redeploy: only the applications" in done.stderr
@@ -258,7 +291,8 @@ def test_serves_own_proxy_loses_nothing_either(sandbox: Sandbox) -> None:
     write_app(sandbox, 1)
     sandbox.run("up")
     write_app(sandbox, 2)
-    with Load(sandbox.url) as load:
+    with staying(sandbox, 4) as codes, Load(sandbox.url) as load:
         sandbox.run("restart", "--redeploy")
         assert versions(sandbox) == {2}
+    assert codes == [1012] * 4
     assert set(load.answers) == {"/", *ENDS, "/chat"}, load.answers

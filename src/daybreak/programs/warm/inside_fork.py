@@ -19,6 +19,7 @@ from . import (
     modules,
     priority,
     process_title,
+    proxied,
     registry,
     replica_class,
     skip_modules,
@@ -117,6 +118,7 @@ class InsideFork:
         have.arm()
         if is_worker:
             breakpoints.prepare()
+            proxied.prepare()
             replica_class.prepare()
 
     def _show(self, request: Dict[str, Any]) -> None:
