@@ -156,7 +156,7 @@ def staying(sandbox: Sandbox, count: int) -> Iterator[list[int | None]]:
                     open_ones.add(number)
                     await asyncio.sleep(PACE_S)
             except websockets.ConnectionClosed as closed:
-                codes.append(closed.rcvd and int(closed.rcvd.code))
+                codes.append(int(closed.rcvd.code) if closed.rcvd else None)
 
     threads = [threading.Thread(target=lambda n=n: asyncio.run(stay(n)), daemon=True) for n in range(count)]
     for thread in threads:

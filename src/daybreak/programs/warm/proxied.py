@@ -1,8 +1,8 @@
 """WebSockets that reach a replica through a proxy of Serve end with a close frame, too, when Serve ends that replica.
 
-Where HAProxy asks the replica's own server, that server closes them as soon as Serve has it stop. Through Serve's proxy,
-which answers without HAProxy and until HAProxy knows its replicas, a WebSocket is one more request that the replica
-waits for: until its time is over, and then it is cut off.
+Where HAProxy asks the replica's own server, that server closes them as soon as Serve has it stop. Through Serve's
+proxy, which answers without HAProxy and until HAProxy knows its replicas, a WebSocket is one more request that the
+replica waits for: until its time is over, and then it is cut off.
 """
 
 import asyncio

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from daybreak.programs.warm import proxied
+from daybreak.programs.warm.closing import CLOSE
 
 ACCEPT = {"type": "websocket.accept"}
 
 
-def says(text: str) -> dict[str, str]:
+def says(text: str) -> dict[str, Any]:
     return {"type": "websocket.send", "text": text}
 
 
@@ -32,10 +33,10 @@ class Application:
     """What one says, batch by batch, as it is told; `messages` ends when it is told None."""
 
     def __init__(self) -> None:
-        self.told: asyncio.Queue[list[dict[str, str]] | None] = asyncio.Queue()
+        self.told: asyncio.Queue[list[dict[str, Any]] | None] = asyncio.Queue()
         self.is_over = False
 
-    async def messages(self) -> AsyncIterator[list[dict[str, str]]]:
+    async def messages(self) -> AsyncIterator[list[dict[str, Any]]]:
         try:
             while (batch := await self.told.get()) is not None:
                 yield batch
@@ -86,11 +87,11 @@ def test_it_is_closed_with_its_replica_and_what_is_said_after_that_nobody_hears(
         assert await replica.perform_graceful_shutdown() == "stopped"
         while len(got) < 3:
             await asyncio.sleep(0)
-        assert got == [ACCEPT, says("a"), proxied.CLOSE]
+        assert got == [ACCEPT, says("a"), CLOSE]
         application.told.put_nowait([says("b")])
         application.told.put_nowait(None)
         await hearing
-        assert got == [ACCEPT, says("a"), proxied.CLOSE]
+        assert got == [ACCEPT, says("a"), CLOSE]
         assert application.is_over
 
     run(story)
@@ -106,11 +107,11 @@ def test_one_that_is_opened_after_that_is_closed_when_it_is_open() -> None:
         await asyncio.sleep(0.01)
         assert got == []
         application.told.put_nowait([ACCEPT])
-        while proxied.CLOSE not in got:
+        while CLOSE not in got:
             await asyncio.sleep(0)
         application.told.put_nowait(None)
         await hearing
-        assert got == [ACCEPT, proxied.CLOSE]
+        assert got == [ACCEPT, CLOSE]
 
     run(story)
 
@@ -176,4 +177,3 @@ def test_another_serve_stays_as_it_is() -> None:
         proxied.close_them(Replica, caller)
         proxied.close_them(None, caller)
     assert Replica.perform_graceful_shutdown is before
-
