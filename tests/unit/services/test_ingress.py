@@ -181,7 +181,9 @@ async def answered_after_it_was_replaced(folder: Path, binary: str, site: Site) 
         reader, writer = await connected(port)
         assert await ask(reader, writer) == 200
         pinned = (folder / "haproxy.cfg.pinned").read_text()
-        assert ("http_frontend\n    http-request reject if { stopping }" in pinned) == bool(site.gateway)
+        assert ("http_frontend\n    http-request reject if { stopping } !{ http_first_req }" in pinned) == bool(
+            site.gateway
+        )
         process.send_signal(signal.SIGUSR1)
         while True:
             try:

@@ -22,6 +22,9 @@ MOST_THREADS = 4
 BUFFER_BYTES = 65536
 # A server that refuses a connection is asked again after a second each, as long as a request may wait.
 RETRY_S = 1.0
+# Where connections are kept each of them may be closed in the moment in which it is used: hundreds, after many requests
+# have waited. The next one is taken at once.
+KEPT_RETRIES = 300
 # What is being answered may take as long as it does: it is the application's to end it.
 ENDLESS = "24d"
 # The backend of connections that were upgraded.
@@ -80,7 +83,8 @@ backend {serve}
     http-check expect status 200
     # What comes here may be sent again where a connection turns out to be closed.
     http-reuse always
-    # At once and thirty times in a moment, if to the same server: what has lost its own waits in here instead.
+    retries {kept_retries}
+    # At once and all in a moment, if to the same server: what has lost its own waits in here instead.
     option redispatch 1
 {servers}
     server {again} unix@{again_socket} backup
@@ -187,6 +191,7 @@ def text(spec: Spec, site: Site, folder: str) -> str:
         buffer=BUFFER_BYTES,
         endless=ENDLESS,
         retries=max(3, round(hold_s / RETRY_S)),
+        kept_retries=KEPT_RETRIES,
         frontends="".join(frontends),
         servers=_servers(site, OWN_PORT, CHECK),
         tracking_servers=_servers(site, OWN_PORT, TRACKS),

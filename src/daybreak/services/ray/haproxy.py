@@ -33,8 +33,8 @@ LOOKS = {"RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1"}
 # until each was used once more: for a request that may find none of those replicas. Without it they are closed at once.
 LINGERING = "option idle-close-on-response"
 # What was being answered when it was replaced keeps its connection: what comes next there is left to the gateway, which
-# sends it again on a new one.
-LEFT = "http-request reject if { stopping } { method GET HEAD OPTIONS }"
+# sends it again on a new one. One that it has just accepted is that new one: it is answered.
+LEFT = "http-request reject if { stopping } !{ http_first_req } { method GET HEAD OPTIONS }"
 # What a replica was answering dies with it, and the gateway would see no more of that than a status of 500. So what may
 # be sent twice goes to another replica from here. Ray itself sends again only what surely was not begun.
 RETRIES, RETRIES_MORE = "retry-on conn-failure", "retry-on conn-failure empty-response"
