@@ -85,7 +85,7 @@ def written(name: str, value: float, *, unit: bool = True) -> str:
 
 def _number(name: str, value: float) -> tuple[str, str]:
     if name.endswith("_bytes"):
-        return f"{value / 1e6:,.0f}", "MB"
+        return f"{round(value / 1e6):,}", "MB"  # never -0
     if name.endswith("_count"):
         return f"{value:,.0f}", ""
     if name.endswith("_ratio"):

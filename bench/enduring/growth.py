@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 # What a cluster holds at one moment, by `Held.key`.
 Holdings = Mapping[str, float]
@@ -12,6 +11,8 @@ Holdings = Mapping[str, float]
 WARM_SHARE = 0.2
 # Of the rest, its first and its last part are compared.
 PART_SHARE = 0.25
+# Of a part, so many looks find less.
+LOW_SHARE = 0.1
 MB = 1e6
 
 
@@ -41,13 +42,13 @@ HELD = (
     # HAProxy keeps what the most requests that ever waited at once took, 64 KiB and as much again for each: how many
     # do differs by a hundred from one restart to the next.
     Held("gateway", "bytes", "memory of the gateway", 15 * MB),
-    Held("cluster", "bytes", "memory of all processes but Prometheus (PSS)", 60 * MB),
+    Held("cluster", "bytes", "memory of all processes but Prometheus (PSS)", 20 * MB),
     # Each generation has series of its own, which it keeps in memory for two hours.
     Held("prometheus", "bytes", "memory of Prometheus", None),
     Held("keeper_files", "count", "open files of the keeper", 5),
     Held("gateway_files", "count", "open files of the gateway", 15),
-    Held("cluster_files", "count", "open files of all processes", 60),
-    Held("cluster_sockets", "count", "sockets of all processes", 30),
+    Held("cluster_files", "count", "open files of all processes", 20),
+    Held("cluster_sockets", "count", "sockets of all processes", 15),
     Held("processes", "count", "processes", 2),
     Held("disk", "bytes", "disk: state and runtime folders", 20 * MB),
     Held("shared_memory", "bytes", "shared memory of the machine", 5 * MB),
@@ -56,10 +57,15 @@ HELD = (
 
 
 def parts(looks: Sequence[Holdings], key: str) -> tuple[float, float]:
-    """The medians of the first and of the last part, without the first restarts; `looks` is not empty."""
+    """What is held in the first and in the last part, without the first restarts; `looks` is not empty."""
     values = [look[key] for look in looks[int(len(looks) * WARM_SHARE) :]]
     count = max(1, round(len(values) * PART_SHARE))
-    return median(values[:count]), median(values[-count:])
+    return _low(values[:count]), _low(values[-count:])
+
+
+def _low(values: Sequence[float]) -> float:
+    """What is held for a while, as by replicas that drain, comes and goes. What has grown stays."""
+    return sorted(values)[int(len(values) * LOW_SHARE)]
 
 
 def growth(looks: Sequence[Holdings]) -> dict[str, float]:

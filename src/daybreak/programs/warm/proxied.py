@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
-from typing import Any, AsyncIterator, List
+from typing import Any, AsyncIterator, List, Optional
 
 from . import after_import
 from .closing import CLOSE
@@ -20,8 +20,10 @@ REPLICA, STOP = "ReplicaActor", "perform_graceful_shutdown"
 CALLER, CALL = "UserCallableWrapper", "call_http_entrypoint"
 # What receives for a request that came through a proxy.
 RECEIVER = "ASGIReceiveProxy"
-# By then no proxy asks this replica any more, and what was being said has come to its end.
-SOON_S = 2.0
+# As long after that as the replica's own server is left open behind HAProxy.
+SOON_S = 5.0
+# So long after its close frame an application may still say something: it has not heard of it yet.
+HEARS_S = 2.0
 
 
 def prepare() -> None:
@@ -30,7 +32,7 @@ def prepare() -> None:
 
 
 def close_them(replica: Any, caller: Any) -> None:
-    """From now on a replica of this class closes such WebSockets `SOON_S` after it is told to stop."""
+    """From now on a replica of this class closes such WebSockets soon after it is told to stop."""
     stop, call = getattr(replica, STOP, None), getattr(caller, CALL, None)
     if not (inspect.iscoroutinefunction(stop) and inspect.isasyncgenfunction(call)):
         return
@@ -44,7 +46,7 @@ def close_them(replica: Any, caller: Any) -> None:
 
     @functools.wraps(stop)
     async def told_to_stop(self: Any, *given: Any, **named: Any) -> Any:
-        asyncio.get_running_loop().call_later(SOON_S, event().set)
+        asyncio.get_running_loop().call_later(_soon_s(self), event().set)
         return await stop(self, *given, **named)
 
     @functools.wraps(call)
@@ -57,6 +59,13 @@ def close_them(replica: Any, caller: Any) -> None:
     setattr(caller, CALL, called)
 
 
+def _soon_s(replica: Any) -> float:
+    """Serve waits no longer than the deployment says."""
+    config = getattr(getattr(replica, "_replica_impl", None), "_deployment_config", None)
+    given = getattr(config, "graceful_shutdown_timeout_s", None)
+    return min(SOON_S, given / 2) if isinstance(given, (int, float)) else SOON_S
+
+
 def _is_of_a_proxied_websocket(argument: Any) -> bool:
     return type(argument).__name__ == RECEIVER and getattr(argument, "_type", None) == "websocket"
 
@@ -64,39 +73,47 @@ def _is_of_a_proxied_websocket(argument: Any) -> bool:
 async def closed_when(over: "asyncio.Event", messages: Any) -> AsyncIterator[List[Any]]:
     """What an application says, in batches of ASGI messages; a close frame as soon as it is over, and nothing more.
 
-    The client's answer reaches the application as it would from any other end, and that ends what it does.
+    The client's answer reaches the application as it would from any other end. One that does not listen, and goes on
+    saying something, is ended as when its client is lost.
     """
-    is_open = is_closed = False
+    loop = asyncio.get_running_loop()
     upcoming: Any = None
+    ending: Any = None
+    closed_s: Optional[float] = None
     try:
         while True:
             upcoming = asyncio.ensure_future(messages.__anext__())
-            if is_open and not is_closed:
-                await _first_of(upcoming, over)
+            if ending is not None and closed_s is None:
+                await asyncio.wait((upcoming, ending), return_when=asyncio.FIRST_COMPLETED)
                 if not upcoming.done():
-                    is_closed = True
+                    closed_s = loop.time()
                     yield [dict(CLOSE)]
             try:
                 batch = await upcoming
             except StopAsyncIteration:
                 return
-            if not is_closed:
-                kinds = [message.get("type") for message in batch]
-                is_open = is_open or "websocket.accept" in kinds
-                is_closed = "websocket.close" in kinds
-                yield batch
+            if closed_s is not None:
+                if loop.time() > closed_s + HEARS_S:
+                    return
+                continue
+            kinds = [message.get("type") for message in batch]
+            if ending is None and "websocket.accept" in kinds:
+                ending = asyncio.ensure_future(over.wait())
+            if "websocket.close" in kinds:
+                closed_s = loop.time()
+            yield batch
     finally:
-        if upcoming is not None and not upcoming.done():
-            upcoming.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
-                await upcoming
+        if ending is not None:
+            ending.cancel()
+        await _end(upcoming)
         await messages.aclose()
 
 
-async def _first_of(upcoming: Any, over: "asyncio.Event") -> None:
-    """Wait until there is the next batch, or it is over."""
-    ending = asyncio.ensure_future(over.wait())
-    try:
-        await asyncio.wait((upcoming, ending), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        ending.cancel()
+async def _end(upcoming: Any) -> None:
+    """Nobody asks for it any more."""
+    if upcoming is not None and not upcoming.done():
+        upcoming.cancel()
+        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
+            await upcoming
+    elif upcoming is not None and not upcoming.cancelled():
+        upcoming.exception()

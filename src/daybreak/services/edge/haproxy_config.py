@@ -22,9 +22,10 @@ MOST_THREADS = 4
 BUFFER_BYTES = 65536
 # A server that refuses a connection is asked again after a second each, as long as a request may wait.
 RETRY_S = 1.0
-# Where connections are kept each of them may be closed in the moment in which it is used: hundreds, after many requests
-# have waited. The next one is taken at once.
-KEPT_RETRIES = 300
+# Each connection that is kept to Serve's HAProxy may be closed in the moment in which it is used, when that is
+# replaced; after many requests have waited there are a lot of them. The next one is taken at once. Not more: an
+# application behind Serve's own proxy whose answer is empty each time is asked as often.
+KEPT_RETRIES = 60
 # What is being answered may take as long as it does: it is the application's to end it.
 ENDLESS = "24d"
 # The backend of connections that were upgraded.
@@ -84,7 +85,7 @@ backend {serve}
     # What comes here may be sent again where a connection turns out to be closed.
     http-reuse always
     retries {kept_retries}
-    # At once and all in a moment, if to the same server: what has lost its own waits in here instead.
+    # At once, if to the same server, and all in a moment: what has lost its own waits in here instead.
     option redispatch 1
 {servers}
     server {again} unix@{again_socket} backup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +134,84 @@ def test_one_that_the_application_has_closed_is_not_closed_again() -> None:
     run(story)
 
 
+def test_an_application_that_does_not_listen_is_ended_as_when_its_client_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proxied, "HEARS_S", 0.05)
+
+    async def story() -> None:
+        replica, caller = replica_and_caller()
+        application, got = Application(), list[Any]()
+        hearing = asyncio.create_task(heard(caller.call_http_entrypoint(application, ASGIReceiveProxy()), got))
+        application.told.put_nowait([ACCEPT])
+        await asyncio.sleep(0.01)
+        await replica.perform_graceful_shutdown()
+        await replica.perform_graceful_shutdown()
+        while CLOSE not in got:
+            await asyncio.sleep(0)
+        while not hearing.done():
+            application.told.put_nowait([says("the price is 4")])
+            await asyncio.sleep(0.01)
+        assert application.is_over
+        assert got == [ACCEPT, CLOSE]
+
+    run(story)
+
+
+@pytest.mark.parametrize("after_the_end", [False, True])
+def test_what_the_application_raises_is_raised(after_the_end: bool) -> None:
+    async def story() -> None:
+        replica, caller = replica_and_caller()
+
+        class Broken(Application):
+            async def messages(self) -> AsyncIterator[list[dict[str, Any]]]:
+                async for batch in super().messages():
+                    yield batch
+                raise OSError("broken")
+
+        application, got = Broken(), list[Any]()
+        hearing = asyncio.create_task(heard(caller.call_http_entrypoint(application, ASGIReceiveProxy()), got))
+        application.told.put_nowait([ACCEPT])
+        await asyncio.sleep(0.01)
+        if after_the_end:
+            await replica.perform_graceful_shutdown()
+            while CLOSE not in got:
+                await asyncio.sleep(0)
+        application.told.put_nowait(None)
+        with pytest.raises(OSError, match="broken"):
+            await hearing
+
+    run(story)
+
+
+def test_whoever_stops_listening_at_the_close_frame_ends_the_application_too() -> None:
+    async def story() -> None:
+        replica, caller = replica_and_caller()
+        others = asyncio.all_tasks()
+        application = Application()
+        messages = caller.call_http_entrypoint(application, ASGIReceiveProxy())
+        application.told.put_nowait([ACCEPT])
+        assert await anext(messages) == [ACCEPT]
+        await replica.perform_graceful_shutdown()
+        assert await anext(messages) == [CLOSE]
+        await messages.aclose()
+        await asyncio.sleep(0)
+        assert application.is_over
+        assert asyncio.all_tasks() == others
+
+    run(story)
+
+
+def test_a_replica_with_little_time_closes_them_in_half_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxied, "SOON_S", 5.0)
+    config = SimpleNamespace(graceful_shutdown_timeout_s=1.0)
+    replica = SimpleNamespace(_replica_impl=SimpleNamespace(_deployment_config=config))
+    assert proxied._soon_s(replica) == 0.5
+    config.graceful_shutdown_timeout_s = 30
+    assert proxied._soon_s(replica) == 5.0
+    assert proxied._soon_s(object()) == 5.0
+
+
 def test_whoever_is_cancelled_while_listening_ends_the_application_too() -> None:
     async def story() -> None:
         _, caller = replica_and_caller()
@@ -167,7 +246,7 @@ def test_requests_and_what_the_replicas_own_server_got_are_left_as_they_are(rece
     run(story)
 
 
-def test_another_serve_stays_as_it_is() -> None:
+def test_another_replicatays_as_it_is() -> None:
     class Replica:
         def perform_graceful_shutdown(self) -> None:
             """No coroutine."""
