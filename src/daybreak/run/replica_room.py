@@ -50,6 +50,11 @@ def room(serve: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], names: Se
     return Room(0, f"the nodes have no room for one more replica: {_short(more, free)}")
 
 
+def without_processes(nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """As if they held nothing."""
+    return [{**node, "raylet": {**node["raylet"], "coreWorkersStats": ()}} for node in nodes]
+
+
 def replicas(serve: Mapping[str, Any], names: Sequence[str]) -> list[list[int]]:
     """The process numbers of the replicas of each deployment of `names`."""
     deployments = [one for name in names for one in serve["applications"].get(name, {}).get("deployments", {}).values()]

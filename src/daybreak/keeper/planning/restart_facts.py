@@ -29,7 +29,7 @@ from daybreak.programs.deploy.remembered import Deployed
 from daybreak.programs.deploy.sources import CODE_FILE, changed, told
 from daybreak.run.changed_keys import changed_keys
 from daybreak.run.plan import Goal, plan
-from daybreak.run.replica_room import replicas, room
+from daybreak.run.replica_room import replicas, room, without_processes
 from daybreak.run.restart_way import (
     STARTED_ELSEWHERE,
     Choice,
@@ -50,7 +50,10 @@ from daybreak.services.service import Run, Service, Tier
 from daybreak.spec.model import Spec
 from daybreak.states import FINE, WELL
 
-ROOM_TIMEOUT_S = 5.0
+ROOM_TIMEOUT_S = 8.0
+# What nodes say of their processes is some seconds old; after one restart upon the other they may still name replicas
+# that have ended.
+SETTLES_S, LOOK_S = 4.0, 0.5
 MOST_BYTES = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
 
@@ -155,9 +158,8 @@ class Ways:
             return Room()
         try:
             async with asyncio.timeout(ROOM_TIMEOUT_S):
-                serve, nodes = await asyncio.gather(_ask(cluster, SERVE_PATH), _ask(cluster, NODES_PATH))
-            names = application_names(cluster.spec, cluster.site)
-            found = room(serve, nodes["data"]["summary"], names)
+                names = application_names(cluster.spec, cluster.site)
+                found, serve = await _told_room(cluster, names)
         except (TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             log.info("the room for replicas is not known: %s: %s", type(error).__name__, error)
             return Room(0, f"Ray does not tell whether there is room for more replicas ({type(error).__name__})")
@@ -212,6 +214,20 @@ def _of_serve(cluster: Cluster) -> tuple[bool, list[str], bool]:
     makes_way = deployed.in_the_way(wanted, by_config=job["config"] is not None)
     follows = deployed.follows or cluster.site.version is None
     return deployed.proxy_options not in (None, proxy_options_of(job)), sorted(makes_way), follows
+
+
+async def _told_room(cluster: Cluster, names: Sequence[str]) -> tuple[Room, Any]:
+    """And what Serve tells. Where the nodes' processes alone leave no room it is asked again, until they have settled.
+    Raises OSError, ValueError, KeyError or TypeError where there is no such answer."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SETTLES_S
+    while True:
+        serve, nodes = await asyncio.gather(_ask(cluster, SERVE_PATH), _ask(cluster, NODES_PATH))
+        summary = nodes["data"]["summary"]
+        found = room(serve, summary, names)
+        if found.surge or loop.time() >= end or not room(serve, without_processes(summary), names).surge:
+            return found, serve
+        await asyncio.sleep(LOOK_S)
 
 
 async def _ask(cluster: Cluster, path: str) -> Any:
