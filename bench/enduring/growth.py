@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 # What a cluster holds at one moment, by `Held.key`.
 Holdings = Mapping[str, float]
@@ -39,9 +40,8 @@ class Held:
 
 HELD = (
     Held("keeper", "bytes", "memory of the keeper", 5 * MB),
-    # HAProxy keeps what the most requests that ever waited at once took, 64 KiB and as much again for each: how many
-    # do differs by a hundred from one restart to the next.
-    Held("gateway", "bytes", "memory of the gateway", 15 * MB),
+    # HAProxy keeps what the most requests that ever waited at once took: more may wait late in a run than ever before.
+    Held("gateway", "bytes", "memory of the gateway", 5 * MB),
     Held("cluster", "bytes", "memory of all processes but Prometheus (PSS)", 20 * MB),
     # Each generation has series of its own, which it keeps in memory for two hours.
     Held("prometheus", "bytes", "memory of Prometheus", None),
@@ -58,9 +58,20 @@ HELD = (
 
 def parts(looks: Sequence[Holdings], key: str) -> tuple[float, float]:
     """What is held in the first and in the last part, without the first restarts; `looks` is not empty."""
+    first, last = _both(looks, key)
+    return _low(first), _low(last)
+
+
+def growth_of_medians(looks: Sequence[Holdings], key: str) -> float:
+    """Between the medians of both parts, which is told and not judged: what comes and goes is in it."""
+    first, last = _both(looks, key)
+    return median(last) - median(first)
+
+
+def _both(looks: Sequence[Holdings], key: str) -> tuple[Sequence[float], Sequence[float]]:
     values = [look[key] for look in looks[int(len(looks) * WARM_SHARE) :]]
     count = max(1, round(len(values) * PART_SHARE))
-    return _low(values[:count]), _low(values[-count:])
+    return values[:count], values[-count:]
 
 
 def _low(values: Sequence[float]) -> float:

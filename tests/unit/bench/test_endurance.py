@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench import endurance, suite
 from bench.enduring import table, trial
-from bench.enduring.growth import HELD, growth, parts
+from bench.enduring.growth import HELD, growth, growth_of_medians, parts
 from bench.enduring.holdings import disk_bytes, processes_of
 from bench.records import Goal
 from bench.results import Report
@@ -30,6 +30,7 @@ def test_the_first_restarts_do_not_count_and_the_rest_is_compared_at_both_ends()
 def test_what_comes_and_goes_is_no_growth() -> None:
     looks = [{"processes_count": 30.0 + (number % 4) * (1 if number < 60 else 5)} for number in range(100)]
     assert parts(looks, "processes_count") == (30, 30)
+    assert growth_of_medians(looks, "processes_count") == 6
 
 
 def test_everything_that_is_held_has_a_goal() -> None:
@@ -83,13 +84,13 @@ def test_steps_that_are_not_known_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_the_table_shows_both_ends_and_what_is_allowed() -> None:
     held = {held.key: parts(LOOKS, held.key) for held in HELD}
     values = {"restarts_count": 100.0, "requests_count": 1e4, "failed_count": 0.0, **growth(LOOKS)}
-    found = sample("endurance", None, values=values, details={"parts": held})
+    found = sample("endurance", None, values=values, details={"parts": held, "looks": LOOKS})
     line = endurance.SUITE.scenarios[0].line
     goals: tuple[Goal, ...] = endurance.SUITE.goals
     made = Report(MACHINE, SETTINGS, (line,), (found,), goals)
     text = table.endurance(made)
     assert text.startswith("100 restarts, 10,000 requests, 0 failed or cut.")
-    assert "| processes | 1,022 | 1,082 | 60 | 2 |" in text
+    assert "| processes | 1,022 | 1,082 | 60 | 2 | 60 |" in text
     assert "only 1 of" not in "".join(made.warnings())
     verdicts = {verdict.goal.measure: verdict.met for verdict in made.verdicts()}
     assert verdicts["failed_count"] is True

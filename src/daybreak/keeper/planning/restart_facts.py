@@ -50,7 +50,7 @@ from daybreak.services.service import Run, Service, Tier
 from daybreak.spec.model import Spec
 from daybreak.states import FINE, WELL
 
-ROOM_TIMEOUT_S = 8.0
+ROOM_TIMEOUT_S = 5.0
 # What nodes say of their processes is some seconds old; after one restart upon the other they may still name replicas
 # that have ended.
 SETTLES_S, LOOK_S = 4.0, 0.5
@@ -157,9 +157,8 @@ class Ways:
         if hindrances(facts):
             return Room()
         try:
-            async with asyncio.timeout(ROOM_TIMEOUT_S):
-                names = application_names(cluster.spec, cluster.site)
-                found, serve = await _told_room(cluster, names)
+            names = application_names(cluster.spec, cluster.site)
+            found, serve = await _told_room(cluster, names)
         except (TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             log.info("the room for replicas is not known: %s: %s", type(error).__name__, error)
             return Room(0, f"Ray does not tell whether there is room for more replicas ({type(error).__name__})")
@@ -218,11 +217,12 @@ def _of_serve(cluster: Cluster) -> tuple[bool, list[str], bool]:
 
 async def _told_room(cluster: Cluster, names: Sequence[str]) -> tuple[Room, Any]:
     """And what Serve tells. Where the nodes' processes alone leave no room it is asked again, until they have settled.
-    Raises OSError, ValueError, KeyError or TypeError where there is no such answer."""
+    Raises TimeoutError, OSError, ValueError, KeyError or TypeError where there is no such answer."""
     loop = asyncio.get_running_loop()
     end = loop.time() + SETTLES_S
     while True:
-        serve, nodes = await asyncio.gather(_ask(cluster, SERVE_PATH), _ask(cluster, NODES_PATH))
+        async with asyncio.timeout(ROOM_TIMEOUT_S):
+            serve, nodes = await asyncio.gather(_ask(cluster, SERVE_PATH), _ask(cluster, NODES_PATH))
         summary = nodes["data"]["summary"]
         found = room(serve, summary, names)
         if found.surge or loop.time() >= end or not room(serve, without_processes(summary), names).surge:

@@ -246,7 +246,7 @@ def test_requests_and_what_the_replicas_own_server_got_are_left_as_they_are(rece
     run(story)
 
 
-def test_another_replicatays_as_it_is() -> None:
+def test_another_serve_stays_as_it_is() -> None:
     class Replica:
         def perform_graceful_shutdown(self) -> None:
             """No coroutine."""
