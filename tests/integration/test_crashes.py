@@ -48,6 +48,12 @@ def kill(pid: int) -> None:
     until(lambda: has_gone(process), what=f"pid {pid} has gone")
 
 
+def waiting(sandbox: Sandbox) -> int:
+    """How many alerts are on their way."""
+    found = json.loads(sandbox.run("alerts", "--json").stdout)
+    return sum(int(one["waiting"]) for one in found["destinations"])
+
+
 def kill_keeper(sandbox: Sandbox) -> int:
     pid = int(sandbox.status()["keeper_pid"])
     kill(pid)
@@ -337,6 +343,8 @@ alerts: {command: [/bin/sh, -c, "tr -d '\\n' >> alerts.jsonl; echo >> alerts.jso
 
     loop = ("firing", "crash-loop", "looping")
     until(lambda: loop in told(), what="somebody is told of it")
+    # Until the command has ended, the alert has not arrived, and another keeper would tell it again.
+    until(lambda: not waiting(cluster), what="the keeper knows that it has arrived")
     until(lambda: cluster.status()["state"] == "degraded", what="the cluster counts as degraded")
     assert cluster.get("/health")
     assert only(before, cluster.column("instance")) == before
