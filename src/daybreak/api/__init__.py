@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     )
     from daybreak.api.hosting import hosts, invite, join, leave, remove_host
     from daybreak.api.jobs_api import files_with_secrets, jobs
-    from daybreak.api.loading import belongs_elsewhere, goes_on_without_a_file, load, resolve_name, started_by_dev
+    from daybreak.api.loading import (
+        belongs_elsewhere,
+        goes_on_without_a_file,
+        load,
+        resolve_name,
+        started_by_dev,
+        stored_values,
+    )
     from daybreak.api.pausing import pause, resume
     from daybreak.api.reading import ReadSpec, read
     from daybreak.api.requests import OnMessage
@@ -49,7 +56,14 @@ _MODULES = {
     ),
     "hosting": ("hosts", "invite", "join", "leave", "remove_host"),
     "jobs_api": ("files_with_secrets", "jobs"),
-    "loading": ("belongs_elsewhere", "goes_on_without_a_file", "load", "resolve_name", "started_by_dev"),
+    "loading": (
+        "belongs_elsewhere",
+        "goes_on_without_a_file",
+        "load",
+        "resolve_name",
+        "started_by_dev",
+        "stored_values",
+    ),
     "pausing": ("pause", "resume"),
     "reading": ("ReadSpec", "read"),
     "requests": ("OnMessage",),
@@ -93,6 +107,7 @@ __all__ = [
     "started_by_dev",
     "status",
     "stop_service",
+    "stored_values",
     "up",
     "up_again",
     "versions",

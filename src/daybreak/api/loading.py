@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daybreak.keeper.control import owner
 from daybreak.keeper.control.spec_sources import Given, belongs_elsewhere, is_of, stored_of
@@ -16,7 +16,7 @@ from daybreak.spec.groups import Counts
 if TYPE_CHECKING:
     from daybreak.spec import LoadedSpec
 
-__all__ = ["belongs_elsewhere", "goes_on_without_a_file", "load", "resolve_name", "started_by_dev"]
+__all__ = ["belongs_elsewhere", "goes_on_without_a_file", "load", "resolve_name", "started_by_dev", "stored_values"]
 
 
 def resolve_name(name: str | None) -> str:
@@ -36,6 +36,13 @@ def started_by_dev(name: str) -> bool:
     """Has the cluster what `daybreak dev` adds to a spec?"""
     stored = stored_of(name)
     return stored is not None and stored.by_dev
+
+
+def stored_values(name: str) -> Mapping[str, Any] | None:
+    """What the cluster was last started with, without what `dev` and tests add: the spec's values, of which no model is
+    made. None for a cluster that never was."""
+    stored = stored_of(name)
+    return None if stored is None else stored.spec
 
 
 def goes_on_without_a_file(name: str | None, folder: Path) -> bool:

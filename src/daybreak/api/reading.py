@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import NotRunning, Problem, RemoteError, UsageError
@@ -47,10 +48,11 @@ def read(
     port_offset: int | None = None,
     backend: str | None = None,
     profiles: Iterable[str] | None = None,
+    folder: str | Path | None = None,
 ) -> LoadedSpec | ReadSpec:
-    """As `load` in the current folder, by the keeper where one runs and would come to the same, else here. Raises
+    """As `load`, by the keeper where one runs and would come to the same, else here. Raises
     SpecError with every problem found, KeeperError for a keeper that does not answer."""
-    given = Given.of(file, None, name, app, workers, port_offset, backend, profiles)
+    given = Given.of(file, folder, name, app, workers, port_offset, backend, profiles)
     return _by_the_keeper(given) or given.load()
 
 

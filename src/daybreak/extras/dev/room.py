@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daybreak.spec.groups import each_group
-from daybreak.spec.model import Node
 
 if TYPE_CHECKING:
     from daybreak.spec import LoadedSpec
+    from daybreak.spec.model import Node
 
 # Replicas drain for some seconds, and what is deployed next may come sooner.
 ROOM = 4
@@ -30,7 +30,20 @@ def with_each(loaded: LoadedSpec, change: Callable[[Node], dict[str, Any]]) -> L
     return replace(loaded, spec=changed, given=loaded.given or spec)
 
 
+def values_with_room(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """`with_room` for the values of a spec, as they travel to a keeper: no model of it is made for them."""
+    head, workers = dict(spec["head"]), dict(spec["workers"])
+    workers["groups"] = {name: dict(group) for name, group in workers["groups"].items()}
+    for node in (head, *(workers["groups"].values() or [workers])):
+        node["cpus"] = _room(node["cpus"])
+    return {**spec, "head": head, "workers": workers}
+
+
 def _roomy(node: Node) -> dict[str, Any]:
+    return {"cpus": _room(node.cpus)}
+
+
+def _room(cpus: float | str | None) -> float | str:
     """What a machine offers is left to it."""
     # A whole number would be none of what a spec may say, and each look at it a warning.
-    return {"cpus": node.cpus if isinstance(node.cpus, str) else ROOM * (1.0 if node.cpus is None else node.cpus)}
+    return cpus if isinstance(cpus, str) else ROOM * (1.0 if cpus is None else cpus)

@@ -50,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     # The process that pytest-xdist starts the others from runs no tests.
     distributes = bool(config.getoption("numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
     if config.getini("daybreak_early") and not collects_alone and not distributes:
-        _begin(config)
+        _session(config).begin()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -59,8 +59,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         found.end()
 
 
-def _begin(config: pytest.Config) -> SessionCluster:
-    """The session's, begun by whoever comes first."""
+def _session(config: pytest.Config) -> SessionCluster:
+    """The session's; it begins when something of the cluster is asked for."""
     from daybreak.extras.pytest.session_cluster import SessionCluster
 
     if SESSION not in config.stash:
@@ -71,7 +71,6 @@ def _begin(config: pytest.Config) -> SessionCluster:
             worker=os.environ.get("PYTEST_XDIST_WORKER", ""),
             keep=bool(config.getoption("--daybreak-keep")),
         )
-        found.begin()
         config.stash[SESSION] = found
     return config.stash[SESSION]
 
@@ -79,7 +78,7 @@ def _begin(config: pytest.Config) -> SessionCluster:
 @pytest.fixture(scope="session")
 def daybreak_session(request: pytest.FixtureRequest) -> SessionCluster:
     """The cluster and what deploys to it; of no interest to tests themselves."""
-    return _begin(request.config)
+    return _session(request.config)
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +98,14 @@ def daybreak_app(daybreak_session: SessionCluster, request: pytest.FixtureReques
     What was deployed before is replaced; where that is the same, with the same code, it stays and nothing is waited
     for.
     """
-    del request
     clients: list[httpx.Client] = []
 
     def deploy(target: str, *, args: dict[str, Any] | None = None, route: str = "/", **given: Any) -> httpx.Client:
         import httpx
 
+        if daybreak_session.refused:
+            # Where the cluster itself does not start, that is asked for once a session.
+            request.getfixturevalue("daybreak_cluster")
         url = daybreak_session.deploy(target, args or {}, route)
         clients.append(httpx.Client(base_url=url, **{"timeout": 30.0, **given}))
         return clients[-1]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daybreak import api
-from daybreak.errors import UsageError
+from daybreak.errors import DaybreakError, UsageError
 from daybreak.extras.pytest import session_cluster
 from daybreak.extras.pytest.session_cluster import SessionCluster
-from daybreak.spec import LoadedSpec
+from daybreak.spec import Spec
 from daybreak.states import ClusterState
 
 SPEC = "name: shop\nhead: {cpus: 2}\nserve: {applications: [{import: 'app:main'}]}\ndatabases: {postgres: {}}\n"
@@ -22,20 +23,23 @@ class Clusters:
     """Stands in for what runs: what was started, and with which environment."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ups: list[tuple[LoadedSpec, dict[str, str]]] = []
+        self.ups: list[tuple[api.ReadSpec, dict[str, str]]] = []
         self.downs: list[tuple[str, bool]] = []
-        self.stored: LoadedSpec | None = None
-        self._load = api.load
-        for name in ("up", "down", "status", "load"):
+        self.stored: Mapping[str, Any] | None = None
+        self.fails = False
+        for name in ("up", "down", "status"):
             monkeypatch.setattr(api, name, getattr(self, name))
+        monkeypatch.setattr(api, "stored_values", lambda _: self.stored)
         monkeypatch.setattr(
             api.Cluster, "env", lambda _: {"RAY_ADDRESS": "127.0.0.2:1", "DATABASE_URL": "postgresql://x"}
         )
 
-    def up(self, spec: LoadedSpec, *, workers: int) -> api.Cluster:
+    def up(self, spec: api.ReadSpec, *, workers: int) -> api.Cluster:
         self.ups.append((spec, dict(os.environ)))
         assert workers == 0
-        return api.Cluster(spec.spec.name, ClusterState.READY, urls={"serve": "http://127.0.0.1:1/"})
+        if self.fails:
+            raise DaybreakError("app: no module of that name")
+        return api.Cluster(spec.name, ClusterState.READY, urls={"serve": "http://127.0.0.1:1/"})
 
     def down(self, name: str, *, volumes: bool) -> None:
         self.downs.append((name, volumes))
@@ -43,11 +47,13 @@ class Clusters:
     def status(self, name: str) -> api.Cluster:
         return api.Cluster(name, ClusterState.READY if self.stored else ClusterState.STOPPED)
 
-    def load(self, *given: Any, **named: Any) -> LoadedSpec:
-        if named.pop("as_stored", False):
-            assert self.stored
-            return self.stored
-        return self._load(*given, **named)
+    def spec(self, at: int = -1) -> Spec:
+        """What a keeper makes of it."""
+        return Spec.model_validate(self.ups[at][0].values["spec"])
+
+    def keep(self) -> None:
+        """What was started last is there when the next session begins."""
+        self.stored = self.ups[-1][0].values["given"]
 
 
 @pytest.fixture(name="clusters")
@@ -60,7 +66,7 @@ def _clusters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clusters:
 
 def test_it_has_a_name_and_ports_of_its_own_and_nothing_that_no_test_needs(clusters: Clusters, tmp_path: Path) -> None:
     SessionCluster(tmp_path, worker="gw1").begin()
-    spec = clusters.ups[0][0].spec
+    spec = clusters.spec()
     assert spec.name == "shop-test-gw1"
     assert spec.ports.offset >= session_cluster.FIRST_OFFSET
     assert not spec.serve.wanted
@@ -90,7 +96,7 @@ def test_an_application_is_deployed_with_its_arguments_and_told_where_it_answers
     found = SessionCluster(tmp_path)
     found.begin()
     assert found.deploy("shop:build", {"word": "two"}, "/shop") == "http://127.0.0.1:1/shop"
-    (application,) = clusters.ups[-1][0].spec.serve.applications
+    (application,) = clusters.spec().serve.applications
     assert (application.import_path, application.args, application.route) == ("shop:build", {"word": "two"}, "/shop")
 
 
@@ -106,11 +112,43 @@ def test_one_that_was_kept_is_found_again_as_it_was_left(clusters: Clusters, tmp
     found = SessionCluster(tmp_path, keep=True)
     found.begin()
     found.deploy("app:main", {}, "/")
-    clusters.stored = clusters.ups[-1][0]
+    left = clusters.spec()
+    clusters.keep()
     SessionCluster(tmp_path).begin()
-    again = clusters.ups[-1][0].spec
-    assert again.ports.offset == clusters.stored.spec.ports.offset
-    assert again.serve == clusters.stored.spec.serve
+    assert clusters.spec() == left
+
+
+def test_the_first_application_is_started_with_the_cluster(clusters: Clusters, tmp_path: Path) -> None:
+    found = SessionCluster(tmp_path)
+    assert not clusters.ups
+    found.deploy("app:main", {}, "/")
+    assert len(clusters.ups) == 1
+    assert os.environ["RAY_ADDRESS"] == "127.0.0.2:1"
+    found.end()
+    assert clusters.downs == [("shop-test", True)]
+
+
+def test_an_application_that_fails_before_anything_runs_is_remembered(clusters: Clusters, tmp_path: Path) -> None:
+    found, clusters.fails = SessionCluster(tmp_path), True
+    with pytest.raises(DaybreakError):
+        found.deploy("app:main", {}, "/")
+    assert found.refused
+    found.end()
+    assert not clusters.downs
+    clusters.fails = False
+    found.begin()
+    clusters.fails = True
+    with pytest.raises(DaybreakError):
+        found.deploy("app:main", {}, "/")
+    assert not found.refused
+
+
+def test_groups_of_workers_have_room_too(clusters: Clusters, tmp_path: Path) -> None:
+    (tmp_path / "daybreak.yaml").write_text(SPEC + "workers: {groups: {small: {cpus: 1}, all: {cpus: all}}}\n")
+    SessionCluster(tmp_path).begin()
+    assert [group.cpus for group in clusters.spec().workers.groups.values()] == [4, "all"]
+    given = Spec.model_validate(clusters.ups[-1][0].values["given"])
+    assert [group.cpus for group in given.workers.groups.values()] == [1, "all"]
 
 
 def test_without_a_database_it_says_so(clusters: Clusters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
