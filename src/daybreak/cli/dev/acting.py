@@ -61,15 +61,15 @@ class Acting:
             self._guarded(self._doctor)
         elif meaning == "restart":
             if self.reload.deploys:
-                self.screen.status("restarting")
-                self._guarded(self._restart)
+                with self.screen.doing("restarting"):
+                    self._guarded(self._restart)
             self.run_script()
         return meaning != "quit"
 
     def installed(self, names: Sequence[str]) -> None:
         """Other packages: the template is made anew, and what runs from it, while what ran before serves."""
-        self.screen.status(f"with other packages: {', '.join(names)}")
-        self._guarded(lambda: self._with_packages(names))
+        with self.screen.doing(f"with other packages: {', '.join(names)}"):
+            self._guarded(lambda: self._with_packages(names))
 
     def _with_packages(self, names: Sequence[str]) -> None:
         self.reload.came_up(self.reload.bring_up(lambda _: None))

@@ -86,10 +86,11 @@ class Reload:
         return self.serves
 
     def _bring_up(self, saved: Sequence[Path], names: Sequence[str], began: float) -> None:
-        self.screen.status(f"reloading: {', '.join(names)}")
         progress, receipts, before = _Progress(), ReceiptListener(), versions(self.books)
+        doing = f"{'reloading' if self.serves else 'starting'}: {', '.join(names)}"
         try:
-            cluster = self.bring_up(receipts.beside(progress.message))
+            with self.screen.doing(doing):
+                cluster = self.bring_up(receipts.beside(progress.message))
         except Interrupted:
             raise
         except DaybreakError as error:

@@ -15,6 +15,8 @@ from daybreak.cli.common.output import styled
 from daybreak.show.text import harmless
 
 CLEAR = "\r\033[K"
+# How often the line below says for how long something has been done.
+TICK_S = 1.0
 DIM, RED, GREEN, PLAIN = "\033[2m", "\033[31m", "\033[32m", "\033[0m"
 
 
@@ -26,6 +28,7 @@ class Screen:
         self.live = sys.stdout.isatty() and styled(sys.stdout) and not as_json
         self._lock = threading.RLock()
         self._status = ""
+        self._work = ""
 
     def say(self, *lines: str, style: str = "") -> None:
         """Lines that stay."""
@@ -53,6 +56,34 @@ class Screen:
                 self._draw()
 
     @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Until it is done the line below says so, and for how long already; its status comes back afterwards."""
+        if not self.live:
+            yield
+            return
+        done = threading.Event()
+        telling = threading.Thread(target=self._tell_work, args=(what, done), daemon=True)
+        telling.start()
+        try:
+            yield
+        finally:
+            done.set()
+            telling.join()
+            self._show_work("")
+
+    def _tell_work(self, what: str, done: threading.Event) -> None:
+        self._show_work(what)
+        began = time.monotonic()
+        while not done.wait(TICK_S):
+            self._show_work(f"{what} · {time.monotonic() - began:.0f} s")
+
+    def _show_work(self, what: str) -> None:
+        with self._lock:
+            self._clear()
+            self._work = what
+            self._draw()
+
+    @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
         """Somebody else writes meanwhile."""
         with self._lock:
@@ -67,17 +98,17 @@ class Screen:
         """Nothing is drawn any more."""
         with self._lock:
             self._clear()
-            self._status = ""
+            self._status = self._work = ""
             sys.stdout.flush()
 
     def _clear(self) -> None:
-        if self.live and self._status:
+        if self.live and (self._work or self._status):
             sys.stdout.write(CLEAR)
 
     def _draw(self) -> None:
-        if self.live and self._status:
+        if self.live and (line := self._work or self._status):
             width = shutil.get_terminal_size().columns - 1
-            sys.stdout.write(f"{CLEAR}{DIM}{harmless(self._status)[:width]}{PLAIN}")
+            sys.stdout.write(f"{CLEAR}{DIM}{harmless(line)[:width]}{PLAIN}")
         sys.stdout.flush()
 
 

@@ -130,7 +130,7 @@ class SessionCluster:
         spec = {**values["spec"]}
         spec |= {key: {**spec[key], "enabled": False} for key in LEFT_OUT}
         spec["serve"] = kept["serve"] if kept else _own(spec["serve"])
-        return api.ReadSpec({**values, "spec": spec}, found.warnings, found.missing)
+        return api.ReadSpec({**values, "spec": spec}, missing=found.missing)
 
     def _kept(self) -> Mapping[str, Any] | None:
         """What the cluster was started with that a session before has left."""
