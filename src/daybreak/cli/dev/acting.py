@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from daybreak.cli.dev.screen import GREEN, Screen, clock
 from daybreak.cli.dev.script import Script
 from daybreak.errors import DaybreakError, Interrupted
 from daybreak.paths import ClusterPaths
+from daybreak.show.text import seconds
 
 # Where one of these is set a browser can show itself.
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -92,9 +94,12 @@ class Acting:
                 print_error(error)
 
     def _restart(self) -> None:
+        began = time.monotonic()
         cluster = self.restart(lambda _: None)
+        took_s = time.monotonic() - began
         self.reload.notices.replaced()
-        self.screen.tell("restarted", f"restarted: {cluster.name} is {cluster.state}", state=str(cluster.state))
+        told = f"{clock()}  restarted after {seconds(took_s)}: {cluster.name} is {cluster.state}"
+        self.screen.tell("restarted", told, state=str(cluster.state), after_s=round(took_s, 3))
 
     def _open_page(self) -> None:
         found = api.page(self.paths.name, login=True)

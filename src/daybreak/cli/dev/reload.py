@@ -22,6 +22,8 @@ from daybreak.show.text import plural, seconds
 from daybreak.timeline.event import Event, Kind, is_first_response
 
 MOST_NAMES = 3
+NOTHING = "nothing had to be replaced"
+MENDED = f"nothing is wrong any more, and {NOTHING}"
 # A file that was copied with its time was not saved then.
 OLDEST_S = 5.0
 
@@ -31,12 +33,16 @@ class _Progress:
     """What the keeper tells of one change."""
 
     started: list[str] = field(default_factory=list)
+    # What is not wanted any more.
+    ended: list[str] = field(default_factory=list)
     answered_at: float | None = None
 
     def message(self, message: dict[str, Any]) -> None:
         if "event" not in message:
             return
         event = Event.from_json(message["event"])
+        if event.kind is Kind.PLANNED:
+            self.ended = [name for name in event.data["stop"] if name not in event.data["start"]]
         if event.kind is Kind.STARTING and event.service:
             self.started.append(event.service)
         if is_first_response(event):
@@ -99,15 +105,16 @@ class Reload:
             return
         self.came_up(cluster)
         self.deploys = self.deploys or SERVE in progress.started
-        if not progress.started:
+        if not progress.started and not progress.ended:
             self._nothing(saved, names)
             return
-        self.failed = False
+        was_wrong, self.failed = self.failed, False
         self._wrong.clear()
         anew = replaced(before, versions(self.books))
         if progress.started == [SERVE] and anew == []:
             self.notices.mended()
-            self.screen.tell("nothing", f"{clock()}  {', '.join(names)}: nothing had to be replaced", files=names)
+            told = f"{', '.join(names)}: {MENDED if was_wrong else NOTHING}"
+            self.screen.tell("nothing", f"{clock()}  {told}", files=names)
             return
         self._done(names, began, progress, receipts, cluster, anew)
 
@@ -117,11 +124,11 @@ class Reload:
 
     def _nothing(self, saved: Sequence[Path], names: Sequence[str]) -> None:
         """What was saved makes no difference to what runs. What is wrong is so until all its files are as they were."""
-        told, before = "nothing had to be replaced", self.failed
+        told, before = NOTHING, self.failed
         self._wrong.difference_update(saved)
         self.failed = bool(self._wrong)
         if before and not self.failed:
-            told = "nothing is wrong any more, and nothing had to be replaced"
+            told = MENDED
             self.notices.mended()
         elif before:
             told = f"nothing to replace; {', '.join(_names(sorted(self._wrong), self.folder))} is not what serves"
@@ -155,9 +162,10 @@ class Reload:
         what = ", ".join(names)
         self.notices.replaced()
         receipt = cluster.receipt.to_json() if cluster.receipt else None
-        data = {"files": names, "started": progress.started, "receipt": receipt}
+        data = {"files": names, "started": progress.started, "ended": progress.ended, "receipt": receipt}
         if progress.answered_at is None:
-            told = f"{what}: {', '.join(progress.started)} started anew"
+            changes = ((progress.started, "started anew"), (progress.ended, "stopped"))
+            told = f"{what}: " + ", ".join(f"{', '.join(some)} {how}" for some, how in changes if some)
             self.screen.tell("changed", f"{clock()}  {told}", style=GREEN, **data)
             return
         self.last_s = max(0.0, progress.answered_at - began)
