@@ -1,7 +1,7 @@
 """Every part of a cluster killed and stopped for a while, then crowds, floods and shortages, under load: the costs.
 
 python -m bench.chaos                              what was not measured yet: an interrupted run goes on
-python -m bench.chaos --only kill                  a part: kill, stop, bear, killed, held, stock
+python -m bench.chaos --only kill                  a part: kill, stop, bear, killed, held, stock, compose
 python -m bench.chaos --only silent kill-redis     some rows
 python -m bench.chaos --only killed --rounds 5     every operation until it was killed in five rounds
 python -m bench.chaos --minutes 20                 begin nothing after so many

@@ -83,7 +83,7 @@ def last_bad_s(
 ) -> float:
     """The last moment at which anything was not as before."""
     late = (one.done_s for one in report.requests if one.outcome.failed or one.latency_s > late_s)
-    return max(ended_s, *late, *(one.answered_s for one in said if not one.whole), *writers_failed_s)
+    return max([ended_s, *late, *(one.answered_s for one in said if not one.whole), *writers_failed_s])
 
 
 def rounded(seconds: float | None) -> float | None:

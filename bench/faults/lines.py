@@ -18,7 +18,7 @@ PARTS: dict[str, tuple[Line, ...]] = {
     "bear": DISTRESSES,
     "killed": KILLED,
     "held": HELD,
-    "stock": STOCK,
+    **{keeping.name: lines for keeping, lines in STOCK.items()},
 }
 
 

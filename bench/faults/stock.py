@@ -1,18 +1,22 @@
-"""The first row beside stock Ray: each part of it killed, under the same load, until all is answered as before."""
+"""The first row beside what keeps stock Ray alive: each part killed, under the same load, until all is as before."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from bench.commands import RunFailed
+from bench.compose import APP_IMAGE, absent
+from bench.faults.containers import Containers
 from bench.faults.fault import Fault, How
 from bench.faults.judge import last_bad_s, rounded
+from bench.faults.target import Look
 from bench.faults.trial import HEAL_S, LOOK_EVERY_S, TIMEOUT_S, Patience
 from bench.faults.units import Units
 from bench.faults.victims import VICTIMS, Group, Victim
@@ -39,15 +43,47 @@ THERE = (
 )
 
 
+class Alive(Protocol):
+    """Stock Ray that something keeps alive: it answers at `port`."""
+
+    port: int
+
+    def look(self) -> Look: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What keeps it alive. `make` starts it, with a folder that it makes and what is added to its ports; `absent` says
+    what is missing here."""
+
+    name: str
+    title: str
+    make: Callable[[Path, int], Alive]
+    absent: Callable[[], str | None] = lambda: None
+
+
+def _no_containers() -> str | None:
+    missing = absent(APP_IMAGE)
+    return f"this machine has no {' and no '.join(missing)}" if missing else None
+
+
+UNITS = Keeping("stock", "stock Ray, `Restart=always`", Units)
+COMPOSE = Keeping("compose", "Compose, `restart: always`", Containers, _no_containers)
+KEEPING = (UNITS, COMPOSE)
+
+
 @dataclass(frozen=True)
 class Stock:
     """One kill."""
 
     victim: Victim
+    keeping: Keeping
 
     @property
     def name(self) -> str:
-        return f"stock-kill-{self.victim.name}"
+        return f"{self.keeping.name}-kill-{self.victim.name}"
 
     @property
     def title(self) -> str:
@@ -59,31 +95,35 @@ class Stock:
         return f"kill-{self.victim.name}"
 
 
-STOCK = tuple(Stock(victim) for victim in VICTIMS if victim.name in THERE)
+STOCK = {keeping: tuple(Stock(victim, keeping) for victim in VICTIMS if victim.name in THERE) for keeping in KEEPING}
 
 
 class StockStand:
-    """The units on which kills follow one another; new ones where one did not heal."""
+    """What kills follow one another on; a new one where it did not heal, and for what keeps it alive otherwise."""
 
     def __init__(self, rate: float, seed: int, offset: int, patience: Patience) -> None:
         self._patience = patience
         self._rate = rate
         self._chance = Random(seed)
         self._offset = offset
-        self._units: Units | None = None
+        self._keeping: Keeping | None = None
+        self._alive: Alive | None = None
         self._folder: Path | None = None
 
-    @property
-    def is_there(self) -> bool:
-        return self._units is not None
+    def has(self, line: Stock) -> bool:
+        """Does it run already?"""
+        return self._keeping is line.keeping
 
     def row(self, line: Stock) -> dict[str, Any]:
-        """What it costs. Raises RunFailed where the units do not come up, or the load broke."""
-        if self._units is None:
+        """What it costs. Raises RunFailed where nothing comes up, or the load broke."""
+        if reason := line.keeping.absent():
+            raise RunFailed(reason)
+        if self._alive is None or not self.has(line):
+            self.close()
             self._folder = Path(tempfile.mkdtemp(prefix="bu", dir="/tmp"))
-            self._units = Units(self._folder / "u", self._offset)
+            self._alive, self._keeping = line.keeping.make(self._folder / "u", self._offset), line.keeping
         try:
-            found = self._strike(line, self._units)
+            found = self._strike(line, self._alive)
         except LoopFailed as failed:
             raise RunFailed(str(failed)) from None
         if found["healthy_s"] is None:
@@ -91,41 +131,61 @@ class StockStand:
         return found
 
     def close(self) -> None:
-        if self._units:
-            self._units.close()
-            self._units = None
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        alive, self._alive, self._keeping = self._alive, None, None
+        try:
+            if alive:
+                alive.close()
+        finally:
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _strike(self, line: Stock, units: Units) -> dict[str, Any]:
-        with OpenLoop(Settings(HOST, units.port, self._rate, (SHORT,), TIMEOUT_S)) as load:
-            if not self._until_well(load, units, line.victim, time.monotonic(), START_S):
+    def _strike(self, line: Stock, alive: Alive) -> dict[str, Any]:
+        with OpenLoop(Settings(HOST, alive.port, self._rate, (SHORT,), TIMEOUT_S)) as load:
+            before = Calm(load, alive, line.victim, self._patience)
+            if not before.until(time.monotonic(), START_S):
                 raise RunFailed(f"before {line.name} it was not well: {load.report()}")
-            group: Group = self._chance.choice(sorted(line.victim.find(units.look())))
+            groups = sorted(line.victim.find(alive.look()))
+            group: Group = self._chance.choice(groups)
             began_s, ended_s = Fault(line.victim, How.KILL).strike(group)
-            healed = self._until_well(load, units, line.victim, ended_s, HEAL_S)
+            after = Calm(load, alive, line.victim, self._patience, wanted=len(groups))
+            healed = after.until(ended_s, HEAL_S)
             stopped_s = time.monotonic()
         report = load.report().since(began_s).due_until(stopped_s)
         return {
             "requests_count": len(report.requests),
             "failed_count": report.failed,
             "held_s": rounded(report.slowest_s),
-            "healthy_s": rounded(self._last_bad_s(report, ended_s) - ended_s) if healed else None,
+            "healthy_s": rounded(after.bad_s(report, ended_s) - ended_s) if healed else None,
             "outcomes": {str(outcome): count for outcome, count in report.outcomes.items()},
         }
 
-    def _until_well(self, load: OpenLoop, units: Units, victim: Victim, since_s: float, patience_s: float) -> bool:
-        """Until requests were answered as before for a while, and what was killed is there again."""
+
+@dataclass
+class Calm:
+    """Whether requests are answered as before, and as many of what is killed are there as before: `wanted`."""
+
+    load: OpenLoop
+    alive: Alive
+    victim: Victim
+    patience: Patience
+    wanted: int = 1
+    # When there were fewer.
+    _missing_s: float = 0.0
+
+    def until(self, since_s: float, patience_s: float) -> bool:
+        """Wait for it to have been so for a while; False where it is not in time."""
         while time.monotonic() < since_s + patience_s:
             time.sleep(LOOK_EVERY_S)
             now_s = time.monotonic()
-            report = load.report()
-            bad_s, patience = self._last_bad_s(report, since_s), self._patience
-            answered = [one for one in report.requests if one.done_s > now_s - patience.late_s - LOOK_EVERY_S]
-            flows = len(answered) > self._rate * LOOK_EVERY_S
-            if flows and now_s - bad_s >= patience.calm_s and victim.find(units.look()):
+            if len(self.victim.find(self.alive.look())) < self.wanted:
+                self._missing_s = now_s
+            report = self.load.report()
+            answered = [one for one in report.requests if one.done_s > now_s - self.patience.late_s - LOOK_EVERY_S]
+            flows = len(answered) > self.load.settings.rate * LOOK_EVERY_S
+            if flows and now_s - self.bad_s(report, since_s) >= self.patience.calm_s:
                 return True
         return False
 
-    def _last_bad_s(self, report: Report, since_s: float) -> float:
-        return last_bad_s(report, (), (), since_s, self._patience.late_s)
+    def bad_s(self, report: Report, since_s: float) -> float:
+        """The last moment at which it was not so."""
+        return last_bad_s(report, (), (self._missing_s,), since_s, self.patience.late_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.faults.blow import Blow
@@ -11,7 +12,7 @@ from bench.faults.judge import Row
 from bench.faults.kept import Kept, Shelf
 from bench.faults.killed import REQUIRED, ROUNDS, Killed
 from bench.faults.lines import PARTS, Line
-from bench.faults.stock import STOCK, Stock
+from bench.faults.stock import KEEPING, STOCK, UNITS, Stock
 from bench.faults.verdict import broken, required
 
 HEADS = (
@@ -27,7 +28,7 @@ HEADS = (
     "met",
 )
 SHORT_HEADS = ("what", "required", "found", "met")
-STOCK_HEADS = ("fault", "daybreak: failed", "healthy after", "stock Ray, `Restart=always`: failed", "healthy after")
+STOCK_HEADS = ("fault", *(f"{who}: failed / healthy after" for who in ("daybreak", *(one.title for one in KEEPING))))
 ABSENT = "no such process here"
 NOT_YET = "not measured yet"
 NOT_TIMED = "not timed"
@@ -52,7 +53,7 @@ def chaos(shelf: Shelf) -> str:
         _table((*HEADS, "part"), rows(blows)),
         _table((*SHORT_HEADS, "part"), rows(PARTS["killed"])),
         _table((*SHORT_HEADS, "part"), rows(PARTS["held"])),
-        _table((*STOCK_HEADS, "part"), [_beside(line, found, number) for line in STOCK]),
+        _table((*STOCK_HEADS, "part"), [_beside(line, found, number) for line in STOCK[UNITS]]),
         _table(part_heads, _parts(parts, found.values())),
     )
     return "\n\n".join(texts)
@@ -71,8 +72,10 @@ def cells(line: Line, kept: Kept | None) -> list[str]:
 
 
 def _beside(line: Stock, found: Mapping[str, Kept], number: Mapping[str, int]) -> list[str]:
-    parts = [str(number[name]) for name in (line.beside, line.name) if name in number]
-    return [line.title, *_short(found.get(line.beside)), *_short(found.get(line.name)), ", ".join(parts) or "-"]
+    names = [line.beside, *(replace(line, keeping=keeping).name for keeping in KEEPING)]
+    parts = dict.fromkeys(str(number[name]) for name in names if name in number)
+    told = (" / ".join(dict.fromkeys(_short(found.get(name)))) for name in names)
+    return [line.title, *told, ", ".join(parts) or "-"]
 
 
 def _short(kept: Kept | None) -> list[str]:

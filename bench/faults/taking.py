@@ -96,7 +96,7 @@ class Taking:
             if isinstance(line, Held):
                 self._keep(line, line.take)
             elif isinstance(line, Stock):
-                if not self._stock.is_there:
+                if not self._stock.has(line):
                     self._close()  # two clusters would be in each other's way
                 self._keep(line, lambda: self._stock.row(line))
             else:
@@ -137,4 +137,4 @@ def _cluster(line: Line) -> tuple[Any, ...]:
     """What needs the same cluster comes one after the other; what needs none of ours, last."""
     if isinstance(line, Killed | Held):
         return (2,)
-    return (1,) if isinstance(line, Stock) else (0, *line.kind.order)
+    return (1, line.keeping.name) if isinstance(line, Stock) else (0, *line.kind.order)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ class Unit:
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(bytes(1))
             except OSError:
                 continue
-            if wanted in variables and (one := procfs.read(pid)) and not one.zombie:
-                yield Found(self.name, pid, one.parent, one.started_ticks, one.comm, procfs.command_line(pid))
+            if wanted in variables and (one := found(self.name, pid)):
+                yield one
 
     def _keep(self) -> None:
         while not self._over.is_set():
@@ -119,14 +119,26 @@ class Units:
 
     def look(self) -> Look:
         """As victims are found in daybreak's own."""
-        found = [one for unit in self.units for one in unit.processes()]
-        replicas = [{"pid": one.pid, "state": "RUNNING"} for one in found if one.title.startswith("ray::ServeReplica")]
-        serving: dict[str, Any] = {"applications": [{"deployments": [{"replicas": replicas}]}]}
-        return Look({"serving": serving}, found)
+        return looked([one for unit in self.units for one in unit.processes()])
 
     def close(self) -> None:
         for unit in reversed(self.units):
             unit.end()
+
+
+def found(service: str, pid: int) -> Found | None:
+    """A process; None where it has ended."""
+    one = procfs.read(pid)
+    if one is None or one.zombie:
+        return None
+    return Found(service, pid, one.parent, one.started_ticks, one.comm, procfs.command_line(pid))
+
+
+def looked(processes: Sequence[Found]) -> Look:
+    """What nobody but its processes tells of."""
+    replicas = [{"pid": one.pid, "state": "RUNNING"} for one in processes if one.title.startswith("ray::ServeReplica")]
+    serving: dict[str, Any] = {"applications": [{"deployments": [{"replicas": replicas}]}]}
+    return Look({"serving": serving}, processes)
 
 
 def _agents(node: int, offset: int) -> list[str]:

@@ -18,6 +18,7 @@ from bench.faults.judge import Row, last_bad_s, lies, shown_s
 from bench.faults.kept import Kept, Shelf
 from bench.faults.killed import KILLED
 from bench.faults.lines import chosen
+from bench.faults.stock import COMPOSE, STOCK, UNITS
 from bench.faults.table import HEADS, cells, told
 from bench.faults.table import chaos as chaos_table
 from bench.faults.target import Found, Look
@@ -118,6 +119,7 @@ def test_all_is_well_when_the_last_of_requests_status_and_writers_is() -> None:
     assert last_bad_s(report, [said(4.0, "starting"), said(5.0, missing=1)], [0.0], 0.5) == 5.0
     assert last_bad_s(report, [], [7.0, 0.0], 0.5) == 7.0
     assert last_bad_s(Report(()), [], [0.0], 8.0) == 8.0
+    assert last_bad_s(Report(()), [], [], 8.0) == 8.0
 
 
 def row(**values: Any) -> Row:
@@ -190,6 +192,14 @@ def test_the_table_has_a_row_for_each_fault_measured_or_not(tmp_path: Path) -> N
     assert f"| {HELD[0].title} | {HELD[0].required} | 2 passed | yes | 2 |" in text
     assert "| 2 | 2026-01-02 |" in text
     assert all(line.title in text for line in chosen())
+
+
+def test_what_keeps_stock_ray_alive_stands_beside_daybreak(tmp_path: Path) -> None:
+    shelf, (line, *_) = Shelf(tmp_path), STOCK[COMPOSE]
+    shelf.put(kept({"requests_count": 500, "failed_count": 7, "healthy_s": 2.5}, line.name))
+    shelf.put(kept({"requests_count": 900, "failed_count": 0, "healthy_s": None}, replace(line, keeping=UNITS).name))
+    (told,) = [text for text in chaos_table(shelf).splitlines() if "7 of 500" in text]
+    assert told == (f"| {line.title} | not measured yet | 0 of 900 / not within 3 minutes | 7 of 500 / 2.5 s | 1 |")
 
 
 def test_what_was_taken_is_not_taken_again_but_for_what_was_taken_beside_other_work(tmp_path: Path) -> None:
