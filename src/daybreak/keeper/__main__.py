@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import IO
 from daybreak.keeper.control import client
 from daybreak.naps import naps
 from daybreak.paths import ClusterPaths
+from daybreak.programs.common.collector import resting
 
 NAP_S = 0.02
 # As long as the command that started this one waits.
@@ -88,11 +90,14 @@ def main() -> int:
     settle_signals()
 
     # Only now: the imports of the rest take longer than finding out that there is a keeper already.
-    from daybreak.backends.process.limits import raise_open_files
-    from daybreak.keeper.daemon import Keeper
-    from daybreak.keeper.housekeeping.runtime_cleanup import spare
-    from daybreak.keeper.loop_errors import Sparing
-    from daybreak.keeper.supervision.orphans import adopt, collect_all
+    with resting():
+        from daybreak.backends.process.limits import raise_open_files
+        from daybreak.keeper.daemon import Keeper
+        from daybreak.keeper.housekeeping.runtime_cleanup import spare
+        from daybreak.keeper.loop_errors import Sparing
+        from daybreak.keeper.supervision.orphans import adopt, collect_all
+    # What was imported stays: it is never looked through for garbage.
+    gc.freeze()
 
     raise_open_files()
     adopt()

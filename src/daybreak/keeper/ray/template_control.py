@@ -30,8 +30,9 @@ MOST_LEARNED = 4000
 # Of what has been seen, or was started cold, since the last look.
 MOST_BYTES = 1024 * 1024
 DASHBOARD = (HEAD, "dashboard")
-# From here on the first response is a matter of one process after another: a processor is free for the dashboard.
-FREE_FROM = Stage.STARTING
+# So long the dashboard waits for the first response of what has been submitted. What takes longer loads something, or
+# waits for somebody: a processor is free.
+PATIENCE_S = 3.0
 MOST_TOLD = 5
 # The way of a restart (`run/restart_way.py`) in which what answers has its processors beside what starts.
 REDEPLOY = "redeploy"
@@ -93,14 +94,20 @@ class TemplateControl:
             self._later(partial(self._free_late, event.service))
         if event.kind is Kind.PLANNED and first in event.data["start"] and not self.nodes:
             self._later(self._hold)
-        elif event.kind is Kind.NOT_YET and event.service == first and event.data.get("stage") == FREE_FROM:
-            self._free(but_last=dashboard)
+        elif event.kind is Kind.NOT_YET and event.service == first and event.data.get("stage") == Stage.SUBMITTED:
+            self._later(partial(self._free_in_the_end, but_last=dashboard))
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
             self._free(but_last=dashboard and event.kind is Kind.READY)
         elif event.kind is Kind.GATE_PASSED and (event.service, event.data["gate"]) == DASHBOARD:
             self._free()
         elif event.kind is Kind.RUN_ENDED:
             self._later(self._after_run)
+
+    async def _free_in_the_end(self, **details: Any) -> None:
+        """Unless it has been done meanwhile."""
+        await asyncio.sleep(PATIENCE_S)
+        if self._freed is None:
+            self._free(**details)
 
     def _free(self, **details: Any) -> None:
         """Let go what waits, now and wherever a node starts later in this run."""
