@@ -95,7 +95,7 @@ def test_every_node_is_told_also_one_that_starts_later(paths: ClusterPaths) -> N
         return head.orders, worker.orders
 
     head, worker = asyncio.run(story())
-    assert head == worker == [{"order": "release", "but_last": True}]
+    assert head == worker == [{"order": "release"}]
 
 
 def test_those_of_a_generation_beside_the_one_that_serves_are_told_in_their_own_folders(paths: ClusterPaths) -> None:
@@ -109,7 +109,7 @@ def test_those_of_a_generation_beside_the_one_that_serves_are_told_in_their_own_
             await settled(beside)
         return old.orders, new.orders
 
-    assert asyncio.run(story()) == ([], [{"order": "release", "but_last": True}])
+    assert asyncio.run(story()) == ([], [{"order": "release"}])
 
 
 def test_a_node_that_comes_back_alone_waits_for_nothing(paths: ClusterPaths) -> None:
@@ -157,7 +157,7 @@ def not_yet(stage: str) -> Event:
     return event(Kind.NOT_YET, "serve", gate="submitted", reason=f"{stage} something", stage=stage)
 
 
-RELEASE = {"order": "release", "but_last": True}
+RELEASE = {"order": "release"}
 
 
 def test_what_waits_is_let_go_when_what_was_submitted_takes_long(
