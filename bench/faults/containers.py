@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -56,18 +57,21 @@ class Containers:
         return next((service for container, service in self._services.items() if container in groups), None)
 
     def _run(self, patience_s: float, *words: str) -> str:
-        done = subprocess.run(
-            [*self._command, *words], capture_output=True, text=True, check=False, timeout=patience_s, errors="replace"
-        )
-        if done.returncode:
-            raise RunFailed(f"docker compose {words[0]}: {done.stderr.strip()}")
+        command = [*self._command, *words]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=True, timeout=patience_s, errors="replace"
+            )
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"docker compose {words[0]} has not ended within {patience_s:.0f} s") from None
+        except subprocess.CalledProcessError as error:
+            raise RunFailed(f"docker compose {words[0]}: {error.stderr.strip()}") from None
         return done.stdout.strip()
 
 
-def _always(project: dict[str, object], port: int) -> dict[str, object]:
+def _always(project: dict[str, Any], port: int) -> dict[str, Any]:
     """With what keeps it alive, and one port of this machine alone."""
-    services: dict[str, dict[str, object]] = project["services"]  # type: ignore[assignment]
-    for service in services.values():
+    for service in project["services"].values():
         service["restart"] = "always"
-    services["head"]["ports"] = [f"{HOST}:{port}:{SERVE_PORT}"]
+    project["services"]["head"]["ports"] = [f"{HOST}:{port}:{SERVE_PORT}"]
     return {**project, "name": PROJECT}

@@ -116,8 +116,6 @@ class StockStand:
 
     def row(self, line: Stock) -> dict[str, Any]:
         """What it costs. Raises RunFailed where nothing comes up, or the load broke."""
-        if reason := line.keeping.absent():
-            raise RunFailed(reason)
         if self._alive is None or not self.has(line):
             self.close()
             self._folder = Path(tempfile.mkdtemp(prefix="bu", dir="/tmp"))

@@ -96,11 +96,18 @@ class Taking:
             if isinstance(line, Held):
                 self._keep(line, line.take)
             elif isinstance(line, Stock):
-                if not self._stock.has(line):
-                    self._close()  # two clusters would be in each other's way
-                self._keep(line, lambda: self._stock.row(line))
+                self._beside(line)
             else:
                 self._keep(line, lambda: self._stand.row(line).to_json())
+
+    def _beside(self, line: Stock) -> None:
+        """What this machine lacks for it is no failure: another one may have it."""
+        if reason := line.keeping.absent():
+            print(f"{line.name}: {reason}", file=sys.stderr, flush=True)
+            return
+        if not self._stock.has(line):
+            self._close()  # two clusters would be in each other's way
+        self._keep(line, lambda: self._stock.row(line))
 
     def _rounds(self, line: Killed) -> None:
         """What is due of them, some at a time."""
