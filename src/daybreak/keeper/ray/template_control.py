@@ -91,7 +91,7 @@ class TemplateControl:
         elif event.kind is Kind.STARTING and event.service in self.nodes:
             self._later(partial(self._free_late, event.service))
         if event.kind is Kind.PLANNED and first in event.data["start"] and not self.nodes:
-            self._later(self._hold)
+            self._later(partial(self._order, "hold", wait=True, seconds=HOLD_S))
         elif event.kind is Kind.NOT_YET and event.service == first and event.data.get("stage") == Stage.SUBMITTED:
             self._later(self._free_in_the_end)
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
@@ -118,9 +118,6 @@ class TemplateControl:
 
     def _later(self, work: Callable[[], Awaitable[object]]) -> None:
         self._background.keep("steering the template", work)
-
-    async def _hold(self) -> None:
-        await self._order("hold", wait=True, seconds=HOLD_S)
 
     async def _after_run(self) -> None:
         if self._low:
