@@ -59,9 +59,10 @@ class SessionCluster:
         _ = self.cluster
 
     def end(self) -> None:
-        """Take it down with its data, or leave it to the next session."""
+        """Take it down with its data, or leave it to the next session: also one that an earlier session has left, and
+        that no application of this one came up on."""
         _set(self._before)
-        if self._cluster is not None and not self.keep:
+        if self._read is not None and not self.keep:
             api.down(self.name, volumes=True)
 
     def deploy(self, target: str, args: Mapping[str, Any], route: str) -> str:

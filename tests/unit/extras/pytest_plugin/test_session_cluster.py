@@ -133,14 +133,24 @@ def test_an_application_that_fails_before_anything_runs_is_remembered(clusters: 
     with pytest.raises(DaybreakError):
         found.deploy("app:main", {}, "/")
     assert found.refused
-    found.end()
-    assert not clusters.downs
     clusters.fails = False
     found.begin()
     clusters.fails = True
     with pytest.raises(DaybreakError):
         found.deploy("app:main", {}, "/")
     assert not found.refused
+
+
+def test_what_an_earlier_session_has_left_ends_also_where_nothing_came_up_on_it(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    SessionCluster(tmp_path).end()
+    assert not clusters.downs
+    found, clusters.fails = SessionCluster(tmp_path), True
+    with pytest.raises(DaybreakError):
+        found.deploy("app:main", {}, "/")
+    found.end()
+    assert clusters.downs == [("shop-test", True)]
 
 
 def test_groups_of_workers_have_room_too(clusters: Clusters, tmp_path: Path) -> None:
