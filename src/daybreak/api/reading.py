@@ -50,8 +50,10 @@ def read(
     profiles: Iterable[str] | None = None,
     folder: str | Path | None = None,
 ) -> LoadedSpec | ReadSpec:
-    """As `load`, by the keeper where one runs and would come to the same, else here. Raises
-    SpecError with every problem found, KeeperError for a keeper that does not answer."""
+    """As `load`, by the keeper where one runs and would come to the same, else here.
+
+    Raises SpecError with every problem found, KeeperError for a keeper that does not answer.
+    """
     given = Given.of(file, folder, name, app, workers, port_offset, backend, profiles)
     return _by_the_keeper(given) or given.load()
 

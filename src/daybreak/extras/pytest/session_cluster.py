@@ -162,6 +162,7 @@ def _set(environment: Mapping[str, str | None]) -> None:
 
 
 def _free_offset() -> int:
+    # Imported here: a cluster that was kept has its ports.
     from daybreak.machine.ports import is_free
 
     first = os.getpid() % OFFSETS
