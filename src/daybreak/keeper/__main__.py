@@ -52,7 +52,8 @@ def leave_the_command() -> int:
         if os.read(reading, 1):
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        os._exit(max(1, os.waitstatus_to_exitcode(status)))
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(client.KILLED - code if code < 0 else max(1, code))
     os.close(reading)
     return writing
 

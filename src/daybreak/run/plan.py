@@ -233,12 +233,14 @@ def _ordered_stops(stops: Sequence[tuple[Handle, str]], wanted: dict[str, Servic
 
 
 def _ordered_starts(starts: Sequence[tuple[Service, str]], stops: Sequence[tuple[Handle, str]]) -> tuple[Start, ...]:
-    """A service starts when everything has ended that must, and may have a port of its: what is of its tier. The ports
-    that people know are the gateway's where there is one, and the head's where there is none."""
+    """A service starts when everything has ended that must, and may have a port of its: its own instance, whatever that
+    calls itself, and what is of its tier. The ports that people know are the gateway's where there is one, and the
+    head's where there is none."""
 
     def hands_on(handle: Handle, service: Service) -> bool:
         among_edge_and_head = {handle.tier, service.tier} == {Tier.EDGE, Tier.APP}
-        return handle.tier == service.tier or (among_edge_and_head and HEAD in (handle.service, service.name))
+        its_own = handle.service == service.name or handle.tier == service.tier
+        return its_own or (among_edge_and_head and HEAD in (handle.service, service.name))
 
     return tuple(
         Start(service, why, frozenset(handle.service for handle, _ in stops if hands_on(handle, service)))

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import psutil
+import pytest
+
+from daybreak.backends.base import State
 from daybreak.backends.process.backend import ProcessBackend
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, StopPolicy, Tier
@@ -52,5 +56,24 @@ def test_what_a_service_knows_is_there_for_the_one_that_comes_back_and_for_no_ot
         (known / "of somebody").touch()
         await backend.stop(await backend.start(service, instance="head#2", generation=1, bound={}))
         assert not known.exists()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_what_was_started_and_never_recorded_is_known_by_its_name_and_tier(tmp_path: Path, tier: Tier) -> None:
+    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
+    paths.ensure()
+
+    async def run() -> None:
+        backend = ProcessBackend(paths)
+        service = Service("gateway", tier, ("sleep", "60"), str(tmp_path))
+        started = await backend.start(service, instance="gateway#1", generation=1, bound={})
+        for record in paths.records.iterdir():
+            record.unlink()
+        (found,) = await ProcessBackend(paths).observe()
+        assert (found.service, found.tier, found.state) == ("gateway", str(tier), State.BROKEN)
+        await backend.stop(found)
+        assert not psutil.pid_exists(started.pid)
 
     asyncio.run(run())

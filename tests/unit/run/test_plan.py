@@ -205,6 +205,14 @@ def test_the_gateway_and_the_head_hand_the_ports_on_that_people_know() -> None:
     }
 
 
+def test_a_service_waits_for_its_own_instance_whatever_tier_that_is_said_to_be_of() -> None:
+    """All that is known of a process whose record was never written is what its environment says."""
+    gateway = service("gateway", Tier.EDGE)
+    left = replace(running(gateway), tier=str(Tier.APP), fingerprint="", state=State.BROKEN)
+    (start,) = plan((gateway,), [left]).start
+    assert start.after == {"gateway"}
+
+
 def test_a_generation_starts_beside_the_one_that_runs_and_what_must_not_run_twice_is_replaced_in_between() -> None:
     wanted = [one if one.tier is Tier.DATA else replace(one, slot=Slot.B) for one in ALL]
     steps = plan(wanted, everything(), Goal(new_generation=True, alone=frozenset({"api"})))

@@ -26,7 +26,7 @@ from daybreak.backends.process.starting import Starter, handle_of
 from daybreak.backends.process.stopping import Stop
 from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
-from daybreak.services.service import Service, log_path
+from daybreak.services.service import Service, Tier, log_path
 
 # What watches a node's processes ends this long, at most, after it has killed what was left of them.
 FOLLOWS_S = 0.5
@@ -177,9 +177,10 @@ def _not_started(service: Service, log: Path, error: OSError) -> ServiceDied:
 def _unrecorded(instance: str, rows: Sequence[procfs.Process]) -> Handle:
     """A handle for processes whose start was cut off before it was recorded: good for stopping them, no more."""
     oldest = min(rows, key=lambda process: process.started_ticks)
+    told = procfs.environment(oldest.pid, (procfs.SERVICE_MARKER, procfs.TIER_MARKER))
     return Handle(
-        service=procfs.environment(oldest.pid, ("DAYBREAK_SERVICE",)).get("DAYBREAK_SERVICE", "unknown"),
-        tier="app",
+        service=told.get(procfs.SERVICE_MARKER, "unknown"),
+        tier=told.get(procfs.TIER_MARKER, str(Tier.APP)),
         instance=instance,
         fingerprint="",
         pid=oldest.session if any(p.pid == oldest.session for p in rows) else oldest.pid,

@@ -42,6 +42,8 @@ PROC = Path("/proc")
 MARKER = "DAYBREAK_INSTANCE"
 # A keeper has this one alone, its services both.
 CLUSTER_MARKER = "DAYBREAK_CLUSTER_ROOT"
+# What it is: all that is known of one whose record was never written.
+SERVICE_MARKER, TIER_MARKER = "DAYBREAK_SERVICE", "DAYBREAK_TIER"
 
 
 @cache

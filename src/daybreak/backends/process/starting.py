@@ -43,7 +43,8 @@ class Starter:
         variables = self.environment(service) | {
             procfs.MARKER: instance,
             procfs.CLUSTER_MARKER: str(self._paths.root),
-            "DAYBREAK_SERVICE": service.name,
+            procfs.SERVICE_MARKER: service.name,
+            procfs.TIER_MARKER: str(service.tier),
         }
         log = log_path(self._paths.logs, service.name)
         with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as output:

@@ -29,6 +29,10 @@ from daybreak.paths import ClusterPaths
 START_DEADLINE_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
 REAP_S = 1.0
+# So many keepers are started one after the other where each goes away before it has answered.
+MOST_STARTS = 3
+# A shell's code for what a signal has ended, and so many more as its number says.
+KILLED = 128
 KEEPER = "daybreak.keeper"
 # `-m` with a folder to look in. A PYTHONPATH would say that, too, but the services would inherit it, and with it every
 # library that lies beside daybreak: Ray may run in another environment.
@@ -231,15 +235,22 @@ def ensure(paths: ClusterPaths) -> socket.socket:
 
 
 def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.socket:
-    """Wait until the started keeper, or the one that was quicker, accepts connections."""
+    """Wait until the started keeper, or the one that was quicker, accepts connections. One that is killed before has
+    left nobody who could tell: another one is started."""
+    starts = 1
     for _ in naps(time.monotonic() + START_DEADLINE_S):
         connected = connect(paths)
         if connected:
             _reap(child)
             return connected
         code = child.poll()
-        if code not in (None, 0):
+        if code and not _was_killed(code):
             raise KeeperError(f"the keeper ended with code {code} while it started", hint=f"see {paths.keeper_log}")
+        if code is not None and holder(paths) is None and not answers(paths):
+            if starts == MOST_STARTS:
+                why = f"{starts} keepers in a row went away while they started"
+                raise KeeperError(why, hint=f"who kills them? See {paths.keeper_log}, and `dmesg` for the kernel")
+            child, starts = spawn(paths), starts + 1
     if pid := holder(paths):
         raise KeeperError(
             f"the keeper (pid {pid}) lives, but nothing has answered at its socket {paths.socket} for "
@@ -248,6 +259,11 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
             f"see {paths.keeper_log}; killing it leaves your services alone",
         )
     raise KeeperError(f"the keeper did not answer within {START_DEADLINE_S:g} s", hint=f"see {paths.keeper_log}")
+
+
+def _was_killed(code: int) -> bool:
+    """Either what was started here, or the keeper that it waited for."""
+    return code < 0 or code > KILLED
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:

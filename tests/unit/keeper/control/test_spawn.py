@@ -44,10 +44,11 @@ def test_the_keeper_has_left_the_command_that_started_it(here: ClusterPaths) -> 
 def test_a_keeper_whose_socket_nobody_answers_at_is_named(here: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "START_DEADLINE_S", 0.0)
     here.ensure()
-    child = subprocess.Popen(["true"])
-    child.wait()
+    child = subprocess.Popen(["sleep", "60"])
     with pytest.raises(KeeperError, match="did not answer"):
         client.await_keeper(here, child)
+    child.kill()
+    child.wait()
     with open(here.lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("4711\n")
@@ -55,6 +56,56 @@ def test_a_keeper_whose_socket_nobody_answers_at_is_named(here: ClusterPaths, mo
         with pytest.raises(KeeperError, match=r"the keeper \(pid 4711\) lives") as told:
             client.await_keeper(here, child)
     assert "killing it leaves your services alone" in str(told.value.hint)
+
+
+def in_turn(monkeypatch: pytest.MonkeyPatch, *commands: str) -> list[str]:
+    """What is started as keepers, one after the other, before a real one; those that were."""
+    real, left, begun = client.spawn, list(commands), []
+
+    def spawn(paths: ClusterPaths) -> subprocess.Popen[bytes]:
+        begun.append(left.pop(0) if left else "keeper")
+        return real(paths) if begun[-1] == "keeper" else subprocess.Popen(["sh", "-c", begun[-1]])
+
+    monkeypatch.setattr(client, "spawn", spawn)
+    return begun
+
+
+@pytest.mark.parametrize("gone", ["true", "kill -9 $$", "exit 137"])
+def test_a_keeper_that_was_killed_while_it_started_is_followed_by_another_one(
+    here: ClusterPaths, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """Before it has left the command, while that waits for its imports, and after."""
+    begun = in_turn(monkeypatch, gone)
+    client.ensure(here).close()
+    assert begun == [gone, "keeper"]
+    keeper = psutil.Process(int(here.lock.read_text()))
+    keeper.terminate()
+    keeper.wait(timeout=30)
+
+
+def test_where_each_goes_away_that_is_told_soon(here: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = in_turn(monkeypatch, *["true"] * 9)
+    with pytest.raises(KeeperError, match="3 keepers in a row went away while they started"):
+        client.ensure(here)
+    assert begun == ["true"] * 3
+
+
+def test_one_that_fails_says_so_at_once(here: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = in_turn(monkeypatch, "exit 3")
+    with pytest.raises(KeeperError, match="ended with code 3 while it started"):
+        client.ensure(here)
+    assert begun == ["exit 3"]
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_what_kills_the_keeper_is_known_to_the_command(here: ClusterPaths, *, imported: bool) -> None:
+    child = client.spawn(here)
+    until(lambda: here.lock.exists() and here.lock.read_text().strip(), what="it has left the command")
+    if imported:
+        child.wait(timeout=30)
+    keeper = int(here.lock.read_text())
+    os.kill(keeper, signal.SIGKILL)
+    assert child.wait(timeout=30) == (0 if imported else 137)
 
 
 @contextmanager
