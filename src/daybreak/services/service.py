@@ -448,6 +448,10 @@ class Service:
         """Names of the services whose replacement replaces this one."""
         return tuple(need.service for need in self.needs if need.bind)
 
+    def ends_with(self) -> frozenset[str]:
+        """Names of the services without which this one is of no use, whatever of it still runs."""
+        return frozenset(need.service for need in self.needs if need.bind and not need.outlives)
+
     def outlives(self, name: str) -> bool:
         """Whether it goes on while the named one is away."""
         return any(need.outlives for need in self.needs if need.service == name)

@@ -356,7 +356,8 @@ def test_a_new_keeper_adopts_what_runs_and_brings_back_what_died(tmp_path: Path)
         await world.crash("web-1")
         world.again()
         await world.keeper.adopt()
-        assert (await world.states())["db"] == "ready"
+        states = await world.states()
+        assert (states["db"], states["web-1"]) == ("ready", "crashed")
         await asyncio.sleep(5)
         after = await world.running()
         assert after["db"] == before["db"]

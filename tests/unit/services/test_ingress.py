@@ -7,7 +7,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,9 @@ from tests.helpers import free_ports, serving
 from tests.unit.services.test_databases import SITE
 
 SPEC = Spec.model_validate({"name": "shop", "serve": {"applications": [{"import_path": "app:main"}]}})
+ROUTELESS = Spec.model_validate(
+    {"name": "shop", "serve": {"applications": [{"import_path": "app:main", "route": None}]}}
+)
 WITH_HAPROXY = replace(
     SITE, ray=replace(SITE.ray, haproxy="/venv/haproxy"), ports=dict.fromkeys(port_names(SPEC), 1) | dict(SITE.ports)
 )
@@ -82,11 +85,12 @@ async def started(
     site: Site,
     replicas: tuple[int, int] = (1, 1),
     applications: str = "use_backend app if TRUE",
+    spec: Spec | None = None,
 ) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
     port, stats = free_ports(2)
     ray = replace(site.ray, haproxy=binary, python=sys.executable)
-    (file,) = haproxy.files(SPEC, replace(site, root=str(folder), ray=ray))
+    (file,) = haproxy.files(spec or SPEC, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
     told = {"dies": replicas[0], "lives": replicas[1], "applications": applications}
@@ -225,30 +229,52 @@ def test_what_a_replica_has_begun_and_may_be_sent_twice_is_answered_by_another_o
     assert found("")["GET"] == {200, 502}
 
 
+APPLICATION = "use_backend app if TRUE"
+
+
+async def listening(folder: Path, binary: str, site: Site, applications: Sequence[str], spec: Spec) -> list[bool]:
+    """Whether each listens of those that replace one another, as what Ray writes tells them of these applications."""
+    found, config = [], folder / "haproxy.cfg"
+    async with started(folder, binary, site, applications=applications[0], spec=spec) as (port, first):
+        processes = [first]
+        for now in (*applications[1:], None):
+            # It replaces itself by HAProxy when the file is whole.
+            while not procfs.command_line(processes[-1].pid).startswith(binary):
+                await asyncio.sleep(0.02)
+            found.append(f"bind 127.0.0.1:{port}" in (folder / "haproxy.cfg.pinned").read_text())
+            # It goes on, as Ray's does for its page, until it is replaced.
+            assert processes[-1].returncode is None
+            if found[-1]:
+                _, writer = await connected(port)
+                writer.close()
+            if now is not None:
+                text = config.read_text().replace(APPLICATION, "#none")
+                config.write_text(text.replace("#none", now or "#none"))
+                more = ("-sf", str(processes[-1].pid))
+                processes.append(await asyncio.create_subprocess_exec(folder / "haproxy", "-db", "-f", config, *more))
+        for process in processes[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return found
+
+
 @pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
 @pytest.mark.parametrize("binary", PROGRAMS)
-@pytest.mark.parametrize("gateway", ["/bin/haproxy", ""])
-def test_one_that_was_just_started_and_knows_no_application_does_not_listen(
-    tmp_path: Path, binary: str, gateway: str
+@pytest.mark.parametrize(
+    ("gateway", "routed", "listens"),
+    [
+        ("/bin/haproxy", True, [False, False, True, True]),
+        # Ray has nothing else to tell where no application has a route.
+        ("/bin/haproxy", False, [False, True, True, True]),
+        ("", True, [True, True, True, True]),
+    ],
+)
+def test_one_that_has_never_known_an_application_does_not_listen(
+    tmp_path: Path, binary: str, gateway: str, *, routed: bool, listens: list[bool]
 ) -> None:
-    """It would call itself well, and answer with 404 what waits in the gateway."""
-
-    async def story() -> None:
-        site = replace(WITH_HAPROXY, gateway=gateway)
-        async with started(tmp_path, binary, site, applications="") as (port, first):
-            # It replaces itself by HAProxy when the file is whole.
-            while not procfs.command_line(first.pid).startswith(binary):
-                await asyncio.sleep(0.02)
-            assert (f"bind 127.0.0.1:{port}" in (tmp_path / "haproxy.cfg.pinned").read_text()) == (not gateway)
-            # It goes on, as Ray's does for its page, until it is replaced.
-            assert first.returncode is None
-            # What replaces it has been told, if only that there is none.
-            after = await asyncio.create_subprocess_exec(
-                tmp_path / "haproxy", "-db", "-f", tmp_path / "haproxy.cfg", "-sf", str(first.pid)
-            )
-            _, writer = await connected(port)
-            writer.close()
-            after.kill()
-            await after.wait()
-
-    asyncio.run(asyncio.wait_for(story(), 60))
+    """It would call itself well, and answer with 404 what waits in the gateway. Ray may start it once more to tell it
+    of Serve's own proxy, before it tells it of applications; in the end they are taken away."""
+    spec, site = SPEC if routed else ROUTELESS, replace(WITH_HAPROXY, gateway=gateway)
+    told = ["#none", "", APPLICATION, ""]
+    assert asyncio.run(asyncio.wait_for(listening(tmp_path, binary, site, told, spec), 60)) == listens

@@ -15,7 +15,7 @@ from daybreak.health.tail import sizes, tail_of_all
 from daybreak.names import SERVE
 from daybreak.programs.deploy import frames
 from daybreak.services.build import Cluster
-from daybreak.services.ray.serve import application_routes
+from daybreak.services.ray.serve_routes import application_routes
 from daybreak.services.service import log_path
 
 DEADLINE_S = 30.0

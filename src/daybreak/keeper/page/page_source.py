@@ -12,7 +12,7 @@ from daybreak.paths import ClusterPaths
 from daybreak.services.build import Cluster
 from daybreak.services.ray import haproxy
 from daybreak.services.ray.metrics import NODE, metrics_endpoints
-from daybreak.services.ray.serve import routes
+from daybreak.services.ray.serve_routes import routes
 from daybreak.services.service import Check, EveryCheck
 from daybreak.states import ServiceState
 from daybreak.timeline.status import Snapshot

@@ -33,7 +33,8 @@ from daybreak.run.restart_way import Choice, Way
 from daybreak.services.build import Cluster
 from daybreak.services.ray import cpus, gpus, holes
 from daybreak.services.ray.addresses import node_names
-from daybreak.services.ray.serve import application_names, folder, notes
+from daybreak.services.ray.serve import folder, notes
+from daybreak.services.ray.serve_routes import application_names
 from daybreak.spec.model import Spec
 from daybreak.timeline.event import RunKind
 

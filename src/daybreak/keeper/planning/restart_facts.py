@@ -45,7 +45,8 @@ from daybreak.run.restart_way import (
 from daybreak.services.build import Cluster
 from daybreak.services.container_site import site_inside
 from daybreak.services.ray.addresses import node_names
-from daybreak.services.ray.serve import DEPLOYED, application_names, folder, redeploying
+from daybreak.services.ray.serve import DEPLOYED, folder, redeploying
+from daybreak.services.ray.serve_routes import application_names
 from daybreak.services.service import Run, Service, Tier
 from daybreak.spec.model import Spec
 from daybreak.states import FINE, WELL

@@ -18,7 +18,8 @@ from daybreak.keeper.background import Background
 from daybreak.keeper.ray.serve_status import NO_CONTROLLER, TIMEOUT_S, ServeStatus
 from daybreak.names import HEAD, SERVE
 from daybreak.services.build import Cluster
-from daybreak.services.ray.serve import application_names, door
+from daybreak.services.ray.serve import door
+from daybreak.services.ray.serve_routes import application_names
 from daybreak.states import Health, ServiceState, worst
 from daybreak.timeline.event import Event, Kind
 from daybreak.timeline.recorder import Recorder

@@ -16,6 +16,8 @@ from daybreak.services.service import Restart, Run, Tier
 from daybreak.timeline.event import Kind
 from daybreak.timeline.recorder import Recorder
 
+UNSEEN = "ended while it was not watched"
+
 
 @dataclass
 class Adoption:
@@ -67,13 +69,25 @@ class Adoption:
         running = [handle for handle in handles if handle.state is not State.BROKEN]
         begun = target.state.under_way
         proven = begun.proven if begun else ()
+        by_name = {service.name: service for service in target.cluster.services}
+        there = {handle.service for handle in running}
         for handle in running:
-            # What a run that was cut off has started may never have been ready: whoever finishes it finds out.
+            # What a run that was cut off has started may never have been ready: whoever finishes it finds out. And
+            # what has lost what it shares its fate with, such as a deployment its head, is of no use.
             known = {"pid": handle.pid, "instance": handle.instance, "done": handle.done}
-            ready = target.state.settled or handle.instance in proven
+            whole = handle.service not in by_name or by_name[handle.service].ends_with() <= there
+            ready = whole and (target.state.settled or handle.instance in proven)
             self.record.emit(Kind.ADOPTED, handle.service, **known, ready=ready)
         self.followers.observed(running)
         self._give_up_ended(handles)
+        if target.state.settled:
+            self._tell_ended(handles)
+
+    def _tell_ended(self, handles: Sequence[Handle]) -> None:
+        """Nobody saw it; whoever follows has to know it before anything is done about it."""
+        for handle in handles:
+            if handle.state is State.BROKEN and handle.service not in self.followers.supervisor.given_up:
+                self.record.emit(Kind.EXITED, handle.service, exit_code=None, reason=UNSEEN)
 
     def _show_unknown(self, handles: Sequence[Handle], why: str) -> None:
         """What runs without a usable spec is not looked after, but it is there, and `down` ends it."""
@@ -91,7 +105,7 @@ class Adoption:
             if service.name in broken and service.restart is Restart.NEVER:
                 given_up.add(service.name)
             if service.name in given_up:
-                reason = "ended while it was not watched" if service.name in broken else "ended earlier"
+                reason = UNSEEN if service.name in broken else "ended earlier"
                 self.record.emit(Kind.EXITED, service.name, exit_code=None, reason=reason)
         self.followers.remember_given_up()
 

@@ -12,8 +12,9 @@ from daybreak.names import GATEWAY
 from daybreak.services.edge import files, haproxy_config, repeating
 from daybreak.services.health import policy
 from daybreak.services.ray.claims import of_dashboard
-from daybreak.services.ray.serve import application_routes, public_claims
+from daybreak.services.ray.serve import public_claims
 from daybreak.services.ray.serve_config import serving
+from daybreak.services.ray.serve_routes import application_routes
 from daybreak.services.service import ConfigFile, Gate, Service, StopPolicy, TcpCheck, Tier
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec

@@ -12,6 +12,7 @@ from dataclasses import replace
 from daybreak.services.container_site import ROOM, address_of
 from daybreak.services.ray import warm
 from daybreak.services.ray.serve_config import in_own_network, serving
+from daybreak.services.ray.serve_routes import routes
 from daybreak.services.service import ConfigFile
 from daybreak.services.site import Site
 from daybreak.services.slots import Slot
@@ -40,8 +41,11 @@ LEFT = "http-request reject if { stopping } !{ http_first_req } { method GET HEA
 RETRIES, RETRIES_MORE = "retry-on conn-failure", "retry-on conn-failure empty-response"
 ONCE = "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }"
 # One that was started anew knows no application until Ray has told it of them and has it started once more, with `-sf`:
-# meanwhile it would call itself well, and answer whatever has waited with 404. So until then it does not listen.
+# meanwhile it would call itself well, and answer whatever has waited with 404. So until then it does not listen. Ray
+# may tell it of something else first, such as its own proxy; where no application is to have a route, it has nothing
+# else to tell. One that has listened goes on with that: its applications are gone then.
 DOORS = r"(?m)^(frontend (?:http|grpc)_frontend)\n\s*bind .*$"
+DEAF = "# It listens when it knows an application."
 PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
 # cluster would be answered by another.
@@ -64,8 +68,12 @@ for place, word in enumerate(arguments[:-1]):
             if "," in line.split()[1] or not line.split()[1].startswith("{address}:"):
                 sys.exit("not started: its pages would be open to others: " + line.strip())
         if {behind_gateway}:
-            if "-sf" not in arguments and "use_backend" not in text:
-                text = re.sub({doors!r}, r"\\g<1>", text)
+            listened = False
+            if "-sf" in arguments:
+                with open(pinned) as file:
+                    listened = not {routed} or "{deaf}" not in file.read()
+            if not listened and "use_backend" not in text:
+                text = re.sub({doors!r}, r"\\g<1>\\n    {deaf}", text)
             text = re.sub(r"(?m)^\\s*{lingering}$", "", text)
             text = re.sub(r"(?m)^(\\s*){retries}$", r"\\g<1>{retries_more}", text)
             text = re.sub(r"(?m)^frontend (http|grpc)_frontend$", r"\\g<0>\\n    {once}", text)
@@ -200,7 +208,9 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
         "retries_more": RETRIES_MORE,
         "once": ONCE,
         "doors": DOORS,
+        "deaf": DEAF,
         "behind_gateway": serving(spec, site).behind_gateway,
+        "routed": bool(routes(spec, site)),
     }
     text = PROGRAM.format(python=site.ray.python, binary=site.ray.haproxy, **own)
     return (ConfigFile(program(site), text, mode=0o700),)

@@ -24,6 +24,7 @@ from daybreak.services.ray.addresses import (
 from daybreak.services.ray.environment import client_env, ray_env, token
 from daybreak.services.ray.offers import offers
 from daybreak.services.ray.serve_config import Serving, in_own_network, serving
+from daybreak.services.ray.serve_routes import routes
 from daybreak.services.service import (
     STARTED,
     ConfigFile,
@@ -211,27 +212,3 @@ def door(spec: Spec, site: Site) -> HttpCheck | None:
     is no HTTP door."""
     url = upstream_url(spec, site) + "/-/healthz"
     return HttpCheck(url, any_certificate=True) if serving(spec, site).http else None
-
-
-def application_names(spec: Spec, site: Site) -> tuple[str, ...]:
-    """The applications that the spec, or Ray's Serve config, has."""
-    return tuple(name for name, _ in _applications(spec, site))
-
-
-def routes(spec: Spec, site: Site) -> tuple[str, ...]:
-    """The route prefixes of the applications that have one."""
-    return tuple(route for _, route in _applications(spec, site) if route)
-
-
-def application_routes(spec: Spec, site: Site) -> dict[str, str]:
-    """The applications that have a route prefix, by name."""
-    return {name: route for name, route in _applications(spec, site) if route}
-
-
-def _applications(spec: Spec, site: Site) -> Iterator[tuple[str, str | None]]:
-    """Names and route prefixes."""
-    if site.serve_config is None:
-        yield from ((app.name, app.route) for app in spec.serve.applications)
-        return
-    for app in site.serve_config.get("applications", []):
-        yield str(app.get("name", "default")), app.get("route_prefix", "/")

@@ -149,3 +149,19 @@ def test_a_restart_and_the_next_up_start_with_nothing(tmp_path: Path) -> None:
         assert "start head as it was" not in world.fake.log
 
     run(story())
+
+
+def test_what_has_lost_its_head_unseen_is_not_ready_unless_it_outlives_it(tmp_path: Path) -> None:
+    """Whoever waits for it would be told that it is, and the gateway that it may let requests go."""
+
+    async def story() -> None:
+        world, before = await risen(tmp_path)
+        world.keeper.close()
+        await world.crash("head")
+        world.again()
+        await world.keeper.adopt()
+        states = await world.states()
+        assert states == {"head": "crashed", "worker-1": "ready", "deployment": "ready", "driver": "starting"}
+        assert same(before, await settled(world)) == {"head", *HANGS_ON_IT}
+
+    run(story())
