@@ -6,7 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
+from daybreak.backends.base import State
 from daybreak.backends.process.backend import ProcessBackend
+from daybreak.backends.process.stopping import Stop
+from daybreak.errors import DaybreakError
 from daybreak.paths import ClusterPaths
 from daybreak.services.ray.helpers import TRACKER
 from daybreak.services.service import Service, StopPolicy, Tier
@@ -37,3 +42,47 @@ def test_what_clears_up_after_the_others_may_do_so(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(run(), DEADLINE_S))
     assert (tmp_path / "cleared-up").exists()
+
+
+def test_what_a_keeper_was_ending_when_it_was_killed_is_taken_for_no_service(tmp_path: Path) -> None:
+    """Half of its processes may be gone, and what is left looks as ever."""
+    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
+    paths.ensure()
+    argv = ("sh", "-c", "trap '' TERM; touch deaf; while sleep 1; do :; done")
+    service = Service("head", Tier.APP, argv, str(tmp_path), stop=StopPolicy(grace_s=60.0, left_behind_grace_s=0.1))
+
+    async def run() -> None:
+        backend = ProcessBackend(paths)
+        handle = await backend.start(service, instance="head#1", generation=1, bound={})
+        await eventually((tmp_path / "deaf").exists)
+        stopping = asyncio.create_task(backend.stop(handle))
+        await eventually(lambda: f'"state": "{State.BROKEN}"' in next(paths.records.iterdir()).read_text())
+        (found,) = await ProcessBackend(paths).observe()
+        assert (found.instance, found.state) == ("head#1", State.BROKEN)
+        await ProcessBackend(paths).stop(found.left_behind())
+        await stopping
+        assert await backend.observe() == []
+
+    asyncio.run(asyncio.wait_for(run(), DEADLINE_S))
+
+
+def test_what_does_not_end_is_there_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
+    paths.ensure()
+
+    async def fails(_: Stop) -> int:
+        raise DaybreakError("it hangs in the kernel")
+
+    async def run() -> None:
+        backend = ProcessBackend(paths)
+        service = Service("head", Tier.APP, ("sleep", "60"), str(tmp_path))
+        handle = await backend.start(service, instance="head#1", generation=1, bound={})
+        with monkeypatch.context() as patch:
+            patch.setattr(Stop, "run", fails)
+            with pytest.raises(DaybreakError, match="hangs"):
+                await backend.stop(handle)
+        (found,) = await ProcessBackend(paths).observe()
+        assert found.state is State.RUNNING
+        await backend.stop(found)
+
+    asyncio.run(asyncio.wait_for(run(), DEADLINE_S))

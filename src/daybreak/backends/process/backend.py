@@ -24,7 +24,7 @@ from daybreak.backends.process.purging import purge
 from daybreak.backends.process.records import Records
 from daybreak.backends.process.starting import Starter, handle_of
 from daybreak.backends.process.stopping import Stop
-from daybreak.errors import ServiceDied
+from daybreak.errors import DaybreakError, ServiceDied
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, Tier, log_path
 
@@ -77,13 +77,26 @@ class ProcessBackend:
         began = time.monotonic()
         killed = 0
         if handle.boot_id == procfs.boot_id():
-            killed = await Stop(handle, self._scans, self._paths.forks).run()
+            killed = await self._end(handle)
             self._reap(handle.pid)
             self._children.pop(handle.pid, None)
         for folder in handle.stop.deletes:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._records.forget(handle)
         return Stopped(after_s=time.monotonic() - began, killed=killed)
+
+    async def _end(self, handle: Handle) -> int:
+        """Its record says so meanwhile: whoever finds it after this keeper was killed must not take for a service what
+        may have lost half of its processes."""
+        recorded = self._records.has(handle)
+        if recorded:
+            await asyncio.to_thread(self._records.update, handle.in_state(State.BROKEN))
+        try:
+            return await Stop(handle, self._scans, self._paths.forks).run()
+        except DaybreakError:
+            if recorded:
+                await asyncio.to_thread(self._records.update, handle)
+            raise
 
     async def exited(self, handle: Handle) -> Exit:
         """Wait for the end of the main process, or of one that the service cannot live without."""
@@ -148,7 +161,7 @@ class ProcessBackend:
         for handle in self._records.load():
             if handle.boot_id != procfs.boot_id():
                 self._records.forget(handle)  # the machine was restarted: nothing of it can be running
-            elif handle.state is State.COMPLETED or is_alive(handle):
+            elif handle.state in (State.COMPLETED, State.BROKEN) or is_alive(handle):
                 found.append(handle)
             else:
                 found.append(handle.in_state(State.BROKEN))

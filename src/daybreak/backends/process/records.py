@@ -31,6 +31,9 @@ class Records:
         except OSError:
             self._unwritten[path] = handle
 
+    def has(self, handle: Handle) -> bool:
+        return self._path(handle).exists()
+
     def forget(self, handle: Handle) -> None:
         self._unwritten.pop(self._path(handle), None)
         self._path(handle).unlink(missing_ok=True)
