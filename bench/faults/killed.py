@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,11 +42,21 @@ class Killed:
             out = Path(folder) / "rounds"
             words = [sys.executable, "-m", "bench.kills", f"--seed={seed}", f"--first={first}", f"--rounds={count}"]
             words += [f"--only={self.command}", f"--port-offset={offset}", f"--out={out}"]
-            done = subprocess.run(words, cwd=ROOT, check=False, timeout=ROUND_S * count)
+            code = _ended(subprocess.Popen(words, cwd=ROOT), ROUND_S * count)
             found = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
         if len(found) < count:
-            raise RunFailed(f"{self.name}: {len(found)} of {count} rounds were told, exit code {done.returncode}")
+            raise RunFailed(f"{self.name}: {len(found)} of {count} rounds were told, exit code {code}")
         return found
+
+
+def _ended(rounds: subprocess.Popen[bytes], within_s: float) -> int:
+    """Its exit code. Whoever interrupts the bench ends it in order: its cluster with it."""
+    try:
+        return rounds.wait(within_s)
+    except BaseException:
+        rounds.send_signal(signal.SIGINT)
+        rounds.wait()
+        raise
 
 
 KILLED = tuple(Killed(subject.name) for subject in SUBJECTS)

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def cluster_paths(tmp_path: Path) -> ClusterPaths:
 
 def process_bench(tmp_path: Path) -> Bench:
     paths = cluster_paths(tmp_path)
-    codes = {"runs": RUNS_ON, "ends-0": "pass", "once": "pass", "ends-3": "raise SystemExit(3)"}
+    codes = {"runs": RUNS_ON, "deaf": STUBBORN, "ends-0": "pass", "once": "pass", "ends-3": "raise SystemExit(3)"}
 
     def service(name: str) -> Service:
         if name == "refuses":
@@ -85,7 +85,14 @@ def fake_bench(tmp_path: Path) -> Bench:
 def docker_bench(tmp_path: Path) -> Bench:
     require_engine()
     paths = cluster_paths(tmp_path)
-    codes = {"runs": "exec sleep 600", "ends-0": "exit 0", "once": "exit 0", "ends-3": "exit 3", "refuses": ""}
+    codes = {
+        "runs": "exec sleep 600",
+        "deaf": "trap '' TERM; while sleep 1; do :; done",
+        "ends-0": "exit 0",
+        "once": "exit 0",
+        "ends-3": "exit 3",
+        "refuses": "",
+    }
     made: list[DockerBackend] = []
 
     def backend() -> DockerBackend:
@@ -157,6 +164,29 @@ def test_another_backend_object_finds_and_stops_it(bench: Bench) -> None:
             assert (found.instance, found.pid, found.state) == (handle.instance, handle.pid, State.RUNNING)
             await other.stop(found)
             assert list(await bench.backend.observe()) == []
+
+    run(story, bench)
+
+
+def test_what_a_killed_keeper_was_ending_is_taken_for_no_service(bench: Bench) -> None:
+    """Half of its processes may be gone, and what is left looks as ever. The fake one ends everything at once."""
+    if isinstance(bench.backend, FakeBackend):
+        return
+
+    async def story() -> None:
+        service = replace(bench.service("deaf"), stop=StopPolicy(grace_s=60.0, left_behind_grace_s=0.1))
+        handle = await bench.backend.start(service, instance="i1", generation=1, bound={})
+        stopping = asyncio.create_task(bench.backend.stop(handle))
+        other = bench.again()
+        while (found := await other.observe()) and found[0].state is State.RUNNING:
+            await asyncio.sleep(0.05)
+        assert [(one.instance, one.state) for one in found] == [("i1", State.BROKEN)]
+        await other.stop(found[0].left_behind())
+        await stopping
+        assert list(await other.observe()) == []
+        # Another instance is none of its.
+        async with started(bench, "runs", "i2"):
+            assert [one.state for one in await other.observe()] == [State.RUNNING]
 
     run(story, bench)
 

@@ -44,28 +44,6 @@ def test_what_clears_up_after_the_others_may_do_so(tmp_path: Path) -> None:
     assert (tmp_path / "cleared-up").exists()
 
 
-def test_what_a_keeper_was_ending_when_it_was_killed_is_taken_for_no_service(tmp_path: Path) -> None:
-    """Half of its processes may be gone, and what is left looks as ever."""
-    paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
-    paths.ensure()
-    argv = ("sh", "-c", "trap '' TERM; touch deaf; while sleep 1; do :; done")
-    service = Service("head", Tier.APP, argv, str(tmp_path), stop=StopPolicy(grace_s=60.0, left_behind_grace_s=0.1))
-
-    async def run() -> None:
-        backend = ProcessBackend(paths)
-        handle = await backend.start(service, instance="head#1", generation=1, bound={})
-        await eventually((tmp_path / "deaf").exists)
-        stopping = asyncio.create_task(backend.stop(handle))
-        await eventually(lambda: f'"state": "{State.BROKEN}"' in next(paths.records.iterdir()).read_text())
-        (found,) = await ProcessBackend(paths).observe()
-        assert (found.instance, found.state) == ("head#1", State.BROKEN)
-        await ProcessBackend(paths).stop(found.left_behind())
-        await stopping
-        assert await backend.observe() == []
-
-    asyncio.run(asyncio.wait_for(run(), DEADLINE_S))
-
-
 def test_what_does_not_end_is_there_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = ClusterPaths("it", tmp_path / "state", tmp_path / "run")
     paths.ensure()

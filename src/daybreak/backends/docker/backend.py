@@ -1,7 +1,7 @@
 """The docker backend: services are containers of this machine's engine.
 
-What runs is told by the containers' labels alone: a keeper that was killed leaves no record that could be wrong, and
-the next one adopts what it finds.
+What runs is told by the containers' labels: a keeper that was killed leaves no record that could be wrong, and the next
+one adopts what it finds. Only what it was just ending is written down.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daybreak.backends.base import CommandResult, Exit, Handle, Stopped
+from daybreak.backends.base import CommandResult, Exit, Handle, State, Stopped
 from daybreak.backends.docker import ends, steps
 from daybreak.backends.docker.container_config import Owner, secret_names
+from daybreak.backends.docker.ending import Ending
 from daybreak.backends.docker.events import Watch
 from daybreak.backends.docker.exec import Command
 from daybreak.backends.docker.freezing import ContainerFreezer
@@ -51,6 +52,7 @@ class DockerBackend:
         self._containers: dict[str, str] = {}
         self._newest: dict[str, str] = {}
         self._starting: set[str] = set()
+        self._ending = Ending(paths.root / "ending")
         self.freezer = ContainerFreezer(self._calls, self._identities)
 
     async def start(self, service: Service, *, instance: str, generation: int, bound: Mapping[str, str]) -> Handle:
@@ -82,8 +84,14 @@ class DockerBackend:
         """Ask the container to end, kill it after the grace, remove it; its named volumes stay."""
         began = time.monotonic()
         killed = 0
-        for identity in await self._identities(handle.instance):
-            killed += await self._calls.ask(steps.stop, identity, handle.stop, lambda: self._drain(handle.instance))
+        identities = await self._identities(handle.instance)
+        if identities:
+            await self._calls.in_thread(self._ending.begin, handle.instance)
+        try:
+            for identity in identities:
+                killed += await self._calls.ask(steps.stop, identity, handle.stop, lambda: self._drain(handle.instance))
+        finally:
+            await self._calls.in_thread(self._ending.over, handle.instance)
         self._forget(handle.instance)
         return Stopped(after_s=time.monotonic() - began, killed=killed)
 
@@ -107,13 +115,15 @@ class DockerBackend:
     async def observe(self) -> Sequence[Handle]:
         """Every container of the cluster, those that were made but never ran included."""
         rows = [row for row in await self._rows() if row["Labels"].get(labels.INSTANCE) not in self._starting]
+        ending = await self._calls.in_thread(self._ending.of, {row["Labels"].get(labels.INSTANCE) for row in rows})
         found = []
         for handle, row in sorted(((handle_of(row), row) for row in rows), key=lambda pair: pair[0].started_wall):
             self._containers[handle.instance] = row["Id"]
             self._newest[handle.service] = handle.instance
             self._logs.follow(handle.instance, handle.service, row["Id"])
             clean = may_have_ended(handle, row) and _is_clean(await self._calls.ask(_end_now, row["Id"]))
-            found.append(in_its_state(handle, row, clean=clean))
+            now = in_its_state(handle, row, clean=clean)
+            found.append(now.in_state(State.BROKEN) if handle.instance in ending else now)
         self._logs.keep_only({handle.instance for handle in found} | self._starting)
         return found
 
