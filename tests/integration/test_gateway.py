@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from daybreak.keeper.gateway.runtime_socket import command
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox
 from tests.integration.test_crashes import kill, kill_keeper, until_back
@@ -111,15 +113,31 @@ def test_requests_wait_while_a_head_that_was_killed_is_brought_back(shared: Sand
     assert not late, report
 
 
+def waiting(sandbox: Sandbox) -> int:
+    """How many requests wait in the gateway."""
+    (socket_path,) = sandbox.runtime.glob("*/gw/admin.sock")
+    return int(asyncio.run(command(str(socket_path), "gateway waiting")))
+
+
 def test_requests_wait_although_no_keeper_is_there(shared: Sandbox) -> None:
-    before = shared.column("instance")
-    kill_keeper(shared)
-    kill(shared.pid_of("head", "raylet"))
-    with ThreadPoolExecutor(1) as pool:
+    """Nor when the next one comes, which finds a deployment that has done its work, and no head. It is waited for."""
+    before, raylet = shared.column("instance"), shared.pid_of("head", "raylet")
+    with (
+        steady_load(shared.url, rate=20, kinds=(SHORT,), timeout_s=LASTS_S) as load,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        until(lambda: load.report().versions, what="the first answers")
+        kill_keeper(shared)
+        kill(raylet)
+        died = time.monotonic()
+        until(lambda: waiting(shared), what="requests wait")
         waits = pool.submit(answer, shared.url + "/short")
         shared.run("wait", "serve")
+        assert shared.column("state")["head"] == "ready"
         assert waits.result() == 200
     until_back(shared, before, *RESTARTED)
+    late = [one for one in load.report().failures if one.due_s > died + 1.0]
+    assert not late, load.report()
 
 
 def test_a_gateway_that_was_killed_is_started_again_and_opened(shared: Sandbox) -> None:
