@@ -133,7 +133,8 @@ def test_requests_wait_although_no_keeper_is_there(shared: Sandbox) -> None:
         until(lambda: waiting(shared), what="requests wait")
         waits = pool.submit(answer, shared.url + "/short")
         shared.run("wait", "serve")
-        assert shared.column("state")["head"] == "ready"
+        # Its dashboard may come a little later.
+        assert shared.column("state")["head"] in ("starting", "ready")
         assert waits.result() == 200
     until_back(shared, before, *RESTARTED)
     late = [one for one in load.report().failures if one.due_s > died + 1.0]
