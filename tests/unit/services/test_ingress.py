@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daybreak.backends.process import procfs
@@ -20,7 +22,7 @@ from daybreak.services.ray.nodes import head
 from daybreak.services.site import Site
 from daybreak.spec.model import Spec
 from tests.haproxy import PROGRAMS
-from tests.helpers import free_ports, serving
+from tests.helpers import eventually, free_ports, serving
 from tests.unit.services.test_databases import SITE
 
 SPEC = Spec.model_validate({"name": "shop", "serve": {"applications": [{"import_path": "app:main"}]}})
@@ -278,3 +280,46 @@ def test_one_that_has_never_known_an_application_does_not_listen(
     spec, site = SPEC if routed else ROUTELESS, replace(WITH_HAPROXY, gateway=gateway)
     told = ["#none", "", APPLICATION, ""]
     assert asyncio.run(asyncio.wait_for(listening(tmp_path, binary, site, told, spec), 60)) == listens
+
+
+# As Serve's actor does, which dies with its raylet.
+PARENT = """
+import subprocess, sys
+print(subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="this machine has no HAProxy")
+@pytest.mark.parametrize("binary", PROGRAMS)
+@pytest.mark.parametrize("gateway", ["/bin/haproxy", ""])
+def test_one_whose_parent_has_died_accepts_nothing_more_where_the_gateway_lets_requests_wait(
+    tmp_path: Path, binary: str, gateway: str
+) -> None:
+    async def story() -> None:
+        async with started(tmp_path, binary, replace(WITH_HAPROXY, gateway=gateway)) as (port, first):
+            first.kill()
+            await first.wait()
+            words = (sys.executable, "-c", PARENT, tmp_path / "haproxy", "-db", "-f", tmp_path / "haproxy.cfg")
+            pipe = asyncio.subprocess.PIPE
+            parent = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe)
+            assert parent.stdout
+            pid = int(await parent.stdout.readline())
+            try:
+                reader, writer = await connected(port)
+                assert await ask(reader, writer) == 200
+                writer.close()
+                parent.kill()
+                await parent.wait()
+                if gateway:
+                    await eventually(lambda: not psutil.pid_exists(pid) or procfs.read(pid) is None)
+                    with pytest.raises(ConnectionRefusedError):
+                        await asyncio.open_connection("127.0.0.1", port)
+                else:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    asyncio.run(asyncio.wait_for(story(), 60))

@@ -45,6 +45,9 @@ ONCE = "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELET
 # may tell it of something else first, such as its own proxy; where no application is to have a route, it has nothing
 # else to tell. One that has listened goes on with that: its applications are gone then.
 DOORS = r"(?m)^(frontend (?:http|grpc)_frontend)\n\s*bind .*$"
+# Who has started it may die without ending it, with the replicas and all that could tell it of other ones. From then on
+# it accepts nothing more: what comes waits in the gateway. 1 is PR_SET_PDEATHSIG.
+ORPHANED = "import ctypes, signal; ctypes.CDLL(None).prctl(1, signal.SIGUSR1); os.getppid() > 1 or sys.exit(1)"
 DEAF = "# It listens when it knows an application."
 PINNED = ("haproxy_stats", "haproxy_metrics")
 # Serve keeps a proxy of its own behind HAProxy. Its port is the same for all clusters, and shared: requests of one
@@ -68,6 +71,7 @@ for place, word in enumerate(arguments[:-1]):
             if "," in line.split()[1] or not line.split()[1].startswith("{address}:"):
                 sys.exit("not started: its pages would be open to others: " + line.strip())
         if {behind_gateway}:
+            {orphaned}
             listened = False
             if "-sf" in arguments:
                 with open(pinned) as file:
@@ -209,6 +213,7 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
         "once": ONCE,
         "doors": DOORS,
         "deaf": DEAF,
+        "orphaned": ORPHANED,
         "behind_gateway": serving(spec, site).behind_gateway,
         "routed": bool(routes(spec, site)),
     }
