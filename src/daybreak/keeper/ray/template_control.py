@@ -13,7 +13,7 @@ from typing import Any
 from daybreak.files import open_regular, read_book, write_private
 from daybreak.keeper.background import Background
 from daybreak.keeper.ray.template_orders import tell
-from daybreak.names import HOLD_S, SERVE
+from daybreak.names import HEAD, HOLD_S, SERVE
 from daybreak.paths import ClusterPaths
 from daybreak.programs.warm import registry
 from daybreak.programs.warm.modules import read_learned
@@ -29,9 +29,9 @@ LEARN_AFTER_S = 3.0
 MOST_LEARNED = 4000
 # Of what has been seen, or was started cold, since the last look.
 MOST_BYTES = 1024 * 1024
-# So long dashboard and agents wait for the first response of what has been submitted. What takes longer loads
-# something, or waits for somebody: a processor is free.
-PATIENCE_S = 3.0
+DASHBOARD = (HEAD, "dashboard")
+# From here on the first response is a matter of one process after another: a processor is free for the dashboard.
+FREE_FROM = Stage.STARTING
 MOST_TOLD = 5
 # The way of a restart (`run/restart_way.py`) in which what answers has its processors beside what starts.
 REDEPLOY = "redeploy"
@@ -54,8 +54,8 @@ class TemplateControl:
         # With containers each of these nodes has a template of its own, in this folder, which begins with holding back
         # what can wait.
         self.nodes: dict[str, Path] = {}
-        # Has it been let go in this run? A node that starts later is told, too.
-        self._freed = False
+        # What was last ordered in a run: a node that starts later is told, too.
+        self._freed: dict[str, Any] | None = None
 
     def is_warm(self) -> bool:
         """Had a template its imports done at this moment?"""
@@ -76,10 +76,11 @@ class TemplateControl:
         return made
 
     def follow(self, event: Event) -> None:
-        """React to a run: while the service of the first response starts, what can wait waits."""
+        """React to a run: while the service of the first response starts, what can wait waits. Where there is a
+        dashboard, the agents wait for that, too."""
         if self._cluster is None or not self._cluster.spec.warm.enabled:
             return
-        first = self._first
+        first, dashboard = self._first, self._cluster.spec.dashboard
         self._busy = event.kind is not Kind.RUN_ENDED and (self._busy or event.kind is Kind.RUN_BEGAN)
         if event.kind is Kind.RUN_BEGAN:
             # Said in every run: a keeper that was killed in the midst of one leaves the template as it was.
@@ -87,37 +88,36 @@ class TemplateControl:
             self._later(partial(self._order, "low", on=self._low))
         if event.kind is Kind.PLANNED:
             # Nothing has to wait where the applications are there already.
-            self._freed = first not in event.data["start"]
+            self._freed = None if first in event.data["start"] else {}
         elif event.kind is Kind.STARTING and event.service in self.nodes:
             self._later(partial(self._free_late, event.service))
         if event.kind is Kind.PLANNED and first in event.data["start"] and not self.nodes:
-            self._later(partial(self._order, "hold", wait=True, seconds=HOLD_S))
-        elif event.kind is Kind.NOT_YET and event.service == first and event.data.get("stage") == Stage.SUBMITTED:
-            self._later(self._free_in_the_end)
+            self._later(self._hold)
+        elif event.kind is Kind.NOT_YET and event.service == first and event.data.get("stage") == FREE_FROM:
+            self._free(but_last=dashboard)
         elif event.kind in (Kind.READY, Kind.FAILED) and event.service == first:
+            self._free(but_last=dashboard and event.kind is Kind.READY)
+        elif event.kind is Kind.GATE_PASSED and (event.service, event.data["gate"]) == DASHBOARD:
             self._free()
         elif event.kind is Kind.RUN_ENDED:
             self._later(self._after_run)
 
-    async def _free_in_the_end(self) -> None:
-        """Unless it has been done meanwhile."""
-        await asyncio.sleep(PATIENCE_S)
-        if not self._freed:
-            self._free()
-
-    def _free(self) -> None:
+    def _free(self, **details: Any) -> None:
         """Let go what waits, now and wherever a node starts later in this run."""
-        self._freed = True
-        self._later(partial(self._order, "release"))
+        self._freed = details
+        self._later(partial(self._order, "release", **details))
 
     async def _free_late(self, node: str) -> None:
         """What was ordered before the node's template listened is ordered again when it does."""
         folder = self.nodes[node]
-        if await tell(folder, "state", wait=True) is not None and self._freed:
-            await tell(folder, "release")
+        if await tell(folder, "state", wait=True) is not None and self._freed is not None:
+            await tell(folder, "release", **self._freed)
 
     def _later(self, work: Callable[[], Awaitable[object]]) -> None:
         self._background.keep("steering the template", work)
+
+    async def _hold(self) -> None:
+        await self._order("hold", wait=True, seconds=HOLD_S)
 
     async def _after_run(self) -> None:
         if self._low:

@@ -47,7 +47,7 @@ class Orders:
             if order["order"] == "hold":
                 self._turns.held_back.hold(order["seconds"])
             elif order["order"] == "release":
-                self._turns.held_back.end()
+                self._turns.held_back.end(order.get("but_last", False))
                 self._turns.release()
             elif order["order"] == "low":
                 self.low = bool(order["on"])

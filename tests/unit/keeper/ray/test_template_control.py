@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from daybreak.keeper.background import Background
-from daybreak.keeper.ray import template_control
 from daybreak.keeper.ray.template_control import TemplateControl, taken
 from daybreak.keeper.ray.template_orders import tell
 from daybreak.paths import ClusterPaths
@@ -95,7 +94,7 @@ def test_every_node_is_told_also_one_that_starts_later(paths: ClusterPaths) -> N
         return head.orders, worker.orders
 
     head, worker = asyncio.run(story())
-    assert head == worker == [{"order": "release"}]
+    assert head == worker == [{"order": "release", "but_last": True}]
 
 
 def test_those_of_a_generation_beside_the_one_that_serves_are_told_in_their_own_folders(paths: ClusterPaths) -> None:
@@ -109,7 +108,7 @@ def test_those_of_a_generation_beside_the_one_that_serves_are_told_in_their_own_
             await settled(beside)
         return old.orders, new.orders
 
-    assert asyncio.run(story()) == ([], [{"order": "release"}])
+    assert asyncio.run(story()) == ([], [{"order": "release", "but_last": True}])
 
 
 def test_a_node_that_comes_back_alone_waits_for_nothing(paths: ClusterPaths) -> None:
@@ -152,49 +151,20 @@ def test_cold_starts_of_every_node_are_told(paths: ClusterPaths) -> None:
     ]
 
 
-def not_yet(stage: str) -> Event:
-    """What the deployment says of itself while it is waited for."""
-    return event(Kind.NOT_YET, "serve", gate="submitted", reason=f"{stage} something", stage=stage)
-
-
-RELEASE = {"order": "release"}
-
-
-def test_what_waits_is_let_go_when_what_was_submitted_takes_long(
-    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(template_control, "PATIENCE_S", 0.0)
-
+def test_what_waits_is_let_go_when_serve_itself_is_started_whatever_it_is_called(paths: ClusterPaths) -> None:
     async def story() -> tuple[list[Any], list[Any]]:
         head = FakeTemplate(paths.ray_temp("head") / "warm")
         warmth = made(paths)
         async with await head.listen():
             warmth.follow(event(Kind.PLANNED, start=["head", "serve"], stop=[], keep=[]))
-            for stage in ("waiting", "connecting", "starting"):
-                warmth.follow(not_yet(stage))
+            warmth.follow(event(Kind.NOT_YET, "serve", gate="submitted", reason="starting to look", stage="waiting"))
             await settled(warmth)
             before = list(head.orders)
-            warmth.follow(not_yet("submitted"))
+            warmth.follow(event(Kind.NOT_YET, "serve", gate="submitted", reason="Serve comes", stage="starting"))
             await settled(warmth)
         return before, head.orders
 
-    assert asyncio.run(story()) == ([], [RELEASE])
-
-
-def test_what_has_been_let_go_is_not_let_go_again(paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_control, "PATIENCE_S", 0.05)
-
-    async def story() -> list[Any]:
-        head = FakeTemplate(paths.ray_temp("head") / "warm")
-        warmth = made(paths)
-        async with await head.listen():
-            warmth.follow(event(Kind.PLANNED, start=["head", "serve"], stop=[], keep=[]))
-            warmth.follow(not_yet("submitted"))
-            warmth.follow(event(Kind.READY, "serve"))
-            await settled(warmth)
-        return head.orders
-
-    assert asyncio.run(story()) == [RELEASE]
+    assert asyncio.run(story()) == ([], [{"order": "release", "but_last": True}])
 
 
 def test_what_a_container_writes_there_costs_no_memory_and_keeps_nobody_waiting(tmp_path: Path) -> None:
