@@ -87,7 +87,7 @@ def docker_bench(tmp_path: Path) -> Bench:
     paths = cluster_paths(tmp_path)
     codes = {
         "runs": "exec sleep 600",
-        "deaf": "trap '' TERM; while sleep 1; do :; done",
+        "deaf": "trap '' TERM; echo deaf; while sleep 1; do :; done",
         "ends-0": "exit 0",
         "once": "exit 0",
         "ends-3": "exit 3",
@@ -168,7 +168,7 @@ def test_another_backend_object_finds_and_stops_it(bench: Bench) -> None:
     run(story, bench)
 
 
-def test_what_a_killed_keeper_was_ending_is_taken_for_no_service(bench: Bench) -> None:
+def test_what_a_killed_keeper_was_ending_is_taken_for_no_service(bench: Bench, tmp_path: Path) -> None:
     """Half of its processes may be gone, and what is left looks as ever. The fake one ends everything at once."""
     if isinstance(bench.backend, FakeBackend):
         return
@@ -176,6 +176,8 @@ def test_what_a_killed_keeper_was_ending_is_taken_for_no_service(bench: Bench) -
     async def story() -> None:
         service = replace(bench.service("deaf"), stop=StopPolicy(grace_s=60.0, left_behind_grace_s=0.1))
         handle = await bench.backend.start(service, instance="i1", generation=1, bound={})
+        log = tmp_path / "state" / "logs" / "deaf.log"
+        await eventually(lambda: "deaf" in log.read_text().splitlines())
         stopping = asyncio.create_task(bench.backend.stop(handle))
         other = bench.again()
         while (found := await other.observe()) and found[0].state is State.RUNNING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from daybreak.keeper.gateway.runtime_socket import command
+from daybreak.keeper.gateway.runtime_socket import GatewaySilent, command
 from tests.helpers import until
 from tests.integration.conftest import GATEWAY, Sandbox
 from tests.integration.test_crashes import kill, kill_keeper, until_back
@@ -116,7 +117,9 @@ def test_requests_wait_while_a_head_that_was_killed_is_brought_back(shared: Sand
 def waiting(sandbox: Sandbox) -> int:
     """How many requests wait in the gateway."""
     (socket_path,) = sandbox.runtime.glob("*/gw/admin.sock")
-    return int(asyncio.run(command(str(socket_path), "gateway waiting")))
+    with contextlib.suppress(GatewaySilent):
+        return int(asyncio.run(command(str(socket_path), "gateway waiting")))
+    return 0
 
 
 def test_requests_wait_although_no_keeper_is_there(shared: Sandbox) -> None:
@@ -129,15 +132,16 @@ def test_requests_wait_although_no_keeper_is_there(shared: Sandbox) -> None:
         until(lambda: load.report().versions, what="the first answers")
         kill_keeper(shared)
         kill(raylet)
-        died = time.monotonic()
         until(lambda: waiting(shared), what="requests wait")
+        held = time.monotonic()
         waits = pool.submit(answer, shared.url + "/short")
-        shared.run("wait", "serve")
+        shared.run("wait", "serve", "--timeout", f"{LASTS_S:g}s")
         # Its dashboard may come a little later.
         assert shared.column("state")["head"] in ("starting", "ready")
         assert waits.result() == 200
     until_back(shared, before, *RESTARTED)
-    late = [one for one in load.report().failures if one.due_s > died + 1.0]
+    # Until then its replicas may die before what sends requests to them does.
+    late = [one for one in load.report().failures if one.due_s > held]
     assert not late, load.report()
 
 

@@ -70,10 +70,18 @@ defaults
 frontend stats
     bind 127.0.0.1:{stats}
     stats enable
+frontend grpc_frontend
+    # A remark.
+    # And another one.
+    bind 127.0.0.1:{grpc}
+    use_backend grpc_fallback_backend if {{ path /x }}
 frontend http_frontend
     bind 127.0.0.1:{port}
+    # ACLs for dispatch
+    # and static use_backend selection below).
     http-request return status 200 if {{ path / }}
     {applications}
+backend grpc_fallback_backend
 backend app
     server dies 127.0.0.1:{dies}
     server lives 127.0.0.1:{lives}
@@ -90,13 +98,13 @@ async def started(
     spec: Spec | None = None,
 ) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
-    port, stats = free_ports(2)
+    port, stats, grpc = free_ports(3)
     ray = replace(site.ray, haproxy=binary, python=sys.executable)
     (file,) = haproxy.files(spec or SPEC, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
     told = {"dies": replicas[0], "lives": replicas[1], "applications": applications}
-    config.write_text(CONFIG.format(port=port, stats=stats, **told))
+    config.write_text(CONFIG.format(port=port, stats=stats, grpc=grpc, **told))
     program.chmod(0o700)
     process = await asyncio.create_subprocess_exec(program, "-db", "-f", config)
     try:
@@ -243,7 +251,9 @@ async def listening(folder: Path, binary: str, site: Site, applications: Sequenc
             # It replaces itself by HAProxy when the file is whole.
             while not procfs.command_line(processes[-1].pid).startswith(binary):
                 await asyncio.sleep(0.02)
-            found.append(f"bind 127.0.0.1:{port}" in (folder / "haproxy.cfg.pinned").read_text())
+            pinned = (folder / "haproxy.cfg.pinned").read_text()
+            found.append(f"bind 127.0.0.1:{port}" in pinned)
+            assert pinned.count("bind 127.0.0.1:") == 1 + 2 * found[-1]
             # It goes on, as Ray's does for its page, until it is replaced.
             assert processes[-1].returncode is None
             if found[-1]:
@@ -282,6 +292,13 @@ def test_one_that_has_never_known_an_application_does_not_listen(
     assert asyncio.run(asyncio.wait_for(listening(tmp_path, binary, site, told, spec), 60)) == listens
 
 
+def has_ended(pid: int) -> bool:
+    """Also where nobody has collected it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return True
+
+
 # As Serve's actor does, which dies with its raylet.
 PARENT = """
 import subprocess, sys
@@ -312,7 +329,7 @@ def test_one_whose_parent_has_died_accepts_nothing_more_where_the_gateway_lets_r
                 parent.kill()
                 await parent.wait()
                 if gateway:
-                    await eventually(lambda: not psutil.pid_exists(pid) or procfs.read(pid) is None)
+                    await eventually(lambda: has_ended(pid))
                     with pytest.raises(ConnectionRefusedError):
                         await asyncio.open_connection("127.0.0.1", port)
                 else:

@@ -30,8 +30,9 @@ class Ending:
 
     def of(self, instances: Collection[str]) -> set[str]:
         """Those of these that are being ended; of others nothing is left."""
-        with contextlib.suppress(FileNotFoundError):
-            marked = {path.name for path in self._folder.iterdir()}
+        with contextlib.suppress(OSError):
+            # One that is just being written has another name, with a dot before it.
+            marked = {path.name for path in self._folder.iterdir() if not path.name.startswith(".")}
             for gone in marked.difference(instances):
                 self.over(gone)
             return marked.intersection(instances)

@@ -24,7 +24,7 @@ from daybreak.backends.process.purging import purge
 from daybreak.backends.process.records import Records
 from daybreak.backends.process.starting import Starter, handle_of
 from daybreak.backends.process.stopping import Stop
-from daybreak.errors import DaybreakError, ServiceDied
+from daybreak.errors import ServiceDied
 from daybreak.paths import ClusterPaths
 from daybreak.services.service import Service, Tier, log_path
 
@@ -91,10 +91,11 @@ class ProcessBackend:
         recorded = self._records.has(handle)
         if recorded:
             await asyncio.to_thread(self._records.update, handle.in_state(State.BROKEN))
+        stop = Stop(handle, self._scans, self._paths.forks)
         try:
-            return await Stop(handle, self._scans, self._paths.forks).run()
-        except DaybreakError:
-            if recorded:
+            return await stop.run()
+        except Exception:
+            if recorded and not stop.begun:
                 await asyncio.to_thread(self._records.update, handle)
             raise
 

@@ -31,6 +31,8 @@ class Stop:
         self._began = time.monotonic()
         self._asked: set[int] = set()
         self._killed: set[int] = set()
+        # Has any process of it been told to end?
+        self.begun = False
 
     async def run(self) -> int:
         """Signal, wait for the grace period, kill what is left; returns how many ordinary processes were killed.
@@ -63,6 +65,7 @@ class Stop:
         return await asyncio.to_thread(scan.of, self._handle, self._folder)
 
     async def _kill(self, left: Sequence[Process]) -> None:
+        self.begun = True
         # What clears up after the others has until they have gone, and a moment more.
         first = [p for p in left if TRACKER not in procfs.command_line(p.pid)]
         signal_each(first, signal.SIGKILL)
@@ -73,6 +76,7 @@ class Stop:
     def _ask(self, left: Sequence[Process], ordinary: Sequence[Process]) -> None:
         """Signal each once. A fork is signalled through its launcher; one that has lost it must go, as the template
         sees to, too."""
+        self.begun = True
         handle, forked = self._handle, forks(self._folder)
         signal_each([p for p in left if p.pid in forked and not forked[p.pid].has_launcher], signal.SIGKILL)
         asking = [p for p in ordinary if p.pid not in self._asked and p.pid not in forked]

@@ -81,13 +81,14 @@ class Adoption:
         self.followers.observed(running)
         self._give_up_ended(handles)
         if target.state.settled:
-            self._tell_ended(handles)
+            self._tell_ended({handle.service for handle in handles if handle.state is State.BROKEN} - there, target)
 
-    def _tell_ended(self, handles: Sequence[Handle]) -> None:
+    def _tell_ended(self, ended: set[str], target: Target) -> None:
         """Nobody saw it; whoever follows has to know it before anything is done about it."""
-        for handle in handles:
-            if handle.state is State.BROKEN and handle.service not in self.followers.supervisor.given_up:
-                self.record.emit(Kind.EXITED, handle.service, exit_code=None, reason=UNSEEN)
+        supervisor = self.followers.supervisor
+        steady = {service.name for service in target.cluster.services if service.run is Run.STEADY}
+        for name in sorted(ended & steady - supervisor.given_up - supervisor.stopped):
+            self.record.emit(Kind.EXITED, name, exit_code=None, reason=UNSEEN)
 
     def _show_unknown(self, handles: Sequence[Handle], why: str) -> None:
         """What runs without a usable spec is not looked after, but it is there, and `down` ends it."""

@@ -44,7 +44,9 @@ ONCE = "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELET
 # meanwhile it would call itself well, and answer whatever has waited with 404. So until then it does not listen. Ray
 # may tell it of something else first, such as its own proxy; where no application is to have a route, it has nothing
 # else to tell. One that has listened goes on with that: its applications are gone then.
-DOORS = r"(?m)^(frontend (?:http|grpc)_frontend)\n\s*bind .*$"
+DOORS = r"(?m)^(frontend (?:http|grpc)_frontend\n(?:\s*#.*\n)*)\s*bind .*$"
+# What sends requests to an application. Ray writes the word in remarks, too, and one for what Serve itself answers.
+KNOWS = r"(?m)^\s*use_backend (?!grpc_fallback_backend\b)"
 # Who has started it may die without ending it, with the replicas and all that could tell it of other ones. From then on
 # it accepts nothing more: what comes waits in the gateway. 1 is PR_SET_PDEATHSIG.
 ORPHANED = "import ctypes, signal; ctypes.CDLL(None).prctl(1, signal.SIGUSR1); os.getppid() > 1 or sys.exit(1)"
@@ -76,8 +78,8 @@ for place, word in enumerate(arguments[:-1]):
             if "-sf" in arguments:
                 with open(pinned) as file:
                     listened = not {routed} or "{deaf}" not in file.read()
-            if not listened and "use_backend" not in text:
-                text = re.sub({doors!r}, r"\\g<1>\\n    {deaf}", text)
+            if not listened and not re.search({knows!r}, text):
+                text = re.sub({doors!r}, r"\\g<1>    {deaf}", text)
             text = re.sub(r"(?m)^\\s*{lingering}$", "", text)
             text = re.sub(r"(?m)^(\\s*){retries}$", r"\\g<1>{retries_more}", text)
             text = re.sub(r"(?m)^frontend (http|grpc)_frontend$", r"\\g<0>\\n    {once}", text)
@@ -212,6 +214,7 @@ def files(spec: Spec, site: Site) -> tuple[ConfigFile, ...]:
         "retries_more": RETRIES_MORE,
         "once": ONCE,
         "doors": DOORS,
+        "knows": KNOWS,
         "deaf": DEAF,
         "orphaned": ORPHANED,
         "behind_gateway": serving(spec, site).behind_gateway,
