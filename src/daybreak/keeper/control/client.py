@@ -244,7 +244,8 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
             _reap(child)
             return connected
         code = child.poll()
-        if code and not _was_killed(code):
+        # What is below, or above, was killed: what was started here, or the keeper that it waited for.
+        if code and 0 < code <= KILLED:
             raise KeeperError(f"the keeper ended with code {code} while it started", hint=f"see {paths.keeper_log}")
         if code is not None and holder(paths) is None and not answers(paths):
             if starts == MOST_STARTS:
@@ -259,11 +260,6 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
             f"see {paths.keeper_log}; killing it leaves your services alone",
         )
     raise KeeperError(f"the keeper did not answer within {START_DEADLINE_S:g} s", hint=f"see {paths.keeper_log}")
-
-
-def _was_killed(code: int) -> bool:
-    """Either what was started here, or the keeper that it waited for."""
-    return code < 0 or code > KILLED
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:
