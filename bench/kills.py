@@ -35,8 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so many")
     parser.add_argument("--out", type=Path, help="a file to which each round's line is added")
     options = parser.parse_args(arguments)
-    # Also where the shell that has started all this has had it ignored, as it does in the background.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What ends the rounds ends their cluster, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = list(
         islice(kills(options.seed, tuple(options.only)), options.first - 1, options.first - 1 + options.rounds)
     )

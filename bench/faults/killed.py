@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -42,7 +41,7 @@ class Killed:
             out = Path(folder) / "rounds"
             words = [sys.executable, "-m", "bench.kills", f"--seed={seed}", f"--first={first}", f"--rounds={count}"]
             words += [f"--only={self.command}", f"--port-offset={offset}", f"--out={out}"]
-            code = _ended(subprocess.Popen(words, cwd=ROOT), ROUND_S * count)
+            code = _ended(subprocess.Popen(words, cwd=ROOT, start_new_session=True), ROUND_S * count)
             found = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
         if len(found) < count:
             raise RunFailed(f"{self.name}: {len(found)} of {count} rounds were told, exit code {code}")
@@ -50,11 +49,11 @@ class Killed:
 
 
 def _ended(rounds: subprocess.Popen[bytes], within_s: float) -> int:
-    """Its exit code. Whoever interrupts the bench ends it in order: its cluster with it."""
+    """Its exit code. Whoever interrupts the bench ends it in order, its cluster with it: once, so no terminal may."""
     try:
         return rounds.wait(within_s)
     except BaseException:
-        rounds.send_signal(signal.SIGINT)
+        rounds.terminate()
         rounds.wait()
         raise
 

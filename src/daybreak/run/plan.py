@@ -239,8 +239,8 @@ def _ordered_starts(starts: Sequence[tuple[Service, str]], stops: Sequence[tuple
 
     def hands_on(handle: Handle, service: Service) -> bool:
         among_edge_and_head = {handle.tier, service.tier} == {Tier.EDGE, Tier.APP}
-        its_own = handle.service == service.name or handle.tier == service.tier
-        return its_own or (among_edge_and_head and HEAD in (handle.service, service.name))
+        one_of_both = among_edge_and_head and HEAD in (handle.service, service.name)
+        return handle.service == service.name or handle.tier == service.tier or one_of_both
 
     return tuple(
         Start(service, why, frozenset(handle.service for handle, _ in stops if hands_on(handle, service)))

@@ -149,6 +149,13 @@ class World:
         """The instance of each service that runs."""
         return {handle.service: handle.instance for handle in await self.fake.observe()}
 
+    async def crash_unseen(self, name: str) -> None:
+        """While no keeper is there; another one comes."""
+        self.keeper.close()
+        await self.crash(name)
+        self.again()
+        await self.keeper.adopt()
+
     async def crash(self, name: str, code: int = 1) -> None:
         for handle in await self.fake.observe():
             if handle.service == name:

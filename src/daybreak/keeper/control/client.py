@@ -247,7 +247,7 @@ def await_keeper(paths: ClusterPaths, child: subprocess.Popen[bytes]) -> socket.
         # What is below, or above, was killed: what was started here, or the keeper that it waited for.
         if code and 0 < code <= KILLED:
             raise KeeperError(f"the keeper ended with code {code} while it started", hint=f"see {paths.keeper_log}")
-        if code is not None and holder(paths) is None and not answers(paths):
+        if code is not None and holder(paths) is None:
             if starts == MOST_STARTS:
                 why = f"{starts} keepers in a row went away while they started"
                 raise KeeperError(why, hint=f"who kills them? See {paths.keeper_log}, and `dmesg` for the kernel")

@@ -55,13 +55,20 @@ class Adoption:
         handles = self.followers.here(handles)
         # Where nothing runs although it should, it has ended while nobody watched.
         self._follow(handles, target)
+        missing = self._missing(handles, target) if target.state.settled else frozenset()
+        for name in sorted(missing.intersection(handle.service for handle in handles)):
+            # Nobody saw it; whoever follows has to know it before anything is done about it.
+            self.record.emit(Kind.EXITED, name, exit_code=None, reason=UNSEEN)
         await self.schedules.adopt(handles)
+        self.followers.page.open_soon()
+        return min(missing, default=None)
+
+    def _missing(self, handles: Sequence[Handle], target: Target) -> frozenset[str]:
+        """What is wanted, and does not run."""
         supervisor = self.followers.supervisor
         running = {handle.service for handle in handles if handle.state is not State.BROKEN}
-        steady = {service.name for service in target.cluster.services if service.run is Run.STEADY}
-        missing = steady - running - supervisor.given_up - supervisor.stopped
-        self.followers.page.open_soon()
-        return min(missing) if missing and target.state.settled else None
+        steady = frozenset(service.name for service in target.cluster.services if service.run is Run.STEADY)
+        return steady - running - supervisor.given_up - supervisor.stopped
 
     def _follow(self, handles: Sequence[Handle], target: Target) -> None:
         self.followers.want(target.cluster)
@@ -80,15 +87,6 @@ class Adoption:
             self.record.emit(Kind.ADOPTED, handle.service, **known, ready=ready)
         self.followers.observed(running)
         self._give_up_ended(handles)
-        if target.state.settled:
-            self._tell_ended({handle.service for handle in handles if handle.state is State.BROKEN} - there, target)
-
-    def _tell_ended(self, ended: set[str], target: Target) -> None:
-        """Nobody saw it; whoever follows has to know it before anything is done about it."""
-        supervisor = self.followers.supervisor
-        steady = {service.name for service in target.cluster.services if service.run is Run.STEADY}
-        for name in sorted(ended & steady - supervisor.given_up - supervisor.stopped):
-            self.record.emit(Kind.EXITED, name, exit_code=None, reason=UNSEEN)
 
     def _show_unknown(self, handles: Sequence[Handle], why: str) -> None:
         """What runs without a usable spec is not looked after, but it is there, and `down` ends it."""

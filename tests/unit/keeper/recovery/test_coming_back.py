@@ -128,10 +128,7 @@ def test_where_it_does_not_become_well_again_everything_starts_with_nothing(tmp_
 def test_a_keeper_that_comes_later_brings_it_back_too(tmp_path: Path) -> None:
     async def story() -> None:
         world, before = await risen(tmp_path)
-        world.keeper.close()
-        await world.crash("head")
-        world.again()
-        await world.keeper.adopt()
+        await world.crash_unseen("head")
         assert same(before, await settled(world, 20.0)) == {"head", *HANGS_ON_IT}
 
     run(story())
@@ -156,10 +153,7 @@ def test_what_has_lost_its_head_unseen_is_not_ready_unless_it_outlives_it(tmp_pa
 
     async def story() -> None:
         world, before = await risen(tmp_path)
-        world.keeper.close()
-        await world.crash("head")
-        world.again()
-        await world.keeper.adopt()
+        await world.crash_unseen("head")
         states = await world.states()
         assert states == {"head": "crashed", "worker-1": "ready", "deployment": "ready", "driver": "starting"}
         assert same(before, await settled(world)) == {"head", *HANGS_ON_IT}
