@@ -55,6 +55,7 @@ def test_what_earlier_heads_have_left_there_is_removed() -> None:
     assert f"{SITE.runtime}/h" in service.folders
 
 
+APPLICATION, NONE = "use_backend app if TRUE", "# None of them."
 # As Ray writes it, as far as it matters here. Without the page of its own HAProxy would end where it has no other door.
 CONFIG = """
 defaults
@@ -94,13 +95,13 @@ async def started(
     binary: str,
     site: Site,
     replicas: tuple[int, int] = (1, 1),
-    applications: str = "use_backend app if TRUE",
-    spec: Spec | None = None,
+    applications: str = APPLICATION,
+    spec: Spec = SPEC,
 ) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """What Ray starts as HAProxy; its port. `replicas` are those of the two servers behind it."""
     port, stats, grpc = free_ports(3)
     ray = replace(site.ray, haproxy=binary, python=sys.executable)
-    (file,) = haproxy.files(spec or SPEC, replace(site, root=str(folder), ray=ray))
+    (file,) = haproxy.files(spec, replace(site, root=str(folder), ray=ray))
     program, config = folder / "haproxy", folder / "haproxy.cfg"
     program.write_text(file.text)
     told = {"dies": replicas[0], "lives": replicas[1], "applications": applications}
@@ -239,9 +240,6 @@ def test_what_a_replica_has_begun_and_may_be_sent_twice_is_answered_by_another_o
     assert found("")["GET"] == {200, 502}
 
 
-APPLICATION = "use_backend app if TRUE"
-
-
 async def listening(folder: Path, binary: str, site: Site, applications: Sequence[str], spec: Spec) -> list[bool]:
     """Whether each listens of those that replace one another, as what Ray writes tells them of these applications."""
     found, config = [], folder / "haproxy.cfg"
@@ -260,8 +258,8 @@ async def listening(folder: Path, binary: str, site: Site, applications: Sequenc
                 _, writer = await connected(port)
                 writer.close()
             if now is not None:
-                text = config.read_text().replace(APPLICATION, "#none")
-                config.write_text(text.replace("#none", now or "#none"))
+                told = applications[len(processes) - 1]
+                config.write_text(config.read_text().replace(told, now))
                 more = ("-sf", str(processes[-1].pid))
                 processes.append(await asyncio.create_subprocess_exec(folder / "haproxy", "-db", "-f", config, *more))
         for process in processes[1:]:
@@ -288,7 +286,7 @@ def test_one_that_has_never_known_an_application_does_not_listen(
     """It would call itself well, and answer with 404 what waits in the gateway. Ray may start it once more to tell it
     of Serve's own proxy, before it tells it of applications; in the end they are taken away."""
     spec, site = SPEC if routed else ROUTELESS, replace(WITH_HAPROXY, gateway=gateway)
-    told = ["#none", "", APPLICATION, ""]
+    told = [NONE, NONE, APPLICATION, NONE]
     assert asyncio.run(asyncio.wait_for(listening(tmp_path, binary, site, told, spec), 60)) == listens
 
 
